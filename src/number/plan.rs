@@ -1,0 +1,124 @@
+//! A tenant's numbering plan: its country, how long its extensions are, which short codes it knows.
+
+use super::emergency::TABLE;
+use rlibphonenumber::Region;
+use std::fmt;
+use std::str::FromStr;
+
+/// Extensions have at most this many digits unless the tenant says otherwise.
+pub const EXTENSION_DIGITS_DEFAULT_MAX: usize = 6;
+/// Without a country these two are emergency numbers: GSM's and North America's.
+const EMERGENCY_ANYWHERE: &[&str] = &["112", "911"];
+
+/// A country that libphonenumber has rules for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Country(pub(super) Region);
+
+impl Country {
+    /// The ISO 3166 code: `DE`.
+    pub fn code(self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl fmt::Debug for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.code())
+    }
+}
+
+impl FromStr for Country {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Country, String> {
+        let code = text.trim().to_ascii_uppercase();
+        Region::from_str(&code)
+            .ok()
+            .map(Country)
+            .filter(|c| super::region::is_supported(*c))
+            .ok_or_else(|| format!("{text:?} is no country; write its two letters as in ISO 3166, such as DE, GB or US"))
+    }
+}
+
+/// How one tenant reads numbers.
+#[derive(Debug, Clone)]
+pub struct NumberPlan {
+    country: Option<Country>,
+    emergency: &'static [&'static str],
+    international_prefix: &'static str,
+    extension_digits_max: usize,
+    short_codes: Vec<String>,
+}
+
+impl NumberPlan {
+    /// A plan with the defaults of a country; without one only `+…` and `00…` are canonical.
+    pub fn new(country: Option<Country>) -> NumberPlan {
+        let code = country.map(Country::code);
+        let emergency = code
+            .as_deref()
+            .and_then(|code| TABLE.iter().find(|(region, _)| *region == code))
+            .map_or(EMERGENCY_ANYWHERE, |(_, numbers)| numbers);
+        NumberPlan {
+            country,
+            emergency,
+            international_prefix: code.as_deref().map_or("00", international_prefix),
+            extension_digits_max: EXTENSION_DIGITS_DEFAULT_MAX,
+            short_codes: Vec::new(),
+        }
+    }
+
+    /// The same plan with extensions of at most so many digits.
+    #[must_use]
+    pub fn with_extension_digits_max(mut self, digits: usize) -> NumberPlan {
+        self.extension_digits_max = digits;
+        self
+    }
+
+    /// The same plan with these short codes; one of exactly three digits that begins a longer number of six
+    /// (`116` and `116117`) names the family.
+    #[must_use]
+    pub fn with_short_codes(mut self, codes: Vec<String>) -> NumberPlan {
+        self.short_codes = codes;
+        self
+    }
+
+    /// The tenant's country.
+    pub fn country(&self) -> Option<Country> {
+        self.country
+    }
+
+    /// The country's emergency numbers.
+    pub fn emergency_numbers(&self) -> &'static [&'static str] {
+        self.emergency
+    }
+
+    pub(super) fn is_emergency(&self, digits: &str) -> bool {
+        self.emergency.contains(&digits)
+    }
+
+    pub(super) fn is_short_code(&self, digits: &str) -> bool {
+        self.short_codes.iter().any(|code| code == digits || (digits.len() == 6 && code.len() == 3 && digits.starts_with(code.as_str())))
+    }
+
+    pub(super) fn extension_digits_max(&self) -> usize {
+        self.extension_digits_max
+    }
+
+    pub(super) fn international_prefix(&self) -> &'static str {
+        self.international_prefix
+    }
+}
+
+/// What is dialled to leave a country, where it isn't 00 (ITU-T list of dialling procedures). Countries with
+/// carrier selection in the prefix (BR, CO, …) are left to the library.
+fn international_prefix(code: &str) -> &'static str {
+    match code {
+        "US" | "CA" | "PR" | "DO" | "JM" | "BS" | "BB" | "TT" | "BM" | "KY" | "AG" | "AI" | "VG" | "VI" | "GD" | "MS" | "TC" | "MP"
+        | "GU" | "AS" | "SX" | "LC" | "DM" | "VC" | "KN" => "011",
+        "AU" => "0011",
+        "JP" => "010",
+        "RU" | "BY" | "KZ" | "TM" | "TJ" | "UZ" => "810",
+        "HK" | "KH" | "MN" => "001",
+        _ => "00",
+    }
+}

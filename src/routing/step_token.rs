@@ -1,0 +1,124 @@
+//! The step token: all that the next question needs, carried by the switch, so that the agent remembers nothing and
+//! any agent may answer.
+//!
+//! `1.` + base64url(postcard of the fields) + `.` + CRC-32 in hex. The checksum catches truncation and mistakes; it
+//! is no signature: a dialplan is trusted by whoever lets it ask.
+
+use super::RouteKey;
+use data_encoding::BASE64URL_NOPAD;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The longest token, in bytes; dialplan variables and logs hold it.
+pub const TOKEN_BYTES_MAX: usize = 200;
+/// The most steps that one call is taken through: enough for any plan, too few for a loop to hurt.
+pub const HOPS_MAX: u8 = 32;
+/// A token that is older than this is stale: no call rings for a day.
+pub const TOKEN_AGE_SECONDS_MAX: u64 = 24 * 3600;
+
+/// What a token holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepToken {
+    /// The tenant whose route it is.
+    pub tenant: String,
+    /// The route.
+    pub route: RouteKey,
+    /// The route's revision when the call began.
+    pub revision: u64,
+    /// The step that the token was handed out with, from 0.
+    pub index: u8,
+    /// When the call's first question was answered, in seconds since 1970.
+    pub started_seconds: u64,
+    /// Reproduces the order that a group's members were put in.
+    pub seed: u32,
+    /// How many tokens this call has been handed.
+    pub hops: u8,
+}
+
+/// Why a token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// Not a token, or one that was cut or changed.
+    #[error("is no step token")]
+    Malformed,
+    /// Made by a version that this one doesn't know.
+    #[error("comes from another version")]
+    Version,
+}
+
+impl StepToken {
+    /// The text that goes into `STROWGER_STEP`.
+    pub fn encode(&self) -> String {
+        let body = postcard::to_stdvec(self).unwrap_or_default();
+        let mut text = String::with_capacity(TOKEN_BYTES_MAX);
+        text.push_str("1.");
+        BASE64URL_NOPAD.encode_append(&body, &mut text);
+        let sum = crc32fast::hash(text.as_bytes());
+        text.push_str(&format!(".{sum:08x}"));
+        text
+    }
+
+    /// Reads a token back.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub fn decode(text: &str) -> Result<StepToken, TokenError> {
+        if text.len() > TOKEN_BYTES_MAX {
+            return Err(TokenError::Malformed);
+        }
+        let (body, sum) = text.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        if format!("{:08x}", crc32fast::hash(body.as_bytes())) != sum {
+            return Err(TokenError::Malformed);
+        }
+        let fields = body.strip_prefix("1.").ok_or(TokenError::Version)?;
+        let bytes = BASE64URL_NOPAD.decode(fields.as_bytes()).map_err(|_| TokenError::Malformed)?;
+        let (token, rest): (StepToken, _) = postcard::take_from_bytes(&bytes).map_err(|_| TokenError::Malformed)?;
+        if rest.is_empty() { Ok(token) } else { Err(TokenError::Malformed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::number::{Kind, Number};
+    use proptest::prelude::*;
+
+    fn token(tenant: &str, digits: &str) -> StepToken {
+        StepToken {
+            tenant: tenant.into(),
+            route: RouteKey::Number(Number::from_key(Kind::Opaque, digits).expect("a key")),
+            revision: u64::MAX,
+            index: 15,
+            started_seconds: 1_800_000_000,
+            seed: u32::MAX,
+            hops: 32,
+        }
+    }
+
+    #[test]
+    fn the_longest_token_fits() {
+        let text = token(&"t".repeat(super::super::TENANT_ID_BYTES_MAX), &"x".repeat(crate::number::OPAQUE_BYTES_MAX)).encode();
+        assert!(text.len() <= TOKEN_BYTES_MAX, "{}", text.len());
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_comes_back_and_a_changed_one_is_refused(tenant in "[a-z0-9-]{1,32}", digits in "[0-9a-z]{1,64}", at in 0usize..180, to in "[A-Za-z0-9._-]") {
+            let token = token(&tenant, &digits);
+            let text = token.encode();
+            prop_assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')));
+            prop_assert_eq!(StepToken::decode(&text), Ok(token));
+            let at = at % text.len();
+            let changed = format!("{}{}{}", &text[..at], to, &text[at + 1..]);
+            if changed != text {
+                prop_assert!(StepToken::decode(&changed).is_err());
+            }
+            prop_assert!(StepToken::decode(&text[..at]).is_err());
+        }
+
+        #[test]
+        fn any_text_is_a_token_or_an_error(text in "\\PC{0,220}") {
+            let _ = StepToken::decode(&text);
+        }
+    }
+}

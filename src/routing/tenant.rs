@@ -1,0 +1,144 @@
+//! What the configuration says of a tenant: how it reads numbers, what its dial strings look like, its fallback.
+
+use super::Step;
+use crate::number::NumberPlan;
+use thiserror::Error;
+
+/// The longest tenant id, in bytes: it begins every stored key and is part of every step token.
+pub const TENANT_ID_BYTES_MAX: usize = 32;
+/// The longest template, in bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 200;
+
+/// What is wrong with a tenant's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TenantError {
+    /// An id that can't be a key.
+    #[error("the tenant id {0:?} can't be used; write 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")]
+    Id(String),
+    /// A template without its placeholder, or with an unknown one.
+    #[error("the template {0:?} {1}")]
+    Template(String, String),
+}
+
+/// Checks that a text can be a tenant's id.
+///
+/// # Errors
+/// [`TenantError::Id`].
+pub fn check_tenant_id(id: &str) -> Result<(), TenantError> {
+    let ok = (1..=TENANT_ID_BYTES_MAX).contains(&id.len())
+        && id.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+    if ok { Ok(()) } else { Err(TenantError::Id(id.to_owned())) }
+}
+
+/// A dial string with holes: `PJSIP/{number}@{trunk}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Target,
+    Trunk,
+}
+
+impl Template {
+    /// Reads a template whose target placeholder is `{extension}` or `{number}`, as `target` says.
+    ///
+    /// # Errors
+    /// [`TenantError::Template`]: no placeholder, an unknown one, or characters that would end the dial string.
+    pub fn parse(text: &str, target: &str) -> Result<Template, TenantError> {
+        let wrong = |why: String| Err(TenantError::Template(text.to_owned(), why));
+        if text.len() > TEMPLATE_BYTES_MAX {
+            return wrong(format!("is longer than {TEMPLATE_BYTES_MAX} bytes"));
+        }
+        if let Some(bad) = text.chars().find(|c| c.is_control() || matches!(c, '"' | '$' | '\\')) {
+            return wrong(format!("holds {bad:?}, which a dialplan would read as its own"));
+        }
+        let (mut parts, mut rest) = (Vec::new(), text);
+        while let Some(open) = rest.find('{') {
+            let Some(close) = rest[open..].find('}') else { return wrong("has a { without its }".to_owned()) };
+            if open > 0 {
+                parts.push(Part::Text(rest[..open].to_owned()));
+            }
+            match &rest[open + 1..open + close] {
+                name if name == target => parts.push(Part::Target),
+                "trunk" => parts.push(Part::Trunk),
+                other => return wrong(format!("has {{{other}}}; the placeholders are {{{target}}} and {{trunk}}")),
+            }
+            rest = &rest[open + close + 1..];
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        if !parts.contains(&Part::Target) {
+            return wrong(format!("lacks {{{target}}}: every call would go to the same place"));
+        }
+        Ok(Template { parts })
+    }
+
+    /// Fills the holes.
+    pub fn fill(&self, target: &str, trunk: &str, out: &mut String) {
+        for part in &self.parts {
+            out.push_str(match part {
+                Part::Text(text) => text,
+                Part::Target => target,
+                Part::Trunk => trunk,
+            });
+        }
+    }
+}
+
+/// How targets become one switch's dial strings.
+#[derive(Debug, Clone)]
+pub struct DialTemplates {
+    /// For extensions and SIP user names.
+    pub extension: Template,
+    /// For public numbers.
+    pub number: Template,
+    /// The trunk where a step names none.
+    pub trunk: String,
+    /// Seconds to ring where a step names none.
+    pub timeout_seconds: u16,
+    /// `STROWGER_OPTIONS` of a dial.
+    pub options: String,
+}
+
+/// One tenant as configured.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Its id.
+    pub id: String,
+    /// How it reads numbers.
+    pub plan: NumberPlan,
+    /// What a late or failed answer says where the route doesn't.
+    pub fallback: Option<Step>,
+    /// Its dial strings on Asterisk.
+    pub asterisk: DialTemplates,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_and_a_wrong_one_says_why() {
+        let mut out = String::new();
+        Template::parse("PJSIP/{number}@{trunk}", "number").expect("right").fill("+1415", "t1", &mut out);
+        assert_eq!(out, "PJSIP/+1415@t1");
+        for (text, why) in [
+            ("PJSIP/x", "lacks {number}"),
+            ("PJSIP/{nunber}", "placeholders are {number} and {trunk}"),
+            ("PJSIP/{number", "without its }"),
+            ("PJSIP/${X}{number}", "read as its own"),
+        ] {
+            let error = Template::parse(text, "number").expect_err(text).to_string();
+            assert!(error.contains(why), "{error}");
+        }
+        assert!(check_tenant_id("acme-1").is_ok());
+        assert!(check_tenant_id("Acme").is_err());
+        assert!(check_tenant_id(&"a".repeat(33)).is_err());
+    }
+}

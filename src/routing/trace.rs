@@ -1,0 +1,70 @@
+//! What was tried on the way to a decision, in order. Calls don't pay for it: a trace that nobody reads is off.
+
+use super::{List, RouteKey, ScreenKey};
+use std::fmt;
+
+/// One rule that was looked at, and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// The number that was called, as the tenant reads it.
+    Called(String),
+    /// The caller, as the tenant reads him.
+    Caller(String),
+    /// A list was asked.
+    Screened(List, Option<ScreenKey>),
+    /// Routes of a sort were asked.
+    Routed(&'static str, Option<RouteKey>),
+    /// A step of the route was taken: which, of how many.
+    Step(usize, usize, String),
+    /// A token was handed in and not taken.
+    Token(String),
+    /// The directory was asked for the caller's name.
+    Named(Option<String>),
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rule::Called(what) => write!(f, "called: {what}"),
+            Rule::Caller(who) => write!(f, "caller: {who}"),
+            Rule::Screened(list, None) => write!(f, "{} list: no entry covers the caller", list.word()),
+            Rule::Screened(list, Some(key)) => write!(f, "{} list: {key} covers the caller", list.word()),
+            Rule::Routed(sort, None) => write!(f, "{sort}: none"),
+            Rule::Routed(sort, Some(key)) => write!(f, "{sort}: {key}"),
+            Rule::Step(index, of, text) => write!(f, "step {} of {of}: {text}", index + 1),
+            Rule::Token(why) => write!(f, "step token: {why}"),
+            Rule::Named(None) => f.write_str("directory: nobody by the caller's number"),
+            Rule::Named(Some(id)) => write!(f, "directory: contact {id}"),
+        }
+    }
+}
+
+/// A trace, on or off.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    rules: Option<Vec<Rule>>,
+}
+
+impl Trace {
+    /// A trace that keeps what it is told.
+    pub fn on() -> Trace {
+        Trace { rules: Some(Vec::new()) }
+    }
+
+    /// A trace that keeps nothing and costs nothing.
+    pub fn off() -> Trace {
+        Trace { rules: None }
+    }
+
+    /// Keeps a rule; it is only made if somebody reads it.
+    pub fn note(&mut self, rule: impl FnOnce() -> Rule) {
+        if let Some(rules) = &mut self.rules {
+            rules.push(rule());
+        }
+    }
+
+    /// What was kept.
+    pub fn rules(&self) -> &[Rule] {
+        self.rules.as_deref().unwrap_or_default()
+    }
+}

@@ -1,0 +1,161 @@
+//! The only file that names sled.
+//!
+//! Facts about sled 0.34.7 that shaped it (measured, and read in its source):
+//! - a batch or transaction blocks every reader of every database in the process, so neither is ever used;
+//! - `flush()` on Linux is `sync_file_range`, which leaves the disk's own write cache alone, so [`Engine::sync`]
+//!   calls `fdatasync` on the same file afterwards;
+//! - `flush_async` can deadlock, so it is never used, and sled's own flusher thread is off;
+//! - its cache counts on-disk bytes and defaults to 1 GiB, so the capacity is set, and small;
+//! - a file that lost its end is opened as if it had never been longer, so [`super::marker`] remembers the revision.
+
+use super::StoreError;
+use std::fs::File;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// sled's page cache. Calls read the snapshot, so a small one is enough.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// An edit is refused where less than this is free: an engine that never meets a full disk can't be hurt by one.
+const FREE_BYTES_MIN: u64 = 32 * 1024 * 1024;
+
+/// One of the store's key spaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Space {
+    /// Schema, pointers.
+    Meta,
+    /// Revision → change.
+    Log,
+    /// Tenant and entry key → the newest single edit.
+    Live,
+    /// Tenant, generation and first entry key → block of entries.
+    Block,
+}
+
+/// Bytes out of the store; dereferences to `[u8]`.
+#[derive(Debug, Clone)]
+pub(super) struct Slice(sled::IVec);
+
+impl Deref for Slice {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// An open store.
+pub(super) struct Engine {
+    trees: [sled::Tree; 4],
+    db: sled::Db,
+    data: File,
+    dir: PathBuf,
+}
+
+impl Engine {
+    /// Opens or creates the database in a directory.
+    pub(super) fn open(dir: &Path) -> Result<Engine, StoreError> {
+        let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None).print_profile_on_drop(false);
+        // sled asserts on some damaged files; an assertion is as good as an error here
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let db = config.open()?;
+            let trees = [db.open_tree("meta")?, db.open_tree("log")?, db.open_tree("live")?, db.open_tree("block")?];
+            Ok::<_, sled::Error>((db, trees))
+        }));
+        let (db, trees) = match opened {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => return Err(explain(dir, &error)),
+            Err(_) => return Err(StoreError::Corrupt { path: dir.into(), what: "its files don't fit together".into() }),
+        };
+        let data = File::open(dir.join("db")).map_err(|e| StoreError::NotWritable { path: dir.into(), error: e.to_string() })?;
+        Ok(Engine { trees, db, data, dir: dir.into() })
+    }
+
+    fn tree(&self, space: Space) -> &sled::Tree {
+        &self.trees[space as usize]
+    }
+
+    pub(super) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Slice>, StoreError> {
+        self.run(|| self.tree(space).get(key)).map(|found| found.map(Slice))
+    }
+
+    pub(super) fn put(&self, space: Space, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.run(|| self.tree(space).insert(key, value)).map(drop)
+    }
+
+    pub(super) fn remove(&self, space: Space, key: &[u8]) -> Result<(), StoreError> {
+        self.run(|| self.tree(space).remove(key)).map(drop)
+    }
+
+    /// Keys from `from` (included) that begin with `prefix`, in order.
+    pub(super) fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        from: &[u8],
+    ) -> impl Iterator<Item = Result<(Slice, Slice), StoreError>> + use<> {
+        let prefix = prefix.to_vec();
+        let dir = self.dir.clone();
+        self.tree(space)
+            .range(from..)
+            .map(move |item| item.map(|(k, v)| (Slice(k), Slice(v))).map_err(|e| explain(&dir, &e)))
+            .take_while(move |item| item.as_ref().map_or(true, |(k, _)| k.starts_with(&prefix)))
+    }
+
+    /// The greatest key that is not greater than `key` and begins with `prefix`.
+    pub(super) fn at_or_before(&self, space: Space, prefix: &[u8], key: &[u8]) -> Result<Option<(Slice, Slice)>, StoreError> {
+        let found = self.run(|| self.tree(space).range(..=key).next_back().transpose())?;
+        Ok(found.filter(|(k, _)| k.starts_with(prefix)).map(|(k, v)| (Slice(k), Slice(v))))
+    }
+
+    /// The greatest key of a space.
+    pub(super) fn last(&self, space: Space) -> Result<Option<(Slice, Slice)>, StoreError> {
+        self.run(|| self.tree(space).last()).map(|found| found.map(|(k, v)| (Slice(k), Slice(v))))
+    }
+
+    /// Everything written so far is on the disk, also after a power cut, when this returns.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.run(|| self.db.flush())?;
+        self.data.sync_data().map_err(|e| StoreError::Failed(e.to_string()))
+    }
+
+    /// Refuses a write for which the disk hasn't the space.
+    pub(super) fn check_space(&self, write_bytes: u64) -> Result<(), StoreError> {
+        let needed_bytes = FREE_BYTES_MIN + write_bytes;
+        match rustix::fs::statvfs(&self.dir) {
+            Ok(disk) => {
+                let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+                if free_bytes < needed_bytes {
+                    return Err(StoreError::Full { path: self.dir.clone(), free_bytes, needed_bytes });
+                }
+                Ok(())
+            }
+            Err(error) => Err(StoreError::Failed(error.to_string())),
+        }
+    }
+
+    /// Bytes that the store's files take.
+    pub(super) fn disk_bytes(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or(0)
+    }
+
+    fn run<T>(&self, what: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+        what().map_err(|e| explain(&self.dir, &e))
+    }
+}
+
+fn explain(dir: &Path, error: &sled::Error) -> StoreError {
+    let path = dir.to_path_buf();
+    match error {
+        sled::Error::Io(io) if io.to_string().contains("acquire lock") => StoreError::Locked(path),
+        sled::Error::Io(io) => match io.kind() {
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                StoreError::NotWritable { path, error: io.to_string() }
+            }
+            std::io::ErrorKind::StorageFull => StoreError::Full { path, free_bytes: 0, needed_bytes: FREE_BYTES_MIN },
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => StoreError::Corrupt { path, what: io.to_string() },
+            _ => StoreError::Failed(io.to_string()),
+        },
+        sled::Error::Corruption { .. } => StoreError::Corrupt { path, what: "a checksum doesn't fit".into() },
+        other => StoreError::Failed(other.to_string()),
+    }
+}

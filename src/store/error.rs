@@ -1,0 +1,71 @@
+//! What can be wrong with a store, in words that say what to do.
+
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why the store can't be used. Nothing was lost unless the text says so.
+#[derive(Debug, Clone, Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("the store {0} is in use by another process; stop the other strowger, or give this one its own --data")]
+    Locked(PathBuf),
+    /// The directory can't be created or written.
+    #[error("the store {path} can't be written ({error}); make the directory writable for this user, or choose another with --data")]
+    NotWritable {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        error: String,
+    },
+    /// It belongs to somebody else.
+    #[error("the store {path} belongs to user {owner}, and this is user {user}; run this command as the store's owner")]
+    NotOwner {
+        /// Where.
+        path: PathBuf,
+        /// Its owner's uid.
+        owner: u32,
+        /// Our uid.
+        user: u32,
+    },
+    /// Written by a newer version.
+    #[error(
+        "the store {path} has schema {found}, and this version knows schemas up to {known}; it was left untouched: use the newer strowger"
+    )]
+    Newer {
+        /// Where.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// Damaged.
+    #[error("the store {path} is damaged ({what}); nothing was changed: keep a copy of the directory and restore a backup")]
+    Corrupt {
+        /// Where.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// No space.
+    #[error(
+        "the disk of the store {path} is full ({free_bytes} bytes free, {needed_bytes} needed); the edit was not made and nothing was lost: free some space"
+    )]
+    Full {
+        /// Where.
+        path: PathBuf,
+        /// What is left.
+        free_bytes: u64,
+        /// What has to be left.
+        needed_bytes: u64,
+    },
+    /// A write failed; the store takes no more edits until it is opened again.
+    #[error("writing the store failed ({0}); edits are refused until strowger is started again, calls are still answered")]
+    Failed(String),
+    /// The store is shutting down.
+    #[error("the store is closed")]
+    Closed,
+    /// Something larger than the store takes.
+    #[error("{0}")]
+    TooLarge(String),
+}

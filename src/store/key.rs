@@ -1,0 +1,88 @@
+//! Keys: the tenant first, then what sort of thing, then which.
+//!
+//! Inside a tenant an entry's key is one byte for the sort and the rest for the thing:
+//! `c` id (a contact), `n` number 0 id (a contact has this number), `r` (a route), `s` (a list entry).
+
+use crate::number::{Kind, Number};
+use crate::routing::{List, Prefix, RouteKey, ScreenKey};
+
+/// Sorts of entry.
+pub(super) const CONTACT: u8 = b'c';
+pub(super) const NUMBER_OF: u8 = b'n';
+pub(super) const ROUTE: u8 = b'r';
+pub(super) const SCREEN: u8 = b's';
+
+/// `tenant 0`: what every key of a tenant begins with.
+pub(super) fn tenant(id: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(id.len() + 64);
+    key.extend_from_slice(id.as_bytes());
+    key.push(0);
+    key
+}
+
+/// The tenant and the rest of a stored key.
+pub(super) fn split_tenant(key: &[u8]) -> Option<(&str, &[u8])> {
+    let end = memchr::memchr(0, key)?;
+    Some((std::str::from_utf8(&key[..end]).ok()?, &key[end + 1..]))
+}
+
+/// `tenant 0 generation`: what every block of a generation begins with.
+pub(super) fn generation(tenant_id: &str, generation: u64) -> Vec<u8> {
+    let mut key = tenant(tenant_id);
+    key.extend_from_slice(&generation.to_be_bytes());
+    key
+}
+
+pub(super) fn contact(id: &str) -> Vec<u8> {
+    joined(&[CONTACT], id)
+}
+
+fn joined(head: &[u8], tail: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(head.len() + tail.len());
+    key.extend_from_slice(head);
+    key.extend_from_slice(tail.as_bytes());
+    key
+}
+
+/// What the keys of all contacts with a number begin with.
+pub(super) fn number_of(number: &Number) -> Vec<u8> {
+    let mut key = joined(&[NUMBER_OF, number.kind().tag()], number.digits());
+    key.push(0);
+    key
+}
+
+/// "This contact has this number."
+pub(super) fn number_of_contact(number: &Number, id: &str) -> Vec<u8> {
+    let mut key = number_of(number);
+    key.extend_from_slice(id.as_bytes());
+    key
+}
+
+pub(super) fn route(route: &RouteKey) -> Vec<u8> {
+    match route {
+        RouteKey::Number(n) => joined(&[ROUTE, b'n', n.kind().tag()], n.digits()),
+        RouteKey::Prefix(p) => joined(&[ROUTE, b'p', p.kind.tag()], &p.digits),
+        RouteKey::Default => vec![ROUTE, b'd'],
+    }
+}
+
+pub(super) fn screen(list: List, key: &ScreenKey) -> Vec<u8> {
+    let list = match list {
+        List::Allow => b'a',
+        List::Block => b'b',
+    };
+    match key {
+        ScreenKey::Number(n) => joined(&[SCREEN, list, b'n', n.kind().tag()], n.digits()),
+        ScreenKey::Prefix(p) => joined(&[SCREEN, list, b'p', p.kind.tag()], &p.digits),
+        ScreenKey::Withheld => vec![SCREEN, list, b'w'],
+    }
+}
+
+/// The prefixes of a number from the longest to the shortest.
+pub(super) fn prefixes(number: &Number) -> impl Iterator<Item = Prefix> + '_ {
+    let digits = number.digits();
+    // extensions and opaque names are both "inside the tenant": a prefix of digits covers either
+    let kind = if number.kind() == Kind::E164 { Kind::E164 } else { Kind::Extension };
+    let end = if digits.is_ascii() { digits.len().min(crate::number::E164_DIGITS_MAX) } else { 0 };
+    (1..=end).rev().map(move |n| Prefix { kind, digits: digits[..n].to_owned() })
+}

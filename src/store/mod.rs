@@ -1,0 +1,352 @@
+//! The store: sled is the durable truth, a snapshot in memory is what calls read, one thread writes.
+//!
+//! Layers, from the disk up: `engine` (sled, named nowhere else), `durable` (single edits laid over the generations
+//! of imports), `snapshot` (what calls read), `writer` (the only one that changes anything), and [`Store`], the
+//! handle that everybody else has.
+
+mod base;
+mod block;
+mod bulk;
+mod durable;
+mod engine;
+mod error;
+mod key;
+mod marker;
+mod record;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use bulk::{Bulk, BulkOutcome};
+pub use error::StoreError;
+pub use marker::SCHEMA;
+pub use record::{Change, EntryChange, Generation};
+pub use writer::Writer;
+
+use crate::clock::Clock;
+use crate::directory::Contact;
+use crate::number::Number;
+use crate::routing::{Data, List, LookupFailed, Route, RouteKey, Screen, ScreenKey};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use durable::{Durable, TenantOnDisk};
+use engine::{Engine, Space};
+use marker::Marker;
+use snapshot::{Snapshot, TenantInMemory, TenantPicture};
+use std::collections::{BTreeSet, HashMap};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, LazyLock};
+use writer::Job;
+
+/// Jobs that may wait for the writer; more callers wait in turn.
+const JOBS_MAX: usize = 256;
+/// Changes that are written to their places again at open: more than any group of edits that a crash could have cut.
+const REDO_CHANGES: u64 = 256;
+const _: () = assert!(REDO_CHANGES as usize >= writer::GROUP_MAX + 1);
+
+/// One edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Adds or replaces a contact.
+    PutContact(Contact),
+    /// Removes a contact by id.
+    RemoveContact(String),
+    /// Adds or replaces a route; the store gives it its revision.
+    PutRoute(Route),
+    /// Removes a route.
+    RemoveRoute(RouteKey),
+    /// Adds or replaces an entry of a list.
+    PutScreen(Screen),
+    /// Removes an entry of a list.
+    RemoveScreen(List, ScreenKey),
+}
+
+/// What an edit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EditOutcome {
+    /// The store's revision after it.
+    pub revision: u64,
+    /// Whether what it names was there before.
+    pub existed: bool,
+    /// Whether anything is different now.
+    pub changed: bool,
+}
+
+/// How a store is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreStatus {
+    /// The newest revision.
+    pub revision: u64,
+    /// The revision that calls see; `None` while they read the disk.
+    pub snapshot_revision: Option<u64>,
+    /// Contacts in the snapshot's bases, of all tenants.
+    pub contacts: u64,
+    /// Edited contacts laid over them.
+    pub overlay: u64,
+    /// Routes, of all tenants.
+    pub routes: u64,
+    /// Memory of the bases, in bytes.
+    pub base_bytes: u64,
+    /// Bytes on the disk.
+    pub disk_bytes: u64,
+    /// Why edits are refused, if they are.
+    pub failed: Option<String>,
+}
+
+struct Shared {
+    dir: PathBuf,
+    durable: Durable,
+    snapshot: ArcSwapOption<Snapshot>,
+    revision: AtomicU64,
+    next_generation: AtomicU64,
+    failed: ArcSwapOption<StoreError>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Shared {
+    fn fail(&self, error: &StoreError) {
+        self.failed.store(Some(Arc::new(error.clone())));
+    }
+
+    fn failed(&self) -> Option<StoreError> {
+        self.failed.load().as_ref().map(|e| (**e).clone())
+    }
+
+    /// Every tenant that has data.
+    fn tenants(&self) -> Result<BTreeSet<String>, StoreError> {
+        let mut tenants: BTreeSet<String> = self.durable.pointers.load().keys().cloned().collect();
+        let mut from = Vec::new();
+        while let Some(item) = self.durable.engine.scan(Space::Live, &[], &from).next() {
+            let (k, _) = item?;
+            let Some((tenant, _)) = key::split_tenant(&k) else { break };
+            // the next key that can't be this tenant's
+            from = tenant.as_bytes().to_vec();
+            from.push(1);
+            tenants.insert(tenant.to_owned());
+        }
+        Ok(tenants)
+    }
+}
+
+/// A handle to an open store.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    jobs: SyncSender<Job>,
+}
+
+fn lookup_failed(error: StoreError) -> LookupFailed {
+    LookupFailed(error.to_string())
+}
+
+fn pointer_key(tenant: &str) -> Vec<u8> {
+    [b"pointer/", tenant.as_bytes()].concat()
+}
+
+static NO_PICTURE: LazyLock<TenantPicture> = LazyLock::new(TenantPicture::default);
+
+impl Store {
+    /// Opens the store in a directory, making a new one if there is none. Run the [`Writer`] on a thread of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what is wrong and what to do. A store that can't be used is left as it was.
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<(Store, Writer), StoreError> {
+        let not_writable = |e: std::io::Error| StoreError::NotWritable { path: dir.into(), error: e.to_string() };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(not_writable)?;
+        let (owner, user) = (std::fs::metadata(dir).map_err(not_writable)?.uid(), rustix::process::geteuid().as_raw());
+        if owner != user {
+            return Err(StoreError::NotOwner { path: dir.into(), owner, user });
+        }
+        let marker = Marker::read(dir)?;
+        if let Some(marker) = marker {
+            if marker.schema > SCHEMA {
+                return Err(StoreError::Newer { path: dir.into(), found: marker.schema, known: SCHEMA });
+            }
+            if std::fs::metadata(dir.join("db")).map_or(0, |m| m.len()) == 0 {
+                return Err(StoreError::Corrupt { path: dir.into(), what: "its database file is missing or empty".into() });
+            }
+        }
+        let engine = Arc::new(Engine::open(dir)?);
+        let durable = Durable { pointers: Arc::new(ArcSwap::from_pointee(read_pointers(&engine)?)), engine };
+        let revision = redo(&durable)?;
+        if let Some(marker) = marker
+            && revision < marker.revision
+        {
+            let what = format!("it ends at revision {revision}, and had reached {}", marker.revision);
+            return Err(StoreError::Corrupt { path: dir.into(), what });
+        }
+        durable.engine.sync()?;
+        let now = Marker { schema: SCHEMA, revision };
+        if marker != Some(now) {
+            now.write(dir)?;
+        }
+        let (dead, newest) = dead_generations(&durable)?;
+        let shared = Arc::new(Shared {
+            dir: dir.into(),
+            durable,
+            snapshot: ArcSwapOption::empty(),
+            revision: AtomicU64::new(revision),
+            next_generation: AtomicU64::new(newest + 1),
+            failed: ArcSwapOption::empty(),
+            clock,
+        });
+        let (jobs, receiver) = sync_channel(JOBS_MAX);
+        let writer = Writer { shared: shared.clone(), jobs: receiver, revision, dead, retired: Vec::new() };
+        Ok((Store { shared, jobs }, writer))
+    }
+
+    fn send(&self, job: Job) -> Result<(), StoreError> {
+        self.jobs.send(job).map_err(|_| StoreError::Closed)
+    }
+
+    /// Makes an edit; when this returns, it is on the disk and the next call sees it.
+    ///
+    /// # Errors
+    /// The edit was not made.
+    pub fn edit(&self, tenant: &str, who: &str, edit: Edit) -> Result<EditOutcome, StoreError> {
+        let (reply, answer) = sync_channel(1);
+        self.send(Job::Edit { tenant: tenant.to_owned(), who: who.to_owned(), edit, reply })?;
+        answer.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    /// Begins a bulk change of one source's contacts.
+    pub fn bulk(&self, tenant: &str, source: &str) -> Bulk {
+        Bulk::new(self.clone(), tenant, source)
+    }
+
+    /// Ends the writer once it has done what waits.
+    pub fn close(&self) {
+        let _ = self.jobs.send(Job::Close);
+    }
+
+    /// Whether calls read the snapshot already.
+    pub fn snapshot_stands(&self) -> bool {
+        self.shared.snapshot.load().is_some()
+    }
+
+    /// Reads a tenant's snapshot; never waits, and is `None` until the snapshot stands.
+    pub fn in_snapshot<T>(&self, tenant: &str, read: impl FnOnce(&dyn Data) -> T) -> Option<T> {
+        let snapshot = self.shared.snapshot.load();
+        let snapshot = snapshot.as_ref()?;
+        let picture = snapshot.tenants.get(tenant).map_or(&*NO_PICTURE, |p| p);
+        Some(read(&TenantInMemory { revision: snapshot.revision, picture }))
+    }
+
+    /// Reads a tenant's data from the disk; may wait for it.
+    pub fn on_disk<T>(&self, tenant: &str, read: impl FnOnce(&dyn Data) -> T) -> T {
+        read(&TenantOnDisk { durable: &self.shared.durable, tenant })
+    }
+
+    /// A contact and its revision.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn contact(&self, tenant: &str, id: &str) -> Result<Option<(u64, Contact)>, StoreError> {
+        self.shared.durable.contact(tenant, id)
+    }
+
+    /// The contacts with a number, the one that names callers first.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn contacts_with(&self, tenant: &str, number: &Number) -> Result<Vec<(u64, Contact)>, StoreError> {
+        self.shared.durable.contacts_with(tenant, number)
+    }
+
+    /// Contacts in the order of their ids, from an id on.
+    pub fn contacts(&self, tenant: &str, from_id: &str) -> impl Iterator<Item = Result<(u64, Contact), StoreError>> + use<> {
+        self.shared.durable.contacts(tenant, from_id)
+    }
+
+    /// All routes of a tenant.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn routes(&self, tenant: &str) -> Result<Vec<Route>, StoreError> {
+        self.shared.durable.entries(tenant, &[key::ROUTE], &[key::ROUTE]).map(|item| record::decode(&item?.2)).collect()
+    }
+
+    /// All entries of a tenant's lists.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn screens(&self, tenant: &str) -> Result<Vec<Screen>, StoreError> {
+        self.shared.durable.entries(tenant, &[key::SCREEN], &[key::SCREEN]).map(|item| record::decode(&item?.2)).collect()
+    }
+
+    /// The change log from a revision on.
+    pub fn changes(&self, from: u64) -> impl Iterator<Item = Result<Change, StoreError>> + use<> {
+        self.shared.durable.changes(from)
+    }
+
+    /// Every tenant that has data.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn tenants(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.shared.tenants()
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> u64 {
+        self.shared.revision.load(Ordering::Acquire)
+    }
+
+    /// How the store is doing.
+    pub fn status(&self) -> StoreStatus {
+        let snapshot = self.shared.snapshot.load();
+        let pictures = || snapshot.iter().flat_map(|s| s.tenants.values());
+        StoreStatus {
+            revision: self.revision(),
+            snapshot_revision: snapshot.as_ref().map(|s| s.revision),
+            contacts: pictures().map(|p| p.base.contacts() as u64).sum(),
+            overlay: pictures().map(|p| p.edited.size() as u64).sum(),
+            routes: pictures().map(|p| p.routes.size() as u64).sum(),
+            base_bytes: pictures().map(|p| p.base.bytes() as u64).sum(),
+            disk_bytes: self.shared.durable.engine.disk_bytes(),
+            failed: self.shared.failed().map(|e| e.to_string()),
+        }
+    }
+}
+
+/// Reads the pointer records: which generations are true.
+fn read_pointers(engine: &Engine) -> Result<durable::Pointers, StoreError> {
+    let mut pointers = HashMap::new();
+    let prefix = pointer_key("");
+    for item in engine.scan(Space::Meta, &prefix, &prefix) {
+        let (k, v) = item?;
+        let tenant = String::from_utf8_lossy(&k[prefix.len()..]).into_owned();
+        pointers.insert(tenant, record::decode(&v)?);
+    }
+    Ok(pointers)
+}
+
+/// Writes the newest changes to their places again, in case a crash came between the log and the places.
+fn redo(durable: &Durable) -> Result<u64, StoreError> {
+    let revision = durable.last_revision()?;
+    for item in durable.changes(revision.saturating_sub(REDO_CHANGES - 1)) {
+        writer::apply_change(durable, &item?)?;
+    }
+    Ok(revision)
+}
+
+/// Generations whose blocks lie there and that no pointer names, and the greatest generation that was ever begun.
+fn dead_generations(durable: &Durable) -> Result<(Vec<(String, u64)>, u64), StoreError> {
+    let pointers = durable.pointers.load();
+    let mut newest = pointers.values().flatten().map(|g| g.id).max().unwrap_or(0);
+    let (mut dead, mut from) = (Vec::new(), Vec::new());
+    while let Some(item) = durable.engine.scan(Space::Block, &[], &from).next() {
+        let (k, _) = item?;
+        let parsed = key::split_tenant(&k).and_then(|(t, rest)| Some((t, u64::from_be_bytes(*rest.first_chunk::<8>()?))));
+        let Some((tenant, id)) = parsed else { break };
+        newest = newest.max(id);
+        if !pointers.get(tenant).is_some_and(|live| live.iter().any(|g| g.id == id)) {
+            dead.push((tenant.to_owned(), id));
+        }
+        from = key::generation(tenant, id.saturating_add(1));
+    }
+    Ok((dead, newest))
+}

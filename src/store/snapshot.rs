@@ -1,0 +1,154 @@
+//! What calls read: an immutable picture of everything a decision needs, swapped whole for each edit.
+//!
+//! Contacts are a packed base with a small overlay of edits and tombstones; routes and lists are persistent maps, so
+//! that a new picture shares all but the edited entry with the old one. The writer keeps the old pictures until no
+//! call looks at them, and frees them itself.
+
+use super::base::Base;
+use super::key;
+use crate::directory::Contact;
+use crate::number::Number;
+use crate::routing::{CallerName, Data, Found, List, Prefix, Route, RouteKey, Screen, ScreenKey};
+use rpds::HashTrieMapSync;
+use std::sync::Arc;
+
+/// One tenant's picture.
+#[derive(Clone, Default)]
+pub(super) struct TenantPicture {
+    pub(super) base: Arc<Base>,
+    /// Edited contacts by id; `None` is a removed one. They hide the base's.
+    pub(super) edited: HashTrieMapSync<String, Option<Arc<Edited>>>,
+    /// Edited contacts by number.
+    pub(super) edited_numbers: HashTrieMapSync<Number, Vec<Arc<Edited>>>,
+    pub(super) routes: HashTrieMapSync<RouteKey, Arc<Route>>,
+    pub(super) screens: HashTrieMapSync<(List, ScreenKey), Arc<Screen>>,
+    /// How many prefixes there are, so that tenants without any don't look for them.
+    pub(super) route_prefixes: usize,
+    pub(super) screen_prefixes: usize,
+}
+
+/// An edited contact, as far as calls care.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Edited {
+    pub(super) revision: u64,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) numbers: Vec<Number>,
+}
+
+/// The whole picture.
+#[derive(Clone, Default)]
+pub(super) struct Snapshot {
+    pub(super) revision: u64,
+    pub(super) tenants: HashTrieMapSync<String, Arc<TenantPicture>>,
+}
+
+impl TenantPicture {
+    /// Lays a contact over the base; `None` removes it.
+    pub(super) fn edit_contact(&mut self, id: &str, revision: u64, contact: Option<&Contact>) {
+        if let Some(Some(old)) = self.edited.get(id).cloned() {
+            for number in &old.numbers {
+                let left: Vec<_> = self.edited_numbers.get(number).into_iter().flatten().filter(|e| e.id != id).cloned().collect();
+                if left.is_empty() {
+                    self.edited_numbers.remove_mut(number);
+                } else {
+                    self.edited_numbers.insert_mut(number.clone(), left);
+                }
+            }
+        }
+        let edited = contact.map(|c| {
+            let numbers: Vec<Number> = c.numbers.iter().map(|n| n.number.clone()).collect();
+            Arc::new(Edited { revision, id: id.to_owned(), name: c.name.clone(), numbers })
+        });
+        if let Some(edited) = &edited {
+            for number in &edited.numbers {
+                let mut with: Vec<_> = self.edited_numbers.get(number).cloned().unwrap_or_default();
+                with.push(edited.clone());
+                with.sort_by(|a, b| b.revision.cmp(&a.revision).then_with(|| a.id.cmp(&b.id)));
+                self.edited_numbers.insert_mut(number.clone(), with);
+            }
+        }
+        self.edited.insert_mut(id.to_owned(), edited);
+    }
+
+    pub(super) fn edit_route(&mut self, route_key: &RouteKey, route: Option<Arc<Route>>) {
+        let had = self.routes.contains_key(route_key);
+        let has = route.is_some();
+        match route {
+            Some(route) => self.routes.insert_mut(route_key.clone(), route),
+            None => drop(self.routes.remove_mut(route_key)),
+        }
+        if matches!(route_key, RouteKey::Prefix(_)) {
+            self.route_prefixes = self.route_prefixes + usize::from(has) - usize::from(had);
+        }
+    }
+
+    pub(super) fn edit_screen(&mut self, list: List, screen_key: &ScreenKey, screen: Option<Arc<Screen>>) {
+        let at = (list, screen_key.clone());
+        let had = self.screens.contains_key(&at);
+        let has = screen.is_some();
+        match screen {
+            Some(screen) => self.screens.insert_mut(at, screen),
+            None => drop(self.screens.remove_mut(&at)),
+        }
+        if matches!(screen_key, ScreenKey::Prefix(_)) {
+            self.screen_prefixes = self.screen_prefixes + usize::from(has) - usize::from(had);
+        }
+    }
+}
+
+/// One tenant of a picture, as a decision reads it.
+pub(super) struct TenantInMemory<'a> {
+    pub(super) revision: u64,
+    pub(super) picture: &'a TenantPicture,
+}
+
+impl TenantInMemory<'_> {
+    fn by_prefix<T>(&self, number: &Number, get: impl Fn(Prefix) -> Option<T>) -> Option<T> {
+        key::prefixes(number).find_map(get)
+    }
+}
+
+impl Data for TenantInMemory<'_> {
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn route(&self, key: &RouteKey) -> Found<Arc<Route>> {
+        Ok(self.picture.routes.get(key).cloned())
+    }
+
+    fn route_by_prefix(&self, number: &Number) -> Found<Arc<Route>> {
+        if self.picture.route_prefixes == 0 {
+            return Ok(None);
+        }
+        Ok(self.by_prefix(number, |p| self.picture.routes.get(&RouteKey::Prefix(p)).cloned()))
+    }
+
+    fn screen_number(&self, list: List, number: &Number) -> Found<Arc<Screen>> {
+        if self.picture.screens.is_empty() {
+            return Ok(None);
+        }
+        let exact = self.picture.screens.get(&(list, ScreenKey::Number(number.clone())));
+        if exact.is_some() || self.picture.screen_prefixes == 0 {
+            return Ok(exact.cloned());
+        }
+        Ok(self.by_prefix(number, |p| self.picture.screens.get(&(list, ScreenKey::Prefix(p))).cloned()))
+    }
+
+    fn screen_withheld(&self) -> Found<Arc<Screen>> {
+        Ok(self.picture.screens.get(&(List::Block, ScreenKey::Withheld)).cloned())
+    }
+
+    fn caller(&self, number: &Number) -> Found<CallerName> {
+        let edited = self.picture.edited_numbers.get(number).and_then(|with| with.first());
+        let in_base = self.picture.base.with_number(number).find(|c| !self.picture.edited.contains_key(c.id));
+        let named = |contact: &str, name: &str| Some(CallerName { contact: contact.to_owned(), name: name.to_owned() });
+        Ok(match (edited, in_base) {
+            (Some(e), Some(b)) if (b.revision, e.id.as_str()) > (e.revision, b.id) => named(b.id, b.name),
+            (Some(e), _) => named(&e.id, &e.name),
+            (None, Some(b)) => named(b.id, b.name),
+            (None, None) => None,
+        })
+    }
+}
