@@ -2,7 +2,7 @@
 
 use super::{Country, Kind, Number, NumberPlan};
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(super) fn is_supported(country: Country) -> bool {
     PHONE_NUMBER_UTIL.get_country_code_for_region(country.0).is_some()
@@ -32,7 +32,7 @@ impl NumberPlan {
 }
 
 /// What can be said of a number, for `number show`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// `+` and digits, or `null` where the number isn't E.164.
     pub e164: Option<String>,

@@ -27,20 +27,19 @@ impl AsteriskAnswer {
 }
 
 /// Renders a decision for Asterisk.
-pub fn asterisk(decision: &Decision, dial: &DialTemplates) -> AsteriskAnswer {
-    let (target, is_dial) = asterisk_target(&decision.step.action, dial);
-    let timeout = match (decision.step.timeout_seconds, is_dial) {
-        (Some(seconds), _) => seconds.to_string(),
-        (None, true) => dial.timeout_seconds.to_string(),
-        (None, false) => String::new(),
-    };
+///
+/// Without templates (the question named no tenant) there is nothing that could be dialled, and the target is empty.
+pub fn asterisk(decision: &Decision, dial: Option<&DialTemplates>) -> AsteriskAnswer {
+    let target = asterisk_target(&decision.step.action, dial);
+    let dial = dial.filter(|_| matches!(decision.step.action, Action::Dial { .. }));
+    let timeout = decision.step.timeout_seconds.or(dial.map(|d| d.timeout_seconds));
     let caller = decision.caller.as_ref();
     AsteriskAnswer {
         values: [
             decision.step.action.word().to_owned(),
             target,
-            timeout,
-            if is_dial { dial.options.clone() } else { String::new() },
+            timeout.map(|seconds| seconds.to_string()).unwrap_or_default(),
+            dial.map(|d| d.options.clone()).unwrap_or_default(),
             decision.token.as_ref().map(super::StepToken::encode).unwrap_or_default(),
             decision.route.as_ref().map(ToString::to_string).unwrap_or_default(),
             caller.map(|c| c.name.clone()).unwrap_or_default(),
@@ -52,9 +51,11 @@ pub fn asterisk(decision: &Decision, dial: &DialTemplates) -> AsteriskAnswer {
     }
 }
 
-fn asterisk_target(action: &Action, dial: &DialTemplates) -> (String, bool) {
+/// What an action needs on Asterisk: a dial string ready for `Dial()`, a mailbox, a room, ….
+pub fn asterisk_target(action: &Action, dial: Option<&DialTemplates>) -> String {
     match action {
         Action::Dial { targets, trunk } => {
+            let Some(dial) = dial else { return String::new() };
             let trunk = trunk.as_deref().unwrap_or(&dial.trunk);
             let mut text = String::new();
             for (i, target) in targets.iter().enumerate() {
@@ -67,10 +68,10 @@ fn asterisk_target(action: &Action, dial: &DialTemplates) -> (String, bool) {
                     Kind::ShortCode | Kind::Emergency => dial.number.fill(target.digits(), trunk, &mut text),
                 }
             }
-            (text, true)
+            text
         }
-        Action::Voicemail(a) | Action::Queue(a) | Action::Conference(a) | Action::Playback(a) => (a.clone(), false),
-        Action::Goto { context, extension, priority } => (format!("{context},{extension},{priority}"), false),
-        Action::Busy | Action::Congestion | Action::Hangup | Action::Continue => (String::new(), false),
+        Action::Voicemail(a) | Action::Queue(a) | Action::Conference(a) | Action::Playback(a) => a.clone(),
+        Action::Goto { context, extension, priority } => format!("{context},{extension},{priority}"),
+        Action::Busy | Action::Congestion | Action::Hangup | Action::Continue => String::new(),
     }
 }

@@ -1,0 +1,16 @@
+//! The call plane: sockets on which a live call waits.
+//!
+//! Nothing here waits for anything but the switch and the answer's own deadline, writes the store, or knows that
+//! there is an event plane. It has threads and a runtime of its own, so that nothing else in the process can be in
+//! front of a call.
+
+mod answer;
+mod fastagi;
+mod plane;
+mod request;
+mod stats;
+
+pub use answer::{Answer, Answerer, Delay, Tenants};
+pub use plane::{CallPlane, Heartbeat, Limits, ShutdownLevel, bind};
+pub use request::{Ask, BadParameter, PARAMETERS};
+pub use stats::{CallStats, Ending};

@@ -1,0 +1,200 @@
+//! Listener, limits and threads of the call plane.
+//!
+//! Each call thread has a runtime of its own and takes connections from the same socket. There is no queue between
+//! accepting and answering: a connection is served at once, or answered at once that it isn't.
+
+use super::answer::Answerer;
+use super::fastagi::{self, Admission};
+use super::stats::{CallStats, Ending};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What is asked of the kernel as backlog; it gives `net.core.somaxconn` at most. A full one costs a caller 2 s.
+const BACKLOG: i32 = 65_535;
+/// How long a new connection may take to send its environment. Asterisk needs a third of a millisecond.
+const ENVIRONMENT_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The same when more than half of the sessions are taken: whoever connects and says nothing must make room.
+const ENVIRONMENT_WAIT_CROWDED_MAX: Duration = Duration::from_millis(250);
+/// Sessions above the cap that are still told so; those above these are closed without a word.
+const REFUSALS_MAX: usize = 512;
+/// The pause after a failed `accept` (descriptors used up, say): long enough not to spin, short enough not to matter.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+/// How often a call thread shows that it lives.
+const BEAT: Duration = Duration::from_millis(250);
+/// How long sessions may take to finish once the plane is told to stop.
+const DRAIN_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How the plane is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ShutdownLevel {
+    /// Serve.
+    Run,
+    /// Finish what runs, refuse what comes.
+    Drain,
+    /// Stop.
+    Now,
+}
+
+/// Limits of the plane.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Sessions that are served at once.
+    pub sessions_max: usize,
+}
+
+/// A call thread's sign of life: it grows while the thread turns.
+#[derive(Debug, Default)]
+pub struct Heartbeat(AtomicU64);
+
+impl Heartbeat {
+    /// What it stands at.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What all call threads share.
+pub struct CallPlane {
+    /// Answers.
+    pub answerer: Answerer,
+    /// Counts.
+    pub stats: CallStats,
+    /// Limits.
+    pub limits: Limits,
+    /// Sessions that are being served or refused.
+    pub sessions: AtomicUsize,
+}
+
+/// Binds a listening socket for the plane.
+///
+/// # Errors
+/// Whatever the system says; the caller names the address and the remedy.
+pub fn bind(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// One session's place; given back when it ends, however it ends.
+struct Place(Arc<CallPlane>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.sessions.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl CallPlane {
+    /// Serves connections of a listener until told to stop; run it on a thread of its own.
+    ///
+    /// # Errors
+    /// The runtime or the listener could not be set up.
+    pub fn run_thread(
+        self: &Arc<Self>,
+        listener: StdListener,
+        mut shutdown: watch::Receiver<ShutdownLevel>,
+        heartbeat: &Arc<Heartbeat>,
+    ) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(listener)?;
+            let beating = tokio::spawn(beat(heartbeat.clone()));
+            self.accept(&listener, &mut shutdown).await;
+            beating.abort();
+            Ok::<(), io::Error>(())
+        })?;
+        // sessions that wait for a dead peer are not waited for
+        runtime.shutdown_background();
+        Ok(())
+    }
+
+    async fn accept(self: &Arc<Self>, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
+        loop {
+            tokio::select! {
+                biased;
+                level = shutdown.wait_for(|level| *level > ShutdownLevel::Run) => {
+                    if level.is_ok_and(|l| *l == ShutdownLevel::Drain) {
+                        break;
+                    }
+                    return;
+                }
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.admit(stream, false),
+                    Err(error) => self.pause(&error).await,
+                },
+            }
+        }
+        self.drain(listener, shutdown).await;
+    }
+
+    /// Refuses what comes, with an answer, until the sessions that run have ended.
+    async fn drain(self: &Arc<Self>, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
+        let deadline = tokio::time::Instant::now() + DRAIN_WAIT_MAX;
+        let mut quiet_turns = 0;
+        // two turns without a session: one may have been accepted between the look and the count
+        while quiet_turns < 2 {
+            tokio::select! {
+                biased;
+                _ = shutdown.wait_for(|level| *level == ShutdownLevel::Now) => return,
+                () = tokio::time::sleep_until(deadline) => return,
+                accepted = listener.accept() => {
+                    if let Ok((stream, _)) = accepted {
+                        self.admit(stream, true);
+                    }
+                    quiet_turns = 0;
+                }
+                () = tokio::time::sleep(Duration::from_millis(5)) => {
+                    quiet_turns = if self.sessions.load(Ordering::Acquire) == 0 { quiet_turns + 1 } else { 0 };
+                }
+            }
+        }
+    }
+
+    async fn pause(&self, error: &io::Error) {
+        self.stats.accept_errors.add_one();
+        // a peer that was gone before we looked is no trouble of ours
+        if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted) {
+            tracing::warn!(%error, "a connection could not be accepted; trying again");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+
+    fn admit(self: &Arc<Self>, stream: TcpStream, draining: bool) {
+        let taken = self.sessions.fetch_add(1, Ordering::AcqRel);
+        let place = Place(self.clone());
+        let sessions_max = self.limits.sessions_max;
+        if taken >= sessions_max + REFUSALS_MAX {
+            self.stats.ended(Ending::Dropped);
+            return;
+        }
+        let admission = match (draining, taken >= sessions_max) {
+            (true, _) => Admission::Draining,
+            (false, true) => Admission::Capacity,
+            (false, false) => Admission::Served,
+        };
+        let wait = if taken * 2 > sessions_max { ENVIRONMENT_WAIT_CROWDED_MAX } else { ENVIRONMENT_WAIT_MAX };
+        // answers are one small write each; a lost option costs nothing but time
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(async move {
+            let plane = &place.0;
+            let ending = fastagi::session(stream, &plane.answerer, &plane.stats, admission, wait).await;
+            plane.stats.ended(ending);
+        });
+    }
+}
+
+async fn beat(heartbeat: Arc<Heartbeat>) {
+    loop {
+        heartbeat.0.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(BEAT).await;
+    }
+}

@@ -1,0 +1,75 @@
+//! The command line's end of the admin socket.
+
+use super::FRAME_BYTES_MAX;
+use super::request::{Reply, Request};
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long a reply may take: an import of a million contacts is committed in one.
+const REPLY_WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// Why there was no reply.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Nobody listens: no server runs over this store.
+    #[error("no server listens at {0}")]
+    NoServer(String),
+    /// Somebody does, and won't have us.
+    #[error("the server at {0} can't be used ({1})")]
+    Refused(String, io::Error),
+    /// It went away.
+    #[error("the server went away ({0}); what was not acknowledged was not done")]
+    Gone(io::Error),
+    /// It said something else.
+    #[error("the server's reply can't be read ({0}); use the command line of the server's version")]
+    Strange(String),
+}
+
+/// A connection to a server's admin socket.
+pub struct Client {
+    stream: UnixStream,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`ClientError::NoServer`] where the store is free, else why not.
+    pub fn connect(path: &Path) -> Result<Client, ClientError> {
+        match UnixStream::connect(path) {
+            Ok(stream) => {
+                let name = || path.display().to_string();
+                stream.set_read_timeout(Some(REPLY_WAIT_MAX)).map_err(|e| ClientError::Refused(name(), e))?;
+                stream.set_write_timeout(Some(REPLY_WAIT_MAX)).map_err(|e| ClientError::Refused(name(), e))?;
+                Ok(Client { stream })
+            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Err(ClientError::NoServer(path.display().to_string()))
+            }
+            Err(e) => Err(ClientError::Refused(path.display().to_string(), e)),
+        }
+    }
+
+    /// Asks, and waits for the reply.
+    ///
+    /// # Errors
+    /// [`ClientError`]; the request may or may not have been carried out.
+    pub fn ask(&mut self, request: &Request) -> Result<Reply, ClientError> {
+        let body = serde_json::to_vec(request).map_err(|e| ClientError::Strange(e.to_string()))?;
+        let too_long = || ClientError::Strange("a request is longer than the server takes".into());
+        let length = u32::try_from(body.len()).ok().filter(|l| *l as usize <= FRAME_BYTES_MAX).ok_or_else(too_long)?;
+        self.stream.write_all(&length.to_be_bytes()).and_then(|()| self.stream.write_all(&body)).map_err(ClientError::Gone)?;
+        let mut head = [0; 4];
+        self.stream.read_exact(&mut head).map_err(ClientError::Gone)?;
+        let length = u32::from_be_bytes(head) as usize;
+        if length > FRAME_BYTES_MAX {
+            return Err(ClientError::Strange(format!("{length} bytes")));
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).map_err(ClientError::Gone)?;
+        serde_json::from_slice(&body).map_err(|e| ClientError::Strange(e.to_string()))
+    }
+}

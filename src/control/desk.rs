@@ -1,0 +1,305 @@
+//! The desk: every request of an administrator is carried out here, whoever brought it.
+
+use super::import::Import;
+use super::request::{ListKey, Reply, Request, RouteWhich};
+use super::views::{ContactView, RouteView, ScreenView, StatusView};
+use crate::directory::ContactDraft;
+use crate::number::{Kind, Number, NumberPlan, describe};
+use crate::routing::{List, Prefix, Route, RouteKey, STEPS_MAX, Screen, ScreenKey, Step, StepError, Tenant, render};
+use crate::store::{Edit, Store, StoreError};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Contacts on one page of a listing, at most.
+const PAGE_MAX: usize = 1000;
+/// The longest dial string that a step may become, in bytes, so that an answer fits into a command line of 8 kB.
+const TARGET_BYTES_MAX: usize = 4000;
+
+/// The configured tenants.
+pub type Rules = HashMap<String, Tenant>;
+
+/// What the daemon tells of its other planes.
+#[derive(Debug, Clone, Default)]
+pub struct PlaneStatus {
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+    /// Where it listens.
+    pub listening: Vec<(String, String)>,
+    /// Sessions right now.
+    pub sessions: u64,
+    /// How sessions ended.
+    pub endings: Vec<(String, u64)>,
+    /// Answers that said `late`.
+    pub late: u64,
+    /// Failed `accept`s.
+    pub accept_errors: u64,
+    /// Dropped log lines.
+    pub log_lines_dropped: u64,
+}
+
+/// Where the desk learns of the other planes, without knowing them.
+pub type PlaneStatusSource = Arc<dyn Fn() -> PlaneStatus + Send + Sync>;
+
+/// One administrator's desk: a connection, or one run of the command line.
+pub struct Desk {
+    pub(super) store: Store,
+    pub(super) rules: Arc<Rules>,
+    /// Who is asking, for the change log.
+    pub(super) who: String,
+    planes: Option<PlaneStatusSource>,
+    pub(super) import: Option<Import>,
+}
+
+/// Why a request isn't carried out; becomes a [`Reply`].
+pub(super) enum Refusal {
+    NotFound(String),
+    BadInput(String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        match error {
+            StoreError::TooLarge(text) => Refusal::BadInput(text),
+            error => Refusal::Store(error),
+        }
+    }
+}
+
+impl From<StepError> for Refusal {
+    fn from(error: StepError) -> Refusal {
+        Refusal::BadInput(error.to_string())
+    }
+}
+
+pub(super) fn bad<T>(text: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::BadInput(text.into()))
+}
+
+impl Desk {
+    /// A desk over a store.
+    pub fn new(store: Store, rules: Arc<Rules>, who: String, planes: Option<PlaneStatusSource>) -> Desk {
+        Desk { store, rules, who, planes, import: None }
+    }
+
+    /// Carries out a request.
+    pub fn apply(&mut self, request: Request) -> Reply {
+        match self.carry_out(request) {
+            Ok(reply) => reply,
+            Err(Refusal::NotFound(what)) => Reply::NotFound(what),
+            Err(Refusal::BadInput(what)) => Reply::BadInput(what),
+            Err(Refusal::Store(error)) => Reply::Store(error.to_string()),
+        }
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<Reply, Refusal> {
+        match request {
+            Request::Status => Ok(Reply::Status(Box::new(self.status()))),
+            Request::ContactSet { tenant, contact } => self.contact_set(&tenant, contact),
+            Request::ContactRm { tenant, id } => {
+                let what = format!("there is no contact {id:?}");
+                self.remove(&tenant, Edit::RemoveContact(id), what)
+            }
+            Request::ContactShow { tenant, id } => {
+                self.tenant(&tenant)?;
+                match self.store.contact(&tenant, &id)? {
+                    Some((revision, c)) => Ok(Reply::Contacts { contacts: vec![ContactView::of(revision, c)], next_id: None }),
+                    None => Err(Refusal::NotFound(format!("there is no contact {id:?}"))),
+                }
+            }
+            Request::ContactLs { tenant, from_id, limit } => self.contact_ls(&tenant, &from_id, limit),
+            Request::RouteSet { tenant, which, steps, fallback } => self.route_set(&tenant, &which, &steps, fallback.as_deref()),
+            Request::RouteRm { tenant, which } => {
+                let key = self.route_key(&tenant, &which)?;
+                let what = format!("there is no route {key}");
+                self.remove(&tenant, Edit::RemoveRoute(key), what)
+            }
+            Request::RouteShow { tenant, which } => {
+                let key = self.route_key(&tenant, &which)?;
+                match self.store.routes(&tenant)?.iter().find(|r| r.key == key) {
+                    Some(route) => Ok(Reply::Routes(vec![RouteView::of(route)])),
+                    None => Err(Refusal::NotFound(format!("there is no route {key}"))),
+                }
+            }
+            Request::RouteLs { tenant } => {
+                self.tenant(&tenant)?;
+                Ok(Reply::Routes(self.store.routes(&tenant)?.iter().map(RouteView::of).collect()))
+            }
+            Request::ScreenSet { tenant, list, key, action } => self.screen_set(&tenant, list, &key, action.as_deref()),
+            Request::ScreenRm { tenant, list, key } => {
+                let key = self.screen_key(&tenant, &key)?;
+                let what = format!("the {} list has no entry {key}", list.word());
+                self.remove(&tenant, Edit::RemoveScreen(list, key), what)
+            }
+            Request::ScreenShow { tenant, list, key } => {
+                let key = self.screen_key(&tenant, &key)?;
+                let found: Vec<_> =
+                    self.store.screens(&tenant)?.iter().filter(|s| s.list == list && s.key == key).map(ScreenView::of).collect();
+                if found.is_empty() {
+                    return Err(Refusal::NotFound(format!("the {} list has no entry {key}", list.word())));
+                }
+                Ok(Reply::Screens(found))
+            }
+            Request::ScreenLs { tenant, list } => {
+                self.tenant(&tenant)?;
+                Ok(Reply::Screens(self.store.screens(&tenant)?.iter().filter(|s| s.list == list).map(ScreenView::of).collect()))
+            }
+            Request::Name { tenant, number } => self.name(&tenant, &number),
+            Request::NumberShow { tenant, number, country } => {
+                let plan = match country {
+                    Some(code) => NumberPlan::new(Some(code.parse().map_err(Refusal::BadInput)?)),
+                    None => self.tenant(&tenant)?.plan.clone(),
+                };
+                Ok(Reply::Number(describe(&parse_number(&plan, &number)?)))
+            }
+            Request::Explain { tenant, request, to, from, withheld } => self.explain(&tenant, &request, &to, &from, withheld),
+            Request::ImportBegin { tenant, source } => self.import_begin(&tenant, &source),
+            Request::ImportRows { rows } => self.import_rows(rows),
+            Request::ImportCommit => self.import_commit(),
+        }
+    }
+
+    pub(super) fn tenant(&self, id: &str) -> Result<&Tenant, Refusal> {
+        self.rules.get(id).ok_or_else(|| {
+            let mut known: Vec<&str> = self.rules.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            let near = known.iter().find(|k| strsim::damerau_levenshtein(k, id) <= 2);
+            let hint = near.map(|k| format!("; did you mean {k}?")).unwrap_or_default();
+            Refusal::BadInput(format!(
+                "there is no tenant {id:?}{hint}; add [[tenant]] id = {id:?} to the configuration (it has: {})",
+                known.join(", ")
+            ))
+        })
+    }
+
+    fn edit(&self, tenant: &str, edit: Edit) -> Result<Reply, Refusal> {
+        let done = self.store.edit(tenant, &self.who, edit)?;
+        Ok(Reply::Done { revision: done.revision, existed: done.existed, changed: done.changed })
+    }
+
+    fn remove(&self, tenant: &str, edit: Edit, what: String) -> Result<Reply, Refusal> {
+        self.tenant(tenant)?;
+        match self.edit(tenant, edit)? {
+            Reply::Done { existed: false, .. } => Err(Refusal::NotFound(what)),
+            done => Ok(done),
+        }
+    }
+
+    fn contact_set(&self, tenant: &str, draft: ContactDraft) -> Result<Reply, Refusal> {
+        let contact = draft.check(&self.tenant(tenant)?.plan, "").map_err(|e| Refusal::BadInput(e.to_string()))?;
+        self.edit(tenant, Edit::PutContact(contact))
+    }
+
+    fn contact_ls(&self, tenant: &str, from_id: &str, limit: usize) -> Result<Reply, Refusal> {
+        self.tenant(tenant)?;
+        let limit = limit.clamp(1, PAGE_MAX);
+        let (mut contacts, mut next_id) = (Vec::new(), None);
+        for item in self.store.contacts(tenant, from_id) {
+            let (revision, contact) = item?;
+            if contacts.len() == limit {
+                next_id = Some(contact.id);
+                break;
+            }
+            contacts.push(ContactView::of(revision, contact));
+        }
+        Ok(Reply::Contacts { contacts, next_id })
+    }
+
+    fn route_key(&self, tenant: &str, which: &RouteWhich) -> Result<RouteKey, Refusal> {
+        let plan = &self.tenant(tenant)?.plan;
+        let key = match which {
+            RouteWhich::Number(text) => RouteKey::Number(parse_number(plan, text)?),
+            RouteWhich::Prefix(text) => RouteKey::Prefix(Prefix::parse(text)?),
+            RouteWhich::Default => RouteKey::Default,
+        };
+        if let RouteKey::Number(number) = &key
+            && number.kind() == Kind::Emergency
+        {
+            return bad(format!(
+                "{number} is an emergency number here and is never routed by rules; calls to it are left to the dialplan"
+            ));
+        }
+        Ok(key)
+    }
+
+    fn route_set(&self, tenant: &str, which: &RouteWhich, steps: &[String], fallback: Option<&str>) -> Result<Reply, Refusal> {
+        let key = self.route_key(tenant, which)?;
+        let rules = self.tenant(tenant)?;
+        if !(1..=STEPS_MAX).contains(&steps.len()) {
+            return Err(StepError::StepCount(steps.len()).into());
+        }
+        let step = |text: &str| -> Result<Step, Refusal> {
+            let step = Step::parse(text, &rules.plan).map_err(|e| Refusal::BadInput(format!("step {text:?}: {e}")))?;
+            let rendered = render::asterisk_target(&step.action, Some(&rules.asterisk));
+            if rendered.len() > TARGET_BYTES_MAX {
+                return bad(format!(
+                    "step {text:?} becomes a dial string of {} bytes, more than {TARGET_BYTES_MAX}; ring fewer targets",
+                    rendered.len()
+                ));
+            }
+            Ok(step)
+        };
+        let steps = steps.iter().map(|s| step(s)).collect::<Result<Vec<_>, _>>()?;
+        let fallback = fallback.map(step).transpose()?;
+        self.edit(tenant, Edit::PutRoute(Route { key, steps, fallback, revision: 0 }))
+    }
+
+    fn screen_key(&self, tenant: &str, key: &ListKey) -> Result<ScreenKey, Refusal> {
+        let plan = &self.tenant(tenant)?.plan;
+        Ok(match key {
+            ListKey::Number(text) => ScreenKey::Number(parse_number(plan, text)?),
+            ListKey::Prefix(text) => ScreenKey::Prefix(Prefix::parse(text)?),
+            ListKey::Anonymous => ScreenKey::Withheld,
+        })
+    }
+
+    fn screen_set(&self, tenant: &str, list: List, key: &ListKey, action: Option<&str>) -> Result<Reply, Refusal> {
+        let key = self.screen_key(tenant, key)?;
+        if list == List::Allow && key == ScreenKey::Withheld {
+            return bad("callers who withhold their number are let through unless the block list says otherwise; use block rm --anonymous");
+        }
+        let action = match action {
+            Some(text) => Some(Step::parse(text, &self.tenant(tenant)?.plan)?),
+            None => None,
+        };
+        self.edit(tenant, Edit::PutScreen(Screen { list, key, action }))
+    }
+
+    fn name(&self, tenant: &str, text: &str) -> Result<Reply, Refusal> {
+        if crate::number::is_withheld(text) {
+            return bad(format!("{text:?} is what switches say when a number is withheld; nobody has it"));
+        }
+        let number = parse_number(&self.tenant(tenant)?.plan, text)?;
+        let found = self.store.contacts_with(tenant, &number)?;
+        let contacts = found.into_iter().map(|(revision, c)| ContactView::of(revision, c)).collect();
+        Ok(Reply::Name { number: number.to_string(), contacts })
+    }
+
+    fn status(&self) -> StatusView {
+        let store = self.store.status();
+        let planes = self.planes.as_ref().map(|p| p()).unwrap_or_default();
+        StatusView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: planes.uptime_seconds,
+            listening: planes.listening,
+            sessions: planes.sessions,
+            endings: planes.endings,
+            late: planes.late,
+            accept_errors: planes.accept_errors,
+            log_lines_dropped: planes.log_lines_dropped,
+            revision: store.revision,
+            snapshot_revision: store.snapshot_revision,
+            contacts: store.contacts,
+            overlay: store.overlay,
+            routes: store.routes,
+            directory_bytes: store.base_bytes,
+            store_bytes: store.disk_bytes,
+            store_failed: store.failed,
+        }
+    }
+}
+
+pub(super) fn parse_number(plan: &NumberPlan, text: &str) -> Result<Number, Refusal> {
+    plan.parse(text).map_err(|e| Refusal::BadInput(format!("the number {text:?} {e}")))
+}

@@ -1,0 +1,23 @@
+//! The admin plane: what administrators ask and are told.
+//!
+//! One [`Desk::apply`] serves the command line, the admin socket and whatever comes later: a [`Request`] in, a
+//! [`Reply`] out. Where no server runs, the command line opens the store itself and asks the same desk.
+
+mod client;
+mod desk;
+mod explain;
+mod import;
+mod request;
+mod sample;
+mod server;
+mod views;
+
+pub use client::{Client, ClientError};
+pub use desk::{Desk, PlaneStatus, PlaneStatusSource, Rules};
+pub use request::{ListKey, Reply, Request, RouteWhich};
+pub use sample::sample_requests;
+pub use server::{AdminServer, BindError};
+pub use views::{ContactView, DecisionView, ImportView, RouteView, RowError, ScreenView, StatusView};
+
+/// The largest frame on the admin socket, in bytes; an import comes in many.
+pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;

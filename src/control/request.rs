@@ -1,0 +1,125 @@
+//! What can be asked of the admin plane. JSON on the wire, so that an older command line can talk to a newer server.
+
+use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView};
+use crate::directory::ContactDraft;
+use crate::number::Description;
+use crate::routing::List;
+use serde::{Deserialize, Serialize};
+
+/// Which route, as typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RouteWhich {
+    /// One number.
+    Number(String),
+    /// All that begin like this.
+    Prefix(String),
+    /// The tenant's default.
+    Default,
+}
+
+/// Which callers, as typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListKey {
+    /// One number.
+    Number(String),
+    /// All that begin like this.
+    Prefix(String),
+    /// Those who withhold their number.
+    Anonymous,
+}
+
+/// A request. Every one that edits is acknowledged only when the edit is on the disk and calls see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Request {
+    /// How the server is doing.
+    Status,
+    /// Adds or replaces a contact.
+    ContactSet { tenant: String, contact: ContactDraft },
+    /// Removes a contact.
+    ContactRm { tenant: String, id: String },
+    /// Shows a contact.
+    ContactShow { tenant: String, id: String },
+    /// Lists contacts in the order of their ids, from an id on.
+    ContactLs { tenant: String, from_id: String, limit: usize },
+    /// Adds or replaces a route.
+    RouteSet { tenant: String, which: RouteWhich, steps: Vec<String>, fallback: Option<String> },
+    /// Removes a route.
+    RouteRm { tenant: String, which: RouteWhich },
+    /// Shows a route.
+    RouteShow { tenant: String, which: RouteWhich },
+    /// Lists all routes.
+    RouteLs { tenant: String },
+    /// Adds or replaces an entry of a list.
+    ScreenSet { tenant: String, list: List, key: ListKey, action: Option<String> },
+    /// Removes an entry of a list.
+    ScreenRm { tenant: String, list: List, key: ListKey },
+    /// Shows an entry of a list.
+    ScreenShow { tenant: String, list: List, key: ListKey },
+    /// Lists all entries of a list.
+    ScreenLs { tenant: String, list: List },
+    /// Who has a number.
+    Name { tenant: String, number: String },
+    /// What a number is.
+    NumberShow { tenant: String, number: String, country: Option<String> },
+    /// What would be answered, and why.
+    Explain { tenant: String, request: String, to: String, from: String, withheld: bool },
+    /// Begins an import; what follows on this connection belongs to it.
+    ImportBegin { tenant: String, source: String },
+    /// Rows of the import: (row in the file, contact).
+    ImportRows { rows: Vec<(u64, ContactDraft)> },
+    /// Makes the import true.
+    ImportCommit,
+}
+
+/// A reply.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", content = "is", rename_all = "kebab-case")]
+pub enum Reply {
+    /// The server's state.
+    Status(Box<StatusView>),
+    /// An edit was made (or was not necessary).
+    Done {
+        /// The store's revision.
+        revision: u64,
+        /// Whether the thing was there before.
+        existed: bool,
+        /// Whether anything is different now.
+        changed: bool,
+    },
+    /// Contacts, and the id to go on from.
+    Contacts {
+        /// In the order of their ids.
+        contacts: Vec<ContactView>,
+        /// The next page's `from_id`.
+        next_id: Option<String>,
+    },
+    /// Routes.
+    Routes(Vec<RouteView>),
+    /// Entries of a list.
+    Screens(Vec<ScreenView>),
+    /// Who has a number.
+    Name {
+        /// The number as it is stored.
+        number: String,
+        /// The contacts who have it, the one that names callers first.
+        contacts: Vec<ContactView>,
+    },
+    /// What a number is.
+    Number(DescriptionView),
+    /// A decision and its trace.
+    Explained(Box<DecisionView>),
+    /// How an import stands.
+    Import(ImportView),
+    /// Nothing of that name.
+    NotFound(String),
+    /// The request can't be carried out as it is; the text says why and what to do.
+    BadInput(String),
+    /// The store can't be used.
+    Store(String),
+}
+
+/// [`Description`], owned by the wire.
+pub type DescriptionView = Description;

@@ -1,0 +1,202 @@
+//! Things as administrators see them. The names of these fields are what scripts that read `--json` hold on to.
+
+use crate::directory::Contact;
+use crate::routing::{Route, Screen, ScreenKey};
+use serde::{Deserialize, Serialize};
+
+/// A number of a contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberView {
+    /// Canonical: `+14155550101`, `101`.
+    pub number: String,
+    /// `office`, `mobile`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// As it was typed.
+    pub typed: String,
+}
+
+/// A contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactView {
+    /// Its id.
+    pub id: String,
+    /// Its display name.
+    pub name: String,
+    /// Its company.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    /// Its numbers.
+    pub numbers: Vec<NumberView>,
+    /// Free words.
+    pub tags: Vec<String>,
+    /// Free text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The import it came from; empty for one made by hand.
+    pub source: String,
+    /// The revision of its last change.
+    pub revision: u64,
+}
+
+impl ContactView {
+    /// A stored contact as administrators see it.
+    pub fn of(revision: u64, contact: Contact) -> ContactView {
+        ContactView {
+            id: contact.id,
+            name: contact.name,
+            company: contact.company,
+            numbers: contact
+                .numbers
+                .into_iter()
+                .map(|n| NumberView { number: n.number.to_string(), label: n.label, typed: n.typed })
+                .collect(),
+            tags: contact.tags,
+            note: contact.note,
+            source: contact.source,
+            revision,
+        }
+    }
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteView {
+    /// `+14155550199`, `prefix +1415`, `default`.
+    pub route: String,
+    /// Its steps, as they can be typed.
+    pub steps: Vec<String>,
+    /// What a late or failed answer says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+    /// The revision of its last change.
+    pub revision: u64,
+}
+
+impl RouteView {
+    /// A stored route as administrators see it.
+    pub fn of(route: &Route) -> RouteView {
+        RouteView {
+            route: route.key.to_string(),
+            steps: route.steps.iter().map(ToString::to_string).collect(),
+            fallback: route.fallback.as_ref().map(ToString::to_string),
+            revision: route.revision,
+        }
+    }
+}
+
+/// An entry of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScreenView {
+    /// `block` or `allow`.
+    pub list: String,
+    /// `number`, `prefix` or `anonymous`.
+    pub by: String,
+    /// The number or prefix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// What such a caller gets, as it can be typed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+}
+
+impl ScreenView {
+    /// A stored entry as administrators see it.
+    pub fn of(screen: &Screen) -> ScreenView {
+        let (by, value) = match &screen.key {
+            ScreenKey::Number(n) => ("number", Some(n.to_string())),
+            ScreenKey::Prefix(p) => ("prefix", Some(p.to_string())),
+            ScreenKey::Withheld => ("anonymous", None),
+        };
+        ScreenView {
+            list: screen.list.word().to_owned(),
+            by: by.to_owned(),
+            value,
+            action: screen.action.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// A decision: its variables without the switch's prefix, in lower case, and what led to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// `status`, `action`, `target`, …: what the switch gets.
+    pub decision: serde_json::Map<String, serde_json::Value>,
+    /// What was tried, in order.
+    pub trace: Vec<String>,
+    /// The store's revision that was asked.
+    pub revision: u64,
+}
+
+/// What is wrong with a row of an import.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowError {
+    /// The row in the file; the header is row 1.
+    pub row: u64,
+    /// The field: `name`, `number`, …
+    pub field: String,
+    /// Which of several numbers, from 0.
+    pub number_index: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// How an import stands, or what it did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportView {
+    /// Rows that were read.
+    pub rows: u64,
+    /// Rows with the number and name of an earlier row.
+    pub duplicates: u64,
+    /// Rows that are wrong.
+    pub wrong: u64,
+    /// The first of them.
+    pub errors: Vec<RowError>,
+    /// Contacts added, once committed.
+    pub added: u64,
+    /// Contacts changed, once committed.
+    pub changed: u64,
+    /// Contacts that were the same already.
+    pub unchanged: u64,
+    /// The store's revision, once committed.
+    pub revision: Option<u64>,
+}
+
+/// How the server is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// The program's version.
+    pub version: String,
+    /// The server's process.
+    pub pid: u32,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// Where it listens: (`agi`, `127.0.0.1:4573`).
+    pub listening: Vec<(String, String)>,
+    /// Sessions right now.
+    pub sessions: u64,
+    /// How sessions ended: (`answered`, 17).
+    pub endings: Vec<(String, u64)>,
+    /// Answers that said `late`.
+    pub late: u64,
+    /// Times that a connection could not be accepted.
+    pub accept_errors: u64,
+    /// Log lines that were dropped because nobody read them.
+    pub log_lines_dropped: u64,
+    /// The store's revision.
+    pub revision: u64,
+    /// The revision that calls see; `null` while they read the disk.
+    pub snapshot_revision: Option<u64>,
+    /// Contacts that calls see.
+    pub contacts: u64,
+    /// Edits laid over them.
+    pub overlay: u64,
+    /// Routes that calls see.
+    pub routes: u64,
+    /// Memory of the packed directory, in bytes.
+    pub directory_bytes: u64,
+    /// The store's size on disk, in bytes.
+    pub store_bytes: u64,
+    /// Why edits are refused, if they are.
+    pub store_failed: Option<String>,
+}
