@@ -1,10 +1,14 @@
 //! strowger: an external control agent for Asterisk.
 
 pub mod call;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod directory;
 pub mod number;
+pub mod play;
 pub mod routing;
 pub mod stats;
 pub mod store;

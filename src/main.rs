@@ -1,1 +1,5 @@
-fn main() {}
+//! The `strowger` program.
+
+fn main() -> std::process::ExitCode {
+    strowger::cli::main()
+}

@@ -156,6 +156,10 @@ fn replies(name: &str, bytes: BytesMut) -> Vec<Reply> {
     messages(name, bytes).into_iter().filter_map(reply).collect()
 }
 
+fn known(value: &[u8]) -> Option<&[u8]> {
+    (value != b"unknown").then_some(value)
+}
+
 #[test]
 fn every_genuine_environment_is_accepted_whole() {
     for (transcript, environment) in genuine() {
@@ -169,8 +173,6 @@ fn every_genuine_environment_is_accepted_whole() {
 #[test]
 fn the_switch_we_play_writes_what_the_real_one_wrote() {
     for (transcript, environment) in genuine() {
-        let known = |value: &'static [u8]| (value != b"unknown").then_some(value);
-        let environment: &'static Environment = Box::leak(Box::new(environment));
         let arguments: Vec<_> = environment.arguments().collect();
         let mut written = BytesMut::new();
         EnvironmentFields {

@@ -83,9 +83,7 @@ impl Answerer {
 
     async fn decide(&self, tenant: &Tenant, question: Question) -> Decision {
         let (now_seconds, seed) = (self.clock.now_us() / 1_000_000, self.seeds.fetch_add(0x9e37_79b9, Ordering::Relaxed));
-        let in_memory = || {
-            self.store.in_snapshot(&tenant.id, |data| decide(tenant, &question, data, now_seconds, seed, &mut Trace::off()))
-        };
+        let in_memory = || self.store.in_snapshot(&tenant.id, |data| decide(tenant, &question, data, now_seconds, seed, &mut Trace::off()));
         if let Delay::Block(how_long) = self.delay {
             std::thread::sleep(how_long);
         }
@@ -107,8 +105,7 @@ impl Answerer {
             .ok()
         };
         let fallback = |status, reason| {
-            let from_snapshot =
-                self.store.in_snapshot(&tenant.id, |data| fallback_decision(tenant, &question, Some(data), status, reason));
+            let from_snapshot = self.store.in_snapshot(&tenant.id, |data| fallback_decision(tenant, &question, Some(data), status, reason));
             from_snapshot.unwrap_or_else(|| fallback_decision(tenant, &question, None, status, reason))
         };
         match decided {

@@ -68,8 +68,12 @@ pub(super) async fn session(
     let environment = match timeout(environment_wait, read_environment(&stream)).await {
         Ok(Ok(environment)) => environment,
         Ok(Err(Refused::Gone)) => return Ending::GoneBeforeQuestion,
-        Ok(Err(Refused::Malformed(error))) => {
-            tracing::warn!(%error, "an environment was refused; the fallback applied");
+        Ok(Err(refused)) => {
+            let error = match refused {
+                Refused::Malformed(error) => error.to_string(),
+                _ => "bytes follow the environment; it was forged".to_owned(),
+            };
+            tracing::warn!(error, "an environment was refused; the fallback applied");
             let answer = answerer.refuse(None, Reason::Malformed);
             say_and_leave(stream, &answer).await;
             return Ending::Malformed;
@@ -129,6 +133,8 @@ fn route_tail(route: &str) -> String {
 enum Refused {
     Gone,
     Malformed(EnvironmentError),
+    /// A whole environment, and more behind it.
+    Forged,
 }
 
 /// Reads until the environment is whole. Nothing is allocated for a peer that says nothing.
@@ -141,7 +147,10 @@ async fn read_environment(stream: &TcpStream) -> Result<Environment, Refused> {
         match stream.try_read_buf(&mut buffer) {
             Ok(0) => return Err(Refused::Gone),
             Ok(_) => match decoder.decode(&mut buffer) {
-                Ok(Some(environment)) => return Ok(environment),
+                // Asterisk says nothing more until it is told something, but for the caller's hang-up: other bytes
+                // behind the blank line are the genuine rest of an environment that was forged whole
+                Ok(Some(environment)) if buffer.is_empty() || buffer[..] == *b"HANGUP\n" => return Ok(environment),
+                Ok(Some(_)) => return Err(Refused::Forged),
                 Ok(None) => {}
                 Err(error) => return Err(Refused::Malformed(error)),
             },

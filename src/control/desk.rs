@@ -215,9 +215,7 @@ impl Desk {
         if let RouteKey::Number(number) = &key
             && number.kind() == Kind::Emergency
         {
-            return bad(format!(
-                "{number} is an emergency number here and is never routed by rules; calls to it are left to the dialplan"
-            ));
+            return bad(format!("{number} is an emergency number here and is never routed by rules; calls to it are left to the dialplan"));
         }
         Ok(key)
     }

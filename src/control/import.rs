@@ -34,13 +34,8 @@ impl Desk {
             return bad(format!("the source {source:?} can't be used; write 1 to {SOURCE_BYTES_MAX} of A-Z a-z 0-9 _ -"));
         }
         let bulk = self.store.bulk(tenant, source);
-        let import = Import {
-            tenant: tenant.to_owned(),
-            source: source.to_owned(),
-            bulk,
-            view: ImportView::default(),
-            seen: HashMap::new(),
-        };
+        let import =
+            Import { tenant: tenant.to_owned(), source: source.to_owned(), bulk, view: ImportView::default(), seen: HashMap::new() };
         self.import = Some(import);
         Ok(Reply::Import(ImportView::default()))
     }

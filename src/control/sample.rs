@@ -30,11 +30,6 @@ pub fn sample_requests(tenant: &str) -> Vec<Request> {
         contact("bakery", "Bäckerei Jürgen \"Brezn\" Groß", Some("Groß & Söhne"), &[("+493023125000", "shop")]),
         route(RouteWhich::Number("+14155550199".to_owned()), &["dial:101,102,timeout=20", "voicemail:199"]),
         route(RouteWhich::Prefix("+1415555".to_owned()), &["dial:101,timeout=20", "busy"]),
-        Request::ScreenSet {
-            tenant: tenant.to_owned(),
-            list: List::Block,
-            key: ListKey::Prefix("+1900".to_owned()),
-            action: None,
-        },
+        Request::ScreenSet { tenant: tenant.to_owned(), list: List::Block, key: ListKey::Prefix("+1900".to_owned()), action: None },
     ]
 }

@@ -70,8 +70,7 @@ impl AdminServer {
     /// # Errors
     /// The runtime could not be set up.
     pub fn run(self, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         runtime.block_on(async {
             let listener = UnixListener::from_std(self.listener)?;
             let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));

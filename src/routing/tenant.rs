@@ -2,6 +2,7 @@
 
 use super::Step;
 use crate::number::NumberPlan;
+use std::fmt;
 use thiserror::Error;
 
 /// The longest tenant id, in bytes: it begins every stored key and is part of every step token.
@@ -35,6 +36,7 @@ pub fn check_tenant_id(id: &str) -> Result<(), TenantError> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
+    target: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +51,7 @@ impl Template {
     ///
     /// # Errors
     /// [`TenantError::Template`]: no placeholder, an unknown one, or characters that would end the dial string.
-    pub fn parse(text: &str, target: &str) -> Result<Template, TenantError> {
+    pub fn parse(text: &str, target: &'static str) -> Result<Template, TenantError> {
         let wrong = |why: String| Err(TenantError::Template(text.to_owned(), why));
         if text.len() > TEMPLATE_BYTES_MAX {
             return wrong(format!("is longer than {TEMPLATE_BYTES_MAX} bytes"));
@@ -76,7 +78,7 @@ impl Template {
         if !parts.contains(&Part::Target) {
             return wrong(format!("lacks {{{target}}}: every call would go to the same place"));
         }
-        Ok(Template { parts })
+        Ok(Template { parts, target })
     }
 
     /// Fills the holes.
@@ -88,6 +90,17 @@ impl Template {
                 Part::Trunk => trunk,
             });
         }
+    }
+}
+
+impl fmt::Display for Template {
+    /// The template as it was written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Text(text) => f.write_str(text),
+            Part::Target => write!(f, "{{{}}}", self.target),
+            Part::Trunk => f.write_str("{trunk}"),
+        })
     }
 }
 

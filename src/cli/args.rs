@@ -1,0 +1,339 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Answer a telephone switch's routing and reverse-directory questions, in time
+#[derive(Debug, Parser)]
+#[command(name = "strowger", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit status: 0 done or found, 1 not found, 2 wrong usage or bad input, 3 the server cannot be reached, 4 the store cannot be used"
+)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options that stand before or after the verb.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Keep the store and the admin socket in this directory [default: the configuration's, else ~/.local/share/strowger]
+    #[arg(long, global = true, env = "STROWGER_DATA", value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Read this configuration [default: /etc/strowger/strowger.toml where it exists]
+    #[arg(long, global = true, env = "STROWGER_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Find (or make) the admin socket here [default: DATA/strowger.sock]
+    #[arg(long, global = true, env = "STROWGER_ADMIN", value_name = "PATH")]
+    pub(super) admin: Option<PathBuf>,
+    /// Work on this tenant's data
+    #[arg(long, global = true, env = "STROWGER_TENANT", value_name = "T", default_value = "default")]
+    pub(super) tenant: String,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the server
+    Serve(ServeArgs),
+    /// Start a server on sample data, play calls against it and show what the callers get
+    Demo(DemoArgs),
+    /// Play one call against a running server, as the switch would
+    Call(CallArgs),
+    /// Play many calls against a running server and measure the answers
+    Bench(BenchArgs),
+    /// Edit and show contacts
+    #[command(subcommand)]
+    Contact(ContactVerb),
+    /// Edit and show routes
+    #[command(subcommand)]
+    Route(RouteVerb),
+    /// Edit and show the list of callers who don't get through
+    #[command(subcommand)]
+    Block(ScreenVerb),
+    /// Edit and show the list of callers who do, whatever the block list says
+    #[command(subcommand)]
+    Allow(ScreenVerb),
+    /// Say who has a number
+    Name(NameArgs),
+    /// Say what a number is
+    #[command(subcommand)]
+    Number(NumberVerb),
+    /// Say what a call would get, and why
+    Explain(ExplainArgs),
+    /// Show how the server is doing
+    Status,
+    /// Check the configuration and print it as understood
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Listen for FastAGI here (port 0 picks a free one) [default: 127.0.0.1:4573]
+    #[arg(long, env = "STROWGER_AGI", value_name = "ADDRESS")]
+    pub(super) agi: Option<SocketAddr>,
+    /// Answer within this time, or say late [default: 100]
+    #[arg(long, env = "STROWGER_ANSWER_BUDGET_MS", value_name = "MS")]
+    pub(super) answer_budget_ms: Option<u64>,
+    /// Serve this many sessions at once [default: 16384, less where the system allows fewer open files]
+    #[arg(long, env = "STROWGER_SESSIONS_MAX", value_name = "N")]
+    pub(super) sessions_max: Option<usize>,
+    /// Answer calls on this many threads [default: 2]
+    #[arg(long, env = "STROWGER_CALL_THREADS", value_name = "N")]
+    pub(super) call_threads: Option<usize>,
+    /// Log at this level: error, warn, info, debug, or a filter [default: info]
+    #[arg(long, env = "STROWGER_LOG", value_name = "FILTER")]
+    pub(super) log: Option<String>,
+    /// Load a small fictional directory if the store is empty
+    #[arg(long)]
+    pub(super) sample: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// End after the calls instead of serving on
+    #[arg(long)]
+    pub(super) once: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CallArgs {
+    /// Play this switch
+    #[arg(long, value_parser = ["asterisk"], default_value = "asterisk")]
+    pub(super) switch: String,
+    /// Call this number
+    #[arg(long, value_name = "DID")]
+    pub(super) to: String,
+    /// Call from this number; leave it out for a caller without one
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) from: Option<String>,
+    /// Send this name along
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// Withhold the caller's number
+    #[arg(long)]
+    pub(super) withheld: bool,
+    /// Ask this
+    #[arg(long, default_value = "route", value_name = "REQUEST")]
+    pub(super) request: String,
+    /// Hand this step token back
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) step: Option<String>,
+    /// How the step ended
+    #[arg(long, value_name = "DIALSTATUS")]
+    pub(super) status: Option<String>,
+    /// Ask the server here
+    #[arg(long, env = "STROWGER_AGI", default_value = "127.0.0.1:4573", value_name = "ADDRESS")]
+    pub(super) agi: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// Ask the server here
+    #[arg(long, env = "STROWGER_AGI", default_value = "127.0.0.1:4573", value_name = "ADDRESS")]
+    pub(super) agi: SocketAddr,
+    /// Keep this many calls going at once
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    pub(super) connections: usize,
+    /// Begin this many calls a second, whether the server keeps up or not [default: each connection calls again at once]
+    #[arg(long, value_name = "CALLS_PER_SECOND")]
+    pub(super) rate: Option<f64>,
+    /// Stop after this time
+    #[arg(long, default_value_t = 5.0, value_name = "S")]
+    pub(super) seconds: f64,
+    /// Stop after this many calls
+    #[arg(long, value_name = "N")]
+    pub(super) calls: Option<u64>,
+    /// Ask this
+    #[arg(long, default_value = "route", value_name = "REQUEST")]
+    pub(super) request: String,
+    /// Call this number, and as many that follow it as --to-count says
+    #[arg(long, default_value = "+14155550199", value_name = "DID")]
+    pub(super) to: String,
+    /// Call so many numbers, one after the other
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) to_count: u64,
+    /// Call from this number, and as many that follow it as --from-count says
+    #[arg(long, default_value = "+14155550101", value_name = "NUMBER")]
+    pub(super) from: String,
+    /// Call from so many numbers, in mixed order
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(super) from_count: u64,
+    /// Count answers of any other status as failures
+    #[arg(long, value_parser = ["found", "unknown"], value_name = "STATUS")]
+    pub(super) expect: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ContactVerb {
+    /// Add or replace a contact
+    Set(ContactSetArgs),
+    /// Remove a contact
+    Rm {
+        /// Its id
+        id: String,
+    },
+    /// Show a contact
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// List contacts in the order of their ids
+    Ls {
+        /// Begin with this id
+        #[arg(long, default_value = "", value_name = "ID")]
+        from: String,
+        /// List at most so many [default: all]
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+    },
+    /// Import contacts from a CSV file with a header line (name,number[,company,…]), all or nothing
+    Import(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ContactSetArgs {
+    /// Its id, such as school
+    pub(super) id: String,
+    /// The name that is shown
+    #[arg(long, value_name = "TEXT")]
+    pub(super) name: String,
+    /// A number, with a label if you like; may stand several times, the main one first
+    #[arg(long = "number", required = true, value_name = "N[=LABEL]")]
+    pub(super) numbers: Vec<String>,
+    /// The company
+    #[arg(long, value_name = "T")]
+    pub(super) company: Option<String>,
+    /// A word to find it by; may stand several times
+    #[arg(long = "tag", value_name = "T")]
+    pub(super) tags: Vec<String>,
+    /// A note
+    #[arg(long, value_name = "T")]
+    pub(super) note: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// The file, or - for standard input
+    pub(super) file: PathBuf,
+    /// Call the source this; a second import of the same source updates the first [default: the file's name]
+    #[arg(long, value_name = "LABEL")]
+    pub(super) source: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct RouteWhichArgs {
+    /// The number that is called
+    pub(super) number: Option<String>,
+    /// All numbers that begin like this, such as +1415
+    #[arg(long, value_name = "P")]
+    pub(super) prefix: Option<String>,
+    /// Whatever no other route takes
+    #[arg(long)]
+    pub(super) default: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RouteVerb {
+    /// Add or replace a route
+    Set {
+        #[command(flatten)]
+        which: RouteWhichArgs,
+        /// A step, such as dial:101,102,timeout=20 or voicemail:199; may stand several times, tried in turn
+        #[arg(long = "step", required = true, value_name = "KIND[:ARG][,key=value]")]
+        steps: Vec<String>,
+        /// What a late or failed answer says
+        #[arg(long, value_name = "STEP")]
+        fallback: Option<String>,
+    },
+    /// Remove a route
+    Rm {
+        #[command(flatten)]
+        which: RouteWhichArgs,
+    },
+    /// Show a route
+    Show {
+        #[command(flatten)]
+        which: RouteWhichArgs,
+    },
+    /// List all routes
+    Ls,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct ScreenWhichArgs {
+    /// One number
+    #[arg(long, value_name = "N")]
+    pub(super) number: Option<String>,
+    /// All numbers that begin like this, such as +1900
+    #[arg(long, value_name = "P")]
+    pub(super) prefix: Option<String>,
+    /// Callers who withhold their number
+    #[arg(long)]
+    pub(super) anonymous: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ScreenVerb {
+    /// Add or replace an entry
+    Set {
+        #[command(flatten)]
+        which: ScreenWhichArgs,
+        /// What such a caller gets, on the block list [default: busy]
+        #[arg(long, value_name = "STEP")]
+        action: Option<String>,
+    },
+    /// Remove an entry
+    Rm {
+        #[command(flatten)]
+        which: ScreenWhichArgs,
+    },
+    /// Show an entry
+    Show {
+        #[command(flatten)]
+        which: ScreenWhichArgs,
+    },
+    /// List all entries
+    Ls,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NameArgs {
+    /// The number
+    pub(super) number: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum NumberVerb {
+    /// Show a number's canonical form, region and class
+    Show {
+        /// The number
+        number: String,
+        /// Read it as in this country [default: the tenant's]
+        #[arg(long, value_name = "CC")]
+        country: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The number that is called; not needed for --request name
+    #[arg(long, default_value = "", value_name = "DID", required_unless_present = "request")]
+    pub(super) to: String,
+    /// The number that calls; leave it out for a caller without one
+    #[arg(long, default_value = "", value_name = "NUMBER")]
+    pub(super) from: String,
+    /// The caller withholds his number
+    #[arg(long)]
+    pub(super) withheld: bool,
+    /// What is asked [default: route]
+    #[arg(long, value_name = "REQUEST")]
+    pub(super) request: Option<String>,
+}

@@ -1,0 +1,92 @@
+//! Who carries out a request: the server that runs over the store, or, where none does, this process itself.
+
+use super::args::Global;
+use super::exit::{Exit, Failure};
+use crate::clock::SystemClock;
+use crate::config::{Config, Overrides};
+use crate::control::{Client, ClientError, Desk, Reply, Request};
+use crate::daemon::threads::{Priority, spawn};
+use crate::store::Store;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// What the global options say, for the configuration. systemd names the state directory too.
+pub(super) fn overrides(global: &Global) -> Overrides {
+    let state = || std::env::var_os("STATE_DIRECTORY").filter(|d| !d.is_empty()).map(PathBuf::from);
+    Overrides {
+        config: global.config.clone(),
+        data: global.data.clone().or_else(state),
+        admin: global.admin.clone(),
+        ..Overrides::default()
+    }
+}
+
+/// A way to have requests carried out.
+pub(super) enum Backend {
+    /// The server does it.
+    Server(Client),
+    /// This process does it.
+    Own {
+        /// The desk.
+        desk: Box<Desk>,
+        /// The store that is open.
+        store: Store,
+        /// Its writer.
+        writer: Option<JoinHandle<()>>,
+    },
+}
+
+impl Backend {
+    /// The server if one runs, else the store itself.
+    pub(super) fn open(global: &Global) -> Result<Backend, Failure> {
+        let config = Config::load(overrides(global))?;
+        match Client::connect(&config.admin) {
+            Ok(client) => return Ok(Backend::Server(client)),
+            Err(ClientError::NoServer(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let (store, writer) = Store::open(&config.store_dir(), Arc::new(SystemClock))?;
+        let writer =
+            spawn("writer", Priority::Normal, move || writer.run(false)).map_err(|e| Failure::new(Exit::Trouble, e.to_string()))?;
+        let who = format!("uid {}", rustix::process::geteuid().as_raw());
+        let desk = Desk::new(store.clone(), Arc::new(config.tenants), who, None);
+        Ok(Backend::Own { desk: Box::new(desk), store, writer: Some(writer) })
+    }
+
+    /// Only the server will do.
+    pub(super) fn server(global: &Global) -> Result<Backend, Failure> {
+        let config = Config::load(overrides(global))?;
+        Ok(Backend::Server(Client::connect(&config.admin)?))
+    }
+
+    /// Has a request carried out; a reply that says it wasn't is a failure.
+    pub(super) fn ask(&mut self, request: Request) -> Result<Reply, Failure> {
+        let reply = match self {
+            Backend::Server(client) => client.ask(&request)?,
+            Backend::Own { desk, .. } => desk.apply(request),
+        };
+        match reply {
+            Reply::NotFound(text) => Err(Failure::new(Exit::NotFound, text)),
+            Reply::BadInput(text) => Err(Failure::new(Exit::BadInput, text)),
+            Reply::Store(text) => Err(Failure::new(Exit::Store, text)),
+            reply => Ok(reply),
+        }
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        if let Backend::Own { store, writer, .. } = self {
+            store.close();
+            if let Some(writer) = writer.take() {
+                let _ = writer.join();
+            }
+        }
+    }
+}
+
+/// A reply that doesn't fit the request: a server of another version.
+pub(super) fn unexpected() -> Failure {
+    Failure::new(Exit::NoServer, "the server's reply doesn't fit the request; use the command line of the server's version")
+}

@@ -1,0 +1,201 @@
+//! `contact`, `route`, `block` and `allow`.
+
+use super::args::{ContactSetArgs, ContactVerb, Global, RouteVerb, RouteWhichArgs, ScreenVerb, ScreenWhichArgs};
+use super::backend::{Backend, unexpected};
+use super::exit::{Exit, Failure};
+use super::{import, print};
+use crate::control::{ContactView, ListKey, Reply, Request, RouteView, RouteWhich, ScreenView};
+use crate::directory::ContactDraft;
+use crate::routing::List;
+use serde_json::json;
+
+/// Contacts on one page of a listing.
+const PAGE: usize = 500;
+
+pub(super) fn contact(global: &Global, verb: ContactVerb) -> Result<Exit, Failure> {
+    let tenant = global.tenant.clone();
+    match verb {
+        ContactVerb::Set(args) => {
+            let what = format!("contact {}", args.id);
+            edit(global, &what, Request::ContactSet { tenant, contact: draft(args) })
+        }
+        ContactVerb::Rm { id } => edit(global, &format!("contact {id}"), Request::ContactRm { tenant, id }),
+        ContactVerb::Show { id } => match Backend::open(global)?.ask(Request::ContactShow { tenant, id })? {
+            Reply::Contacts { contacts, .. } => {
+                for contact in &contacts {
+                    if global.json { print::json(contact) } else { print::out(&contact_text(contact)) }
+                }
+                Ok(Exit::Done)
+            }
+            _ => Err(unexpected()),
+        },
+        ContactVerb::Ls { from, limit } => contact_ls(global, from, limit),
+        ContactVerb::Import(args) => import::import(global, &args),
+    }
+}
+
+fn draft(args: ContactSetArgs) -> ContactDraft {
+    let number = |text: String| match text.rsplit_once('=') {
+        Some((number, label)) => (number.to_owned(), Some(label.to_owned())),
+        None => (text, None),
+    };
+    ContactDraft {
+        id: args.id,
+        name: args.name,
+        company: args.company,
+        numbers: args.numbers.into_iter().map(number).collect(),
+        tags: args.tags,
+        note: args.note,
+    }
+}
+
+fn contact_ls(global: &Global, from: String, limit: Option<usize>) -> Result<Exit, Failure> {
+    let mut backend = Backend::open(global)?;
+    let (mut from_id, mut left) = (from, limit.unwrap_or(usize::MAX));
+    while left > 0 {
+        let request = Request::ContactLs { tenant: global.tenant.clone(), from_id, limit: left.min(PAGE) };
+        let Reply::Contacts { contacts, next_id } = backend.ask(request)? else { return Err(unexpected()) };
+        left -= contacts.len().min(left);
+        let mut text = String::new();
+        for contact in &contacts {
+            if global.json {
+                // one object a line: a million of them need no million in memory
+                text.push_str(&serde_json::to_string(contact).expect("a view is always JSON"));
+                text.push('\n');
+            } else {
+                let numbers: Vec<_> = contact.numbers.iter().map(|n| n.number.as_str()).collect();
+                text.push_str(&format!("{}\t{}\t{}\n", contact.id, print::shown(&contact.name), numbers.join(" ")));
+            }
+        }
+        print::out(&text);
+        match next_id {
+            Some(next) => from_id = next,
+            None => break,
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn contact_text(contact: &ContactView) -> String {
+    let mut rows = vec![vec!["contact".to_owned(), contact.id.clone()], vec!["name".to_owned(), print::shown(&contact.name)]];
+    let mut row = |name: &str, text: &str| {
+        if !text.is_empty() {
+            rows.push(vec![name.to_owned(), print::shown(text)]);
+        }
+    };
+    row("company", contact.company.as_deref().unwrap_or_default());
+    for number in &contact.numbers {
+        let label = number.label.as_ref().map(|l| format!(" ({l})")).unwrap_or_default();
+        let typed = if number.typed == number.number { String::new() } else { format!(", typed as {}", number.typed) };
+        row("number", &format!("{}{label}{typed}", number.number));
+    }
+    row("tags", &contact.tags.join(", "));
+    row("note", contact.note.as_deref().unwrap_or_default());
+    row("source", &contact.source);
+    row("revision", &contact.revision.to_string());
+    print::columns(&rows)
+}
+
+/// Has an edit made and says so.
+fn edit(global: &Global, what: &str, request: Request) -> Result<Exit, Failure> {
+    let removing = matches!(request, Request::ContactRm { .. } | Request::RouteRm { .. } | Request::ScreenRm { .. });
+    let Reply::Done { revision, existed, changed } = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+    if global.json {
+        print::json(&json!({ "revision": revision, "existed": existed, "changed": changed }));
+        return Ok(Exit::Done);
+    }
+    let done = match (removing, existed, changed) {
+        (true, ..) => "removed",
+        (false, _, false) => "was so already",
+        (false, false, true) => "added",
+        (false, true, true) => "replaced",
+    };
+    print::line(&format!("{} {done} (revision {revision})", print::shown(what)));
+    Ok(Exit::Done)
+}
+
+fn route_which(args: RouteWhichArgs) -> (RouteWhich, String) {
+    match (args.number, args.prefix) {
+        (Some(number), _) => (RouteWhich::Number(number.clone()), format!("route {number}")),
+        (None, Some(prefix)) => (RouteWhich::Prefix(prefix.clone()), format!("route for prefix {prefix}")),
+        (None, None) => (RouteWhich::Default, "default route".to_owned()),
+    }
+}
+
+pub(super) fn route(global: &Global, verb: RouteVerb) -> Result<Exit, Failure> {
+    let tenant = global.tenant.clone();
+    match verb {
+        RouteVerb::Set { which, steps, fallback } => {
+            let (which, what) = route_which(which);
+            edit(global, &what, Request::RouteSet { tenant, which, steps, fallback })
+        }
+        RouteVerb::Rm { which } => {
+            let (which, what) = route_which(which);
+            edit(global, &what, Request::RouteRm { tenant, which })
+        }
+        RouteVerb::Show { which } => {
+            let request = Request::RouteShow { tenant, which: route_which(which).0 };
+            let Reply::Routes(routes) = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+            for route in &routes {
+                if global.json { print::json(route) } else { print::out(&route_text(route)) }
+            }
+            Ok(Exit::Done)
+        }
+        RouteVerb::Ls => {
+            let Reply::Routes(routes) = Backend::open(global)?.ask(Request::RouteLs { tenant })? else { return Err(unexpected()) };
+            if global.json {
+                print::json(&routes);
+            } else {
+                print::out(&print::columns(&routes.iter().map(|r| vec![r.route.clone(), r.steps.join(" → ")]).collect::<Vec<_>>()));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn route_text(route: &RouteView) -> String {
+    let mut rows = vec![vec!["route".to_owned(), route.route.clone()]];
+    rows.extend(route.steps.iter().enumerate().map(|(n, step)| vec![format!("step {}", n + 1), step.clone()]));
+    rows.extend(route.fallback.iter().map(|step| vec!["fallback".to_owned(), step.clone()]));
+    rows.push(vec!["revision".to_owned(), route.revision.to_string()]);
+    print::columns(&rows)
+}
+
+fn list_key(args: ScreenWhichArgs) -> (ListKey, String) {
+    match (args.number, args.prefix) {
+        (Some(number), _) => (ListKey::Number(number.clone()), number),
+        (None, Some(prefix)) => (ListKey::Prefix(prefix.clone()), format!("prefix {prefix}")),
+        (None, None) => (ListKey::Anonymous, "anonymous".to_owned()),
+    }
+}
+
+pub(super) fn screen(global: &Global, list: List, verb: ScreenVerb) -> Result<Exit, Failure> {
+    let tenant = global.tenant.clone();
+    let word = list.word();
+    match verb {
+        ScreenVerb::Set { which, action } => {
+            let (key, what) = list_key(which);
+            if list == List::Allow && action.is_some() {
+                return Err(Failure::new(Exit::BadInput, "--action is for the block list; allowed callers get the route's answer"));
+            }
+            edit(global, &format!("{word} {what}"), Request::ScreenSet { tenant, list, key, action })
+        }
+        ScreenVerb::Rm { which } => {
+            let (key, what) = list_key(which);
+            edit(global, &format!("{word} {what}"), Request::ScreenRm { tenant, list, key })
+        }
+        ScreenVerb::Show { which } => screens(global, Request::ScreenShow { tenant, list, key: list_key(which).0 }),
+        ScreenVerb::Ls => screens(global, Request::ScreenLs { tenant, list }),
+    }
+}
+
+fn screens(global: &Global, request: Request) -> Result<Exit, Failure> {
+    let Reply::Screens(screens) = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+    if global.json {
+        print::json(&screens);
+        return Ok(Exit::Done);
+    }
+    let row = |s: &ScreenView| vec![s.by.clone(), s.value.clone().unwrap_or_default(), s.action.clone().unwrap_or_default()];
+    print::out(&print::columns(&screens.iter().map(row).collect::<Vec<_>>()));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,203 @@
+//! `name`, `number show`, `explain`, `status` and `check`: looking without changing.
+
+use super::args::{ExplainArgs, Global, NameArgs, NumberVerb};
+use super::backend::{Backend, overrides, unexpected};
+use super::exit::{Exit, Failure};
+use super::print;
+use crate::config::Config;
+use crate::control::{DecisionView, Reply, Request, StatusView};
+use serde_json::json;
+
+pub(super) fn name(global: &Global, args: &NameArgs) -> Result<Exit, Failure> {
+    let request = Request::Name { tenant: global.tenant.clone(), number: args.number.clone() };
+    let Reply::Name { number, contacts } = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+    let first = contacts.first();
+    let exit = if first.is_some() { Exit::Done } else { Exit::NotFound };
+    if global.json {
+        let status = if first.is_some() { "found" } else { "unknown" };
+        print::json(&json!({
+            "status": status,
+            "number": number,
+            "name": first.map(|c| &c.name),
+            "contact": first.map(|c| &c.id),
+        }));
+        return Ok(exit);
+    }
+    match first {
+        Some(contact) => {
+            let others = contacts.len() - 1;
+            let more = if others > 0 { format!(", and {others} more with this number") } else { String::new() };
+            print::line(&format!("{} ({}{more})", print::shown(&contact.name), contact.id));
+        }
+        None => print::complain(&format!("nobody has the number {number}")),
+    }
+    Ok(exit)
+}
+
+pub(super) fn number(global: &Global, verb: NumberVerb) -> Result<Exit, Failure> {
+    let NumberVerb::Show { number, country } = verb;
+    let request = Request::NumberShow { tenant: global.tenant.clone(), number, country };
+    let Reply::Number(about) = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+    if global.json {
+        print::json(&about);
+        return Ok(Exit::Done);
+    }
+    let mut rows = vec![vec!["number".to_owned(), about.number.clone()], vec!["kind".to_owned(), about.kind.words().to_owned()]];
+    for (name, value) in [
+        ("national", about.national),
+        ("international", about.international),
+        ("region", about.region),
+        ("class", Some(about.class).filter(|_| about.e164.is_some())),
+        ("valid", about.valid.map(|v| if v { "yes".to_owned() } else { "no: the number plan has no such number".to_owned() })),
+    ] {
+        rows.extend(value.map(|v| vec![name.to_owned(), v]));
+    }
+    print::out(&print::columns(&rows));
+    Ok(Exit::Done)
+}
+
+pub(super) fn explain(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> {
+    let request = Request::Explain {
+        tenant: global.tenant.clone(),
+        request: args.request.clone().unwrap_or_else(|| "route".to_owned()),
+        to: args.to.clone(),
+        from: args.from.clone(),
+        withheld: args.withheld,
+    };
+    let Reply::Explained(view) = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+    let found = view.decision.get("status").and_then(|s| s.as_str()) == Some("found");
+    if global.json {
+        print::json(&view)
+    } else {
+        print::out(&explain_text(&view))
+    }
+    Ok(if found { Exit::Done } else { Exit::NotFound })
+}
+
+fn explain_text(view: &DecisionView) -> String {
+    let mut text = String::new();
+    for (n, rule) in view.trace.iter().enumerate() {
+        text.push_str(&format!("{:2}. {}\n", n + 1, print::shown(rule)));
+    }
+    text.push_str(&format!("\nanswer, from revision {} of the store\n", view.revision));
+    let rows: Vec<_> = view
+        .decision
+        .iter()
+        .filter_map(|(name, value)| Some((name, value.as_str().filter(|v| !v.is_empty())?)))
+        .map(|(name, value)| vec![format!("  {name}"), print::shown(value)])
+        .collect();
+    text.push_str(&print::columns(&rows));
+    text
+}
+
+pub(super) fn status(global: &Global) -> Result<Exit, Failure> {
+    let Reply::Status(view) = Backend::server(global)?.ask(Request::Status)? else { return Err(unexpected()) };
+    if global.json {
+        print::json(&view)
+    } else {
+        print::out(&status_text(&view))
+    }
+    Ok(Exit::Done)
+}
+
+fn status_text(view: &StatusView) -> String {
+    let endings: Vec<_> = view.endings.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
+    let snapshot = match view.snapshot_revision {
+        Some(revision) => {
+            format!("revision {revision}, {} contacts and {} edits in {} kB", view.contacts, view.overlay, view.directory_bytes / 1000)
+        }
+        None => "being built; calls read the disk until it stands".to_owned(),
+    };
+    let mut rows = vec![
+        vec!["version".to_owned(), format!("{} (process {})", view.version, view.pid)],
+        vec!["up".to_owned(), format!("{} s", view.uptime_seconds)],
+    ];
+    rows.extend(view.listening.iter().map(|(what, place)| vec![what.clone(), place.clone()]));
+    rows.push(vec![
+        "sessions".to_owned(),
+        format!("{} now; ended: {}", view.sessions, if endings.is_empty() { "none".to_owned() } else { endings.join(", ") }),
+    ]);
+    rows.push(vec![
+        "trouble".to_owned(),
+        format!("{} late answers, {} failed accepts, {} log lines dropped", view.late, view.accept_errors, view.log_lines_dropped),
+    ]);
+    rows.push(vec![
+        "store".to_owned(),
+        format!("revision {}, {} routes, {} kB on disk", view.revision, view.routes, view.store_bytes / 1000),
+    ]);
+    rows.push(vec!["snapshot".to_owned(), snapshot]);
+    rows.extend(view.store_failed.iter().map(|why| vec!["STORE FAILED".to_owned(), why.clone()]));
+    print::columns(&rows)
+}
+
+pub(super) fn check(global: &Global) -> Result<Exit, Failure> {
+    let config = Config::load(overrides(global))?;
+    let mut tenants: Vec<_> = config.tenants.values().collect();
+    tenants.sort_by(|a, b| a.id.cmp(&b.id));
+    let dial = &config.tenants["default"].asterisk;
+    let warnings: Vec<String> = tenants
+        .iter()
+        .filter(|t| t.plan.country().is_none())
+        .map(|t| {
+            format!(
+                "tenant {} has no country: only numbers that begin with + or 00 are recognised in every spelling; add [[tenant]] id = {:?}, country = \"…\"",
+                t.id, t.id
+            )
+        })
+        .collect();
+    if global.json {
+        let tenant = |t: &&crate::routing::Tenant| {
+            json!({
+                "id": t.id,
+                "country": t.plan.country().map(|c| c.code()),
+                "emergency": t.plan.emergency_numbers(),
+                "fallback": t.fallback.as_ref().map(ToString::to_string),
+            })
+        };
+        print::json(&json!({
+            "file": config.file,
+            "data": config.data,
+            "admin": config.admin,
+            "agi": config.agi,
+            "answer_budget_ms": config.answer_budget.as_millis() as u64,
+            "sessions_max": config.sessions_max,
+            "call_threads": config.call_threads,
+            "log": config.log,
+            "dial": { "trunk": dial.trunk, "timeout_seconds": dial.timeout_seconds, "asterisk": {
+                "extension": dial.extension.to_string(), "number": dial.number.to_string(), "options": dial.options } },
+            "tenants": tenants.iter().map(tenant).collect::<Vec<_>>(),
+            "warnings": warnings,
+        }));
+        return Ok(Exit::Done);
+    }
+    let file = config.file.as_ref().map_or("none; these are the defaults".to_owned(), |f| f.display().to_string());
+    let mut rows: Vec<Vec<String>> = [
+        ("file", file),
+        ("data", config.data.display().to_string()),
+        ("admin", config.admin.display().to_string()),
+        ("agi", config.agi.to_string()),
+        ("answer_budget_ms", config.answer_budget.as_millis().to_string()),
+        ("sessions_max", config.sessions_max.to_string()),
+        ("call_threads", config.call_threads.to_string()),
+        ("log", config.log.clone()),
+        ("dial.trunk", dial.trunk.clone()),
+        ("dial.timeout_seconds", dial.timeout_seconds.to_string()),
+        ("dial.asterisk.extension", dial.extension.to_string()),
+        ("dial.asterisk.number", dial.number.to_string()),
+        ("dial.asterisk.options", dial.options.clone()),
+    ]
+    .into_iter()
+    .map(|(name, value)| vec![name.to_owned(), value])
+    .collect();
+    for tenant in &tenants {
+        let country = tenant.plan.country().map_or("no country".to_owned(), |c| c.code());
+        let fallback = tenant.fallback.as_ref().map_or("continue".to_owned(), ToString::to_string);
+        let emergency = tenant.plan.emergency_numbers().join(" ");
+        rows.push(vec![format!("tenant {}", tenant.id), format!("{country}, emergency {emergency}, fallback {fallback}")]);
+    }
+    print::out(&print::columns(&rows));
+    for warning in warnings {
+        print::line(&format!("warning: {warning}"));
+    }
+    Ok(Exit::Done)
+}

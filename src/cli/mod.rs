@@ -1,0 +1,48 @@
+//! The command line: what was typed → a request → what is printed. Only this module prints.
+
+mod args;
+mod backend;
+mod demo;
+mod edit;
+mod exit;
+mod import;
+mod look;
+mod play;
+mod print;
+mod serve;
+
+use args::{Cli, Command};
+use clap::Parser;
+use exit::{Exit, Failure};
+use std::process::ExitCode;
+
+/// Runs the program with the arguments it was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            print::complain(&failure.text);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let global = cli.global;
+    match cli.command {
+        Command::Serve(args) => serve::serve(&global, &args),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Call(args) => play::call(&global, &args),
+        Command::Bench(args) => play::bench(&global, &args),
+        Command::Contact(verb) => edit::contact(&global, verb),
+        Command::Route(verb) => edit::route(&global, verb),
+        Command::Block(verb) => edit::screen(&global, crate::routing::List::Block, verb),
+        Command::Allow(verb) => edit::screen(&global, crate::routing::List::Allow, verb),
+        Command::Name(args) => look::name(&global, &args),
+        Command::Number(verb) => look::number(&global, verb),
+        Command::Explain(args) => look::explain(&global, &args),
+        Command::Status => look::status(&global),
+        Command::Check => look::check(&global),
+    }
+}

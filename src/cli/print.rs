@@ -1,0 +1,89 @@
+//! Printing: whole texts, names made harmless, a reader that went away is no failure.
+
+use std::io::{self, ErrorKind, Write};
+
+/// Prints a text to standard output. A closed pipe (`| head`) ends the program as if it were done.
+pub(super) fn out(text: &str) {
+    let mut stdout = io::stdout().lock();
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        let status = if error.kind() == ErrorKind::BrokenPipe { 0 } else { 70 };
+        std::process::exit(status);
+    }
+}
+
+/// Prints a line.
+pub(super) fn line(text: &str) {
+    out(&format!("{text}\n"));
+}
+
+/// Prints a value as JSON.
+pub(super) fn json(value: &impl serde::Serialize) {
+    // views are plain data: strings, numbers, lists and maps with text keys
+    line(&serde_json::to_string_pretty(value).expect("a view is always JSON"));
+}
+
+/// Says how far a long command is.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "{}", shown(text));
+}
+
+/// Says what went wrong.
+pub(super) fn complain(text: &str) {
+    // a closed stderr is nothing to complain about
+    let _ = writeln!(io::stderr(), "strowger: {}", shown_lines(text));
+}
+
+/// A text on one line, with nothing in it that a terminal would act upon: controls, and the marks that turn the
+/// direction of writing.
+pub(super) fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+        {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// The same for bytes of no certain charset.
+pub(super) fn shown_bytes(bytes: &[u8]) -> String {
+    shown(&String::from_utf8_lossy(bytes))
+}
+
+fn shown_lines(text: &str) -> String {
+    text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
+}
+
+/// Rows under each other in columns, the last one as wide as it is.
+pub(super) fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> =
+        (0..count).map(|n| rows.iter().filter_map(|r| r.get(n)).map(|c| c.chars().count()).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_not_play_with_the_terminal() {
+        assert_eq!(shown("Eve\u{1b}[2J\nroot\u{202e}x"), "Eve\\u{1b}[2J\\nroot\\u{202e}x");
+        assert_eq!(shown("Bäckerei Groß"), "Bäckerei Groß");
+        assert_eq!(shown_bytes(b"M\xfcller"), "M\u{fffd}ller");
+    }
+}

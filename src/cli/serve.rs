@@ -1,0 +1,50 @@
+//! `serve`.
+
+use super::args::{Global, ServeArgs};
+use super::backend::overrides;
+use super::exit::{Exit, Failure};
+use super::print;
+use crate::config::{Config, Overrides};
+use crate::control::{Reply, sample_requests};
+use crate::daemon::{LogTarget, Options, Server, start_log};
+
+pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
+    let config = Config::load(Overrides {
+        agi: args.agi,
+        answer_budget_ms: args.answer_budget_ms,
+        sessions_max: args.sessions_max,
+        call_threads: args.call_threads,
+        log: args.log.clone(),
+        ..overrides(global)
+    })?;
+    let log = start_log(&config.log, LogTarget::Stderr).map_err(|e| Failure::new(Exit::BadInput, e))?;
+    let server = Server::start(&config, Options { signals: true, ..Options::default() }, log.dropped.clone())?;
+    if args.sample {
+        load_sample(&server)?;
+    }
+    print::line(&format!("ready agi={} admin={}", server.agi(), server.admin().display()));
+    // no service manager, or one that doesn't listen, is no reason not to serve
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    server.wait().map_err(|e| Failure::new(Exit::Trouble, format!("the call plane ended ({e})")))?;
+    Ok(Exit::Done)
+}
+
+/// Loads the sample directory into a store that is empty.
+pub(super) fn load_sample(server: &Server) -> Result<(), Failure> {
+    if server.store().revision() > 0 {
+        return Err(Failure::new(
+            Exit::BadInput,
+            "--sample is for an empty store, and this one has data; start without it, or with another --data",
+        ));
+    }
+    let mut desk = server.desk("sample");
+    for request in sample_requests("default") {
+        match desk.apply(request) {
+            Reply::Done { .. } => {}
+            Reply::BadInput(text) => return Err(Failure::new(Exit::BadInput, text)),
+            Reply::Store(text) => return Err(Failure::new(Exit::Store, text)),
+            _ => return Err(super::backend::unexpected()),
+        }
+    }
+    Ok(())
+}

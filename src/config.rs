@@ -1,0 +1,349 @@
+//! `strowger.toml`: every key, its default, and what is wrong with a file.
+//!
+//! A flag beats an environment variable, which beats the file, which beats the default. A key that isn't known stops
+//! the start: a misspelt one would otherwise be a setting that is silently not there.
+
+use crate::number::{Country, NumberPlan};
+use crate::routing::{DialTemplates, Step, Template, Tenant, check_tenant_id};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Where the configuration is looked for if nobody says where.
+pub const DEFAULT_PATH: &str = "/etc/strowger/strowger.toml";
+/// The greatest answer budget, in milliseconds: a caller hears what is longer.
+pub const ANSWER_BUDGET_MS_MAX: u64 = 10_000;
+/// The most sessions at once that can be configured.
+pub const SESSIONS_MAX: usize = 1_000_000;
+/// The most call threads.
+pub const CALL_THREADS_MAX: usize = 64;
+/// The largest configuration file, in bytes.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// What is wrong with a configuration: where, what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{place}: {what}")]
+pub struct ConfigError {
+    /// `FILE:LINE`, the file, or the variable or flag.
+    pub place: String,
+    /// What is wrong and what would be right.
+    pub what: String,
+}
+
+/// The configuration as understood.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it came from, if any.
+    pub file: Option<PathBuf>,
+    /// The data directory.
+    pub data: PathBuf,
+    /// The admin socket.
+    pub admin: PathBuf,
+    /// Where FastAGI listens.
+    pub agi: SocketAddr,
+    /// How long an answer may take.
+    pub answer_budget: Duration,
+    /// Sessions that are served at once.
+    pub sessions_max: usize,
+    /// Threads that answer calls.
+    pub call_threads: usize,
+    /// What is logged, as `tracing` reads it.
+    pub log: String,
+    /// The tenants, `default` among them.
+    pub tenants: HashMap<String, Tenant>,
+}
+
+/// What flags say; each beats the file. Environment variables come in here too.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--data`, `STROWGER_DATA`, `STATE_DIRECTORY`.
+    pub data: Option<PathBuf>,
+    /// `--admin`, `STROWGER_ADMIN`.
+    pub admin: Option<PathBuf>,
+    /// `--agi`, `STROWGER_AGI`.
+    pub agi: Option<SocketAddr>,
+    /// `--answer-budget-ms`, `STROWGER_ANSWER_BUDGET_MS`.
+    pub answer_budget_ms: Option<u64>,
+    /// `--sessions-max`, `STROWGER_SESSIONS_MAX`.
+    pub sessions_max: Option<usize>,
+    /// `--call-threads`, `STROWGER_CALL_THREADS`.
+    pub call_threads: Option<usize>,
+    /// `--log`, `STROWGER_LOG`.
+    pub log: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    admin: Option<PathBuf>,
+    agi: Option<toml::Spanned<String>>,
+    answer_budget_ms: Option<toml::Spanned<u64>>,
+    sessions_max: Option<toml::Spanned<usize>>,
+    call_threads: Option<toml::Spanned<usize>>,
+    log: Option<String>,
+    #[serde(default)]
+    dial: Dial,
+    #[serde(default)]
+    tenant: Vec<TenantTable>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dial {
+    trunk: Option<toml::Spanned<String>>,
+    timeout_seconds: Option<toml::Spanned<u16>>,
+    #[serde(default)]
+    asterisk: DialAsterisk,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialAsterisk {
+    extension: Option<toml::Spanned<String>>,
+    number: Option<toml::Spanned<String>>,
+    options: Option<toml::Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TenantTable {
+    id: toml::Spanned<String>,
+    country: Option<toml::Spanned<String>>,
+    extension_digits_max: Option<toml::Spanned<usize>>,
+    #[serde(default)]
+    short_codes: Vec<toml::Spanned<String>>,
+    fallback: Option<toml::Spanned<String>>,
+}
+
+/// The text of a file, to find lines in.
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    fn at<T>(&self, span: &toml::Spanned<T>, what: impl Into<String>) -> ConfigError {
+        self.at_byte(span.span().start, what)
+    }
+
+    fn at_byte(&self, byte: usize, what: impl Into<String>) -> ConfigError {
+        let line = self.text.as_bytes().iter().take(byte).filter(|b| **b == b'\n').count() + 1;
+        ConfigError { place: format!("{}:{line}", self.path.display()), what: what.into() }
+    }
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: the first thing that is wrong.
+    pub fn load(overrides: Overrides) -> Result<Config, ConfigError> {
+        let default = Path::new(DEFAULT_PATH);
+        let path = overrides.config.clone().or_else(|| default.exists().then(|| default.to_owned()));
+        let source = match &path {
+            Some(path) => read(path)?,
+            None => Source { path: PathBuf::new(), text: String::new() },
+        };
+        let file: File = toml::from_str(&source.text).map_err(|error| toml_error(&source, &error))?;
+        let dial = dial(&source, &file.dial)?;
+        let tenants = tenants(&source, &file.tenant, &dial)?;
+        let agi = match (overrides.agi, &file.agi) {
+            (Some(address), _) => address,
+            (None, Some(text)) => text.get_ref().parse().map_err(|_| {
+                source.at(
+                    text,
+                    format!("agi = {:?} is no address; write host and port in numbers, such as \"127.0.0.1:4573\"", text.get_ref()),
+                )
+            })?,
+            (None, None) => SocketAddr::from(([127, 0, 0, 1], 4573)),
+        };
+        let data = overrides.data.or(file.data).unwrap_or_else(home_data);
+        Ok(Config {
+            admin: overrides.admin.or(file.admin).unwrap_or_else(|| data.join("strowger.sock")),
+            agi,
+            answer_budget: Duration::from_millis(
+                limited(&source, "answer_budget_ms", overrides.answer_budget_ms, file.answer_budget_ms.as_ref(), 1..=ANSWER_BUDGET_MS_MAX)?
+                    .unwrap_or(100),
+            ),
+            sessions_max: limited(&source, "sessions_max", overrides.sessions_max, file.sessions_max.as_ref(), 1..=SESSIONS_MAX)?
+                .unwrap_or(16_384),
+            call_threads: limited(&source, "call_threads", overrides.call_threads, file.call_threads.as_ref(), 1..=CALL_THREADS_MAX)?
+                .unwrap_or(2),
+            log: overrides.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            file: path,
+            data,
+            tenants,
+        })
+    }
+
+    /// Where the store lies in the data directory.
+    pub fn store_dir(&self) -> PathBuf {
+        self.data.join("store")
+    }
+}
+
+fn home_data() -> PathBuf {
+    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    home.join(".local/share/strowger")
+}
+
+fn read(path: &Path) -> Result<Source, ConfigError> {
+    let failed = |e: std::io::Error| ConfigError { place: path.display().to_string(), what: format!("can't be read ({e})") };
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(ConfigError { place: path.display().to_string(), what: format!("has {size} bytes, more than {FILE_BYTES_MAX}") });
+    }
+    Ok(Source { path: path.to_owned(), text: std::fs::read_to_string(path).map_err(failed)? })
+}
+
+/// What the TOML reader says, with the line and, for an unknown key, the nearest one that exists.
+fn toml_error(source: &Source, error: &toml::de::Error) -> ConfigError {
+    let message = error.message();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let mut hint = String::new();
+    if message.starts_with("unknown field")
+        && let Some(unknown) = quoted.next()
+    {
+        let near = quoted.min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
+        if let Some(near) = near.filter(|near| strsim::damerau_levenshtein(near, unknown) <= 1 + unknown.len() / 3) {
+            hint = format!("; did you mean {near}?");
+        }
+    }
+    source
+        .at_byte(error.span().map_or(0, |s| s.start), format!("{}{hint}", message.replace("unknown field", "unknown key").replace('`', "")))
+}
+
+fn limited<T: PartialOrd + Copy + std::fmt::Display>(
+    source: &Source,
+    key: &str,
+    flag: Option<T>,
+    file: Option<&toml::Spanned<T>>,
+    range: std::ops::RangeInclusive<T>,
+) -> Result<Option<T>, ConfigError> {
+    let what = |value: T| format!("{key} = {value} is not between {} and {}", range.start(), range.end());
+    match (flag, file) {
+        (Some(value), _) if !range.contains(&value) => {
+            Err(ConfigError { place: format!("--{}", key.replace('_', "-")), what: what(value) })
+        }
+        (Some(value), _) => Ok(Some(value)),
+        (None, Some(span)) if !range.contains(span.get_ref()) => Err(source.at(span, what(*span.get_ref()))),
+        (None, file) => Ok(file.map(|f| *f.get_ref())),
+    }
+}
+
+fn dial(source: &Source, dial: &Dial) -> Result<DialTemplates, ConfigError> {
+    let template = |span: Option<&toml::Spanned<String>>, default: &str, target: &'static str| match span {
+        Some(span) => Template::parse(span.get_ref(), target).map_err(|e| source.at(span, e.to_string())),
+        None => Template::parse(default, target).map_err(|e| ConfigError { place: "the default".into(), what: e.to_string() }),
+    };
+    let plain = |span: Option<&toml::Spanned<String>>, default: &str, what: &str| match span {
+        Some(span) if span.get_ref().len() > 200 || span.get_ref().chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) => {
+            Err(source.at(span, format!("{what} has at most 200 characters, none of them a control, \" or \\")))
+        }
+        Some(span) => Ok(span.get_ref().clone()),
+        None => Ok(default.to_owned()),
+    };
+    let timeout_seconds = match &dial.timeout_seconds {
+        Some(span) if !(1..=3600).contains(span.get_ref()) => {
+            return Err(source.at(span, format!("timeout_seconds = {} is not between 1 and 3600", span.get_ref())));
+        }
+        span => span.as_ref().map_or(30, |s| *s.get_ref()),
+    };
+    Ok(DialTemplates {
+        extension: template(dial.asterisk.extension.as_ref(), "PJSIP/{extension}", "extension")?,
+        number: template(dial.asterisk.number.as_ref(), "PJSIP/{number}@{trunk}", "number")?,
+        trunk: plain(dial.trunk.as_ref(), "trunk", "trunk")?,
+        timeout_seconds,
+        options: plain(dial.asterisk.options.as_ref(), "", "options")?,
+    })
+}
+
+fn tenants(source: &Source, tables: &[TenantTable], dial: &DialTemplates) -> Result<HashMap<String, Tenant>, ConfigError> {
+    let mut tenants = HashMap::new();
+    for table in tables {
+        let id = table.id.get_ref();
+        check_tenant_id(id).map_err(|e| source.at(&table.id, e.to_string()))?;
+        let country: Option<Country> = match &table.country {
+            Some(span) => Some(span.get_ref().parse().map_err(|e: String| source.at(span, format!("country = {e}")))?),
+            None => None,
+        };
+        let mut plan = NumberPlan::new(country);
+        if let Some(span) = &table.extension_digits_max {
+            if !(2..=12).contains(span.get_ref()) {
+                return Err(source.at(span, format!("extension_digits_max = {} is not between 2 and 12", span.get_ref())));
+            }
+            plan = plan.with_extension_digits_max(*span.get_ref());
+        }
+        for code in &table.short_codes {
+            let digits = code.get_ref();
+            if !(2..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(source.at(code, format!("the short code {digits:?} is not 2 to 8 digits")));
+            }
+        }
+        plan = plan.with_short_codes(table.short_codes.iter().map(|c| c.get_ref().clone()).collect());
+        let fallback = match &table.fallback {
+            Some(span) => Some(Step::parse(span.get_ref(), &plan).map_err(|e| source.at(span, format!("fallback: {e}")))?),
+            None => None,
+        };
+        let tenant = Tenant { id: id.clone(), plan, fallback, asterisk: dial.clone() };
+        if tenants.insert(id.clone(), tenant).is_some() {
+            return Err(source.at(&table.id, format!("the tenant {id:?} is there twice")));
+        }
+    }
+    tenants.entry("default".to_owned()).or_insert_with(|| Tenant {
+        id: "default".to_owned(),
+        plan: NumberPlan::new(None),
+        fallback: None,
+        asterisk: dial.clone(),
+    });
+    Ok(tenants)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::load(Overrides { config: Some(file.path().into()), ..Overrides::default() })
+    }
+
+    #[test]
+    fn a_configuration_is_read_and_flags_beat_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "agi = \"127.0.0.1:1\"\nanswer_budget_ms = 50\n[[tenant]]\nid = \"default\"\ncountry = \"DE\"\nfallback = \"dial:030 123456\"\n").unwrap();
+        let flags = Overrides { config: Some(file.path().into()), agi: "127.0.0.1:2".parse().ok(), ..Overrides::default() };
+        let config = Config::load(flags).unwrap();
+        assert_eq!(config.agi.port(), 2);
+        assert_eq!(config.answer_budget.as_millis(), 50);
+        assert_eq!(config.tenants["default"].fallback.as_ref().map(ToString::to_string), Some("dial:+4930123456".to_owned()));
+    }
+
+    #[test]
+    fn a_wrong_configuration_says_line_and_remedy() {
+        let error = |text: &str| load(text).expect_err(text).to_string();
+        for (text, line, what) in [
+            ("agi = \"127.0.0.1:4573\"\nansewr_budget_ms = 5\n", 2, "did you mean answer_budget_ms?"),
+            ("agi = \"localhost\"\n", 1, "is no address"),
+            ("\n\nanswer_budget_ms = 0\n", 3, "between 1 and 10000"),
+            ("answer_budget_ms = \"fast\"\n", 1, "invalid type"),
+            ("[[tenant]]\nid = \"a\"\ncountry = \"Germany\"\n", 3, "two letters"),
+            ("[[tenant]]\nid = \"a\"\n[[tenant]]\nid = \"a\"\n", 4, "twice"),
+            ("[[tenant]]\nid = \"A b\"\n", 2, "1 to 32"),
+            ("[dial.asterisk]\nnumber = \"PJSIP/x\"\n", 2, "lacks {number}"),
+            ("[dial.asterisk]\nextention = \"PJSIP/x\"\n", 2, "did you mean extension?"),
+            ("[[tenant]]\nid = \"a\"\nfallback = \"dail:1\"\n", 3, "did you mean dial?"),
+            ("agi = \n", 1, ""),
+        ] {
+            let error = error(text);
+            assert!(error.contains(&format!(":{line}: ")) && error.contains(what), "{text:?} gave {error:?}");
+        }
+    }
+}

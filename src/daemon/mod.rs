@@ -1,0 +1,193 @@
+//! The running program: which threads there are, how they are told to stop, and in what order.
+//!
+//! Only this module spawns threads. Calls have theirs (normal priority); the writer, the admin plane and the log have
+//! one each, at low priority, so that an import never takes the processor from a call.
+
+mod limits;
+mod log;
+mod signals;
+pub mod threads;
+mod watchdog;
+
+pub use log::{LogGuard, LogTarget, start as start_log};
+
+use crate::call::{Answerer, CallPlane, CallStats, Delay, Ending, Heartbeat, Limits, ShutdownLevel, bind};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::control::{AdminServer, BindError, Desk, PlaneStatus, PlaneStatusSource};
+use crate::store::{Store, StoreError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use thiserror::Error;
+use tokio::sync::watch;
+
+/// Why the program can't start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A port.
+    #[error("{what} can't listen on {address} ({error}); {remedy}")]
+    Listen {
+        /// `FastAGI`.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The admin socket.
+    #[error(transparent)]
+    Admin(#[from] BindError),
+    /// A thread.
+    #[error("a thread could not be started ({0})")]
+    Thread(#[from] io::Error),
+}
+
+/// What a test or the demo changes about a server.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// A fault in front of every decision.
+    pub delay: Delay,
+    /// Whether SIGTERM and SIGINT end it.
+    pub signals: bool,
+}
+
+/// A server that runs.
+pub struct Server {
+    agi: SocketAddr,
+    admin: PathBuf,
+    store: Store,
+    rules: Arc<crate::call::Tenants>,
+    shutdown: watch::Sender<ShutdownLevel>,
+    admin_stop: watch::Sender<bool>,
+    calls: Vec<JoinHandle<io::Result<()>>>,
+    admin_thread: JoinHandle<io::Result<()>>,
+    writer: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens the store, binds every socket and starts every thread. When this returns, calls are answered.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub fn start(config: &Config, options: Options, log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>) -> Result<Server, StartError> {
+        let descriptors_max = limits::raise_open_files();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (store, writer) = Store::open(&config.store_dir(), clock.clone())?;
+        let listener = bind(config.agi).map_err(|error| listen_error(config.agi, error))?;
+        let agi = listener.local_addr()?;
+        for tenant in config.tenants.values() {
+            tenant.plan.warm_up();
+        }
+        let rules = Arc::new(config.tenants.clone());
+        let plane = Arc::new(CallPlane {
+            answerer: Answerer {
+                store: store.clone(),
+                tenants: rules.clone(),
+                clock,
+                budget: config.answer_budget,
+                delay: options.delay,
+                seeds: AtomicU32::new(std::process::id()),
+            },
+            stats: CallStats::default(),
+            // a session takes one descriptor; some are needed for everything else
+            limits: Limits { sessions_max: config.sessions_max.min(descriptors_max.saturating_sub(1024).max(64)) },
+            sessions: AtomicUsize::new(0),
+        });
+        let planes = plane_status(&plane, agi, config.admin.clone(), log_lines_dropped);
+        let admin = AdminServer::bind(&config.admin, store.clone(), rules.clone(), planes)?;
+        let writer = threads::spawn("writer", threads::Priority::Background, move || writer.run(true))?;
+        let (shutdown, level) = watch::channel(ShutdownLevel::Run);
+        let (admin_stop, stopping) = watch::channel(false);
+        let heartbeats: Vec<Arc<Heartbeat>> = (0..config.call_threads).map(|_| Arc::default()).collect();
+        let mut calls = Vec::with_capacity(config.call_threads);
+        for (n, heartbeat) in heartbeats.iter().enumerate() {
+            let (plane, listener, level, heartbeat) = (plane.clone(), listener.try_clone()?, level.clone(), heartbeat.clone());
+            let name = format!("call-{n}");
+            calls.push(threads::spawn(&name, threads::Priority::Normal, move || plane.run_thread(listener, level, &heartbeat))?);
+        }
+        let admin_thread = threads::spawn("admin", threads::Priority::Background, move || admin.run(stopping))?;
+        watchdog::start(heartbeats, level)?;
+        if options.signals {
+            signals::start(shutdown.clone())?;
+        }
+        Ok(Server { agi, admin: config.admin.clone(), store, rules, shutdown, admin_stop, calls, admin_thread, writer })
+    }
+
+    /// Where FastAGI listens.
+    pub fn agi(&self) -> SocketAddr {
+        self.agi
+    }
+
+    /// The admin socket.
+    pub fn admin(&self) -> &std::path::Path {
+        &self.admin
+    }
+
+    /// A desk for requests of this process itself.
+    pub fn desk(&self, who: &str) -> Desk {
+        Desk::new(self.store.clone(), self.rules.clone(), who.to_owned(), None)
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Tells the call plane to stop; [`Server::wait`] sees it through.
+    pub fn stop(&self, level: ShutdownLevel) {
+        self.shutdown.send_modify(|l| *l = level.max(*l));
+    }
+
+    /// Waits until the call plane was stopped, then ends everything else in turn.
+    ///
+    /// # Errors
+    /// A call thread that ended with one.
+    pub fn wait(self) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for thread in self.calls {
+            match thread.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => outcome = Err(error),
+                Err(_) => outcome = Err(io::Error::other("a call thread panicked")),
+            }
+        }
+        self.admin_stop.send_replace(true);
+        let _ = self.admin_thread.join();
+        self.store.close();
+        let _ = self.writer.join();
+        outcome
+    }
+}
+
+fn listen_error(address: SocketAddr, error: io::Error) -> StartError {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program has the port: stop it, or set another with --agi (port 0 picks a free one)",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address: set one of its own with --agi",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: set another with --agi",
+        _ => "set another address with --agi",
+    };
+    StartError::Listen { what: "FastAGI", address, error, remedy }
+}
+
+fn plane_status(plane: &Arc<CallPlane>, agi: SocketAddr, admin: PathBuf, dropped: Arc<dyn Fn() -> u64 + Send + Sync>) -> PlaneStatusSource {
+    let (plane, began) = (plane.clone(), Instant::now());
+    Arc::new(move || PlaneStatus {
+        uptime_seconds: began.elapsed().as_secs(),
+        listening: vec![("agi".into(), agi.to_string()), ("admin".into(), admin.display().to_string())],
+        sessions: plane.sessions.load(Ordering::Relaxed) as u64,
+        endings: Ending::ALL.iter().map(|e| (e.word().to_owned(), plane.stats.of(*e))).collect(),
+        late: plane.stats.late.get(),
+        accept_errors: plane.stats.accept_errors.get(),
+        log_lines_dropped: dropped(),
+    })
+}
