@@ -174,7 +174,7 @@ impl Config {
             sessions_max: limited(&source, "sessions_max", overrides.sessions_max, file.sessions_max.as_ref(), 1..=SESSIONS_MAX)?
                 .unwrap_or(16_384),
             call_threads: limited(&source, "call_threads", overrides.call_threads, file.call_threads.as_ref(), 1..=CALL_THREADS_MAX)?
-                .unwrap_or(2),
+                .unwrap_or_else(default_call_threads),
             log: overrides.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             file: path,
             data,
@@ -186,6 +186,12 @@ impl Config {
     pub fn store_dir(&self) -> PathBuf {
         self.data.join("store")
     }
+}
+
+/// Half of the processors, 8 at most: the switch and the kernel's network need the rest. Measured on two: with two
+/// call threads beside a load that fills the machine the slowest hundredth took 1.4 times as long as with one.
+fn default_call_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| (n.get() / 2).clamp(1, 8))
 }
 
 fn home_data() -> PathBuf {

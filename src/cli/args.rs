@@ -83,7 +83,7 @@ pub(super) struct ServeArgs {
     /// Serve this many sessions at once [default: 16384, less where the system allows fewer open files]
     #[arg(long, env = "STROWGER_SESSIONS_MAX", value_name = "N")]
     pub(super) sessions_max: Option<usize>,
-    /// Answer calls on this many threads [default: 2]
+    /// Answer calls on this many threads [default: half of the processors, 8 at most]
     #[arg(long, env = "STROWGER_CALL_THREADS", value_name = "N")]
     pub(super) call_threads: Option<usize>,
     /// Log at this level: error, warn, info, debug, or a filter [default: info]

@@ -16,6 +16,8 @@ SCENARIOS = []
 ADA, BLOCKED = "+4930123456", "+49301666777"
 # a name that would be read as code wherever anything reads it a second time
 WILD = 'A "q" , (b) [c] \\ ${EXTEN} $[1+1] ${SHELL(id)} ;|&'
+# what strowger sends of it: the `$` that would open an expression never gets through
+TAMED = WILD.replace("${", "{").replace("$[", "[")
 
 
 def scenario(sentence):
@@ -159,13 +161,13 @@ def _(w):
 
 @scenario("quotes, commas, brackets, a backslash and ${...} in a name arrive unexpanded")
 def _(w):
-    for number, name in (("+4930200201", WILD), ("+4930200202", "Smith, John (Sales"), ("+4930200203", "end\\")):
+    for number, name in (("+4930200201", TAMED), ("+4930200202", "Smith, John (Sales"), ("+4930200203", "end\\")):
         equal("name", w.call(did_number("01"), number).seen("phone-101")["Name"], name)
 
 
 @scenario("they stay unexpanded where the site has AGIEXECFULL on")
 def _(w):
-    equal("name", w.call(did_number("01"), "+4930200201", execfull=True).seen("phone-101")["Name"], WILD)
+    equal("name", w.call(did_number("01"), "+4930200201", execfull=True).seen("phone-101")["Name"], TAMED)
 
 
 @scenario("the same wild text as the caller's own name and number does no harm")
