@@ -488,7 +488,7 @@ def _(w):
         w.call("+4930990001", ADA, agent=server.address, tenant="acme", more="switch=pbx1,lang=en").seen("default")
         equal("arguments", arguments(server.environments[-1]),
               ["to=+4930990001", "tenant=acme", "switch=pbx1", "lang=en"])
-        for context, request in (("from-trunk", "route"), ("outbound", "outbound"), ("name-only", "name")):
+        for context, request in (("from-trunk", "route"), ("name-only", "name")):
             w.call("+4930990001", ADA, agent=server.address, context=context).seen("default")
             equal("request", server.environments[-1][1], f"agi_network_script: {request}")
     finally:
