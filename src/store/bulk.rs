@@ -1,17 +1,21 @@
 //! Bulk changes: a whole source's contacts, put together beside the store and made true at once.
 
 use super::block::BlockWriter;
+use super::durable::block_value;
 use super::record::{self, Generation};
 use super::writer::Job;
 use super::{Store, StoreError, key};
-use crate::directory::Contact;
-use std::sync::atomic::Ordering;
+use crate::directory::{Contact, check_id};
+use crate::routing::check_tenant_id;
 use std::sync::mpsc::sync_channel;
 
 /// Bytes that one bulk change may hold in memory.
 const BULK_BYTES_MAX: usize = 3 * 1024 * 1024 * 1024;
 /// Blocks that are handed to the writer at once.
 const BLOCKS_PER_JOB: usize = 32;
+
+/// How often an import is put together anew because another one of the tenant was faster.
+const TRIES_MAX: usize = 5;
 
 /// Contacts on their way into the store. Dropping it leaves the store as it was.
 pub struct Bulk {
@@ -61,12 +65,18 @@ impl Bulk {
         self.rows.is_empty()
     }
 
-    /// Adds a contact; a later one with the same id replaces it.
+    /// Adds a contact; a later one with the same id replaces it. Its source becomes this change's.
     ///
     /// # Errors
-    /// [`StoreError::TooLarge`] for a record or a file that is beyond the store's limits.
+    /// [`StoreError::TooLarge`] for a record or a file that is beyond the store's limits, and
+    /// [`StoreError::NotAKey`] for an id that can't be one.
     pub fn push(&mut self, contact: &Contact) -> Result<(), StoreError> {
-        let bytes = record::encode(contact)?;
+        check_id(&contact.id).map_err(|e| StoreError::NotAKey(e.to_string()))?;
+        let bytes = if contact.source == self.source {
+            record::encode(contact)?
+        } else {
+            record::encode(&Contact { source: self.source.clone(), ..contact.clone() })?
+        };
         record::check_size("the contact", &bytes)?;
         let too_large = || StoreError::TooLarge("the import is larger than 3 GiB; split the file".into());
         if self.arena.len() + bytes.len() > BULK_BYTES_MAX {
@@ -91,13 +101,25 @@ impl Bulk {
         &self.arena[row.record as usize..][..row.record_len as usize]
     }
 
-    /// Lays the contacts over those of the same source and makes the whole true, or nothing of it.
+    /// Lays the contacts over those of the same source and makes the whole true, or nothing of it. An edit that is
+    /// made while this runs is newer than the file, and stands.
     ///
     /// # Errors
     /// Whatever the writer says; the store is then as it was.
     pub fn commit(mut self, who: &str) -> Result<BulkOutcome, StoreError> {
+        self.sort();
+        for _ in 0..TRIES_MAX {
+            if let Some(outcome) = self.stage()?.finish(who)? {
+                return Ok(outcome);
+            }
+        }
+        Err(StoreError::Busy("other imports of this tenant kept coming in between; import again when they are done".into()))
+    }
+
+    /// Sorts the rows by id. Of rows with one id the last stays.
+    pub(super) fn sort(&mut self) {
         let mut rows = std::mem::take(&mut self.rows);
-        // stable: of rows with one id the last stays
+        // stable: equal ids stay in the order of the file
         rows.sort_by(|a, b| self.id(*a).cmp(self.id(*b)));
         let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
         for row in rows {
@@ -106,27 +128,74 @@ impl Bulk {
                 _ => kept.push(row),
             }
         }
-        let since = self.store.shared.revision.load(Ordering::Acquire);
-        let generation = self.store.shared.next_generation.fetch_add(1, Ordering::AcqRel);
-        let mut stage = Stage { bulk: &self, generation, blocks: Vec::new(), writer: BlockWriter::default() };
-        let outcome = stage.merge(&kept);
-        let done = match outcome {
-            Ok((outcome, _)) if outcome.added + outcome.changed == 0 => Ok(BulkOutcome { revision: since, ..outcome }),
-            Ok((outcome, contacts)) => {
-                let generation = Generation { id: generation, source: self.source.clone(), revision: 0, contacts };
-                let (reply, answer) = sync_channel(1);
-                let (tenant, who) = (self.tenant.clone(), who.to_owned());
-                self.store
-                    .send(Job::Commit { tenant, who, generation, since, reply })
-                    .and_then(|()| answer.recv().map_err(|_| StoreError::Closed)?)
-                    .map(|revision| BulkOutcome { revision, ..outcome })
-            }
-            Err(error) => Err(error),
-        };
-        if !matches!(&done, Ok(outcome) if outcome.added + outcome.changed > 0) {
-            let _ = self.store.send(Job::Abort { tenant: self.tenant.clone(), generation });
+        self.rows = kept;
+    }
+
+    /// Puts a generation together beside the store. Nobody sees it yet.
+    pub(super) fn stage(&self) -> Result<Staged, StoreError> {
+        check_tenant_id(&self.tenant).map_err(|e| StoreError::NotAKey(e.to_string()))?;
+        let (reply, answer) = sync_channel(1);
+        self.store.send(Job::Begin { tenant: self.tenant.clone(), reply })?;
+        let (id, since) = answer.recv().map_err(|_| StoreError::Closed)??;
+        let generation = Generation { id, source: self.source.clone(), revision: 0, since, contacts: 0 };
+        let mut staged = Staged { store: self.store.clone(), tenant: self.tenant.clone(), generation, outcome: BulkOutcome::default() };
+        if self.differs()? {
+            let mut stage = Stage { bulk: self, generation: id, blocks: Vec::new(), writer: BlockWriter::default() };
+            (staged.outcome, staged.generation.contacts) = stage.merge(&self.rows)?;
+        } else {
+            staged.outcome.unchanged = self.rows.len() as u64;
         }
-        done
+        staged.outcome.revision = since;
+        Ok(staged)
+    }
+
+    /// Whether any row is not in the store already, as it is. Nothing is written for a file that brings nothing new.
+    fn differs(&self) -> Result<bool, StoreError> {
+        let mut rows = self.rows.iter().peekable();
+        for item in self.store.shared.durable.entries(&self.tenant, &[key::CONTACT], &[key::CONTACT]) {
+            let Some(row) = rows.peek() else { break };
+            let old = item?;
+            let id = &old.key()[1..];
+            if self.id(**row) < id || (self.id(**row) == id && !same(old.record(), self.record(**row))?) {
+                return Ok(true);
+            }
+            rows.next_if(|row| self.id(**row) == id);
+        }
+        Ok(rows.peek().is_some())
+    }
+}
+
+/// Whether two records say the same, whatever version wrote them.
+fn same(a: &[u8], b: &[u8]) -> Result<bool, StoreError> {
+    Ok(a == b || record::decode::<Contact>(a)? == record::decode(b)?)
+}
+
+/// A generation that is written and not true. Dropping it leaves the store as it was.
+pub(super) struct Staged {
+    store: Store,
+    tenant: String,
+    generation: Generation,
+    outcome: BulkOutcome,
+}
+
+impl Staged {
+    /// Makes it true; `None` when another import of the tenant became true since it was begun.
+    pub(super) fn finish(self, who: &str) -> Result<Option<BulkOutcome>, StoreError> {
+        if self.outcome.added + self.outcome.changed == 0 {
+            return Ok(Some(self.outcome));
+        }
+        let (reply, answer) = sync_channel(1);
+        let (tenant, who, generation) = (self.tenant.clone(), who.to_owned(), self.generation.clone());
+        self.store.send(Job::Commit { tenant, who, generation, reply })?;
+        let made = answer.recv().map_err(|_| StoreError::Closed)??;
+        Ok(made.map(|revision| BulkOutcome { revision, ..self.outcome }))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // the writer knows whether it has become true, and does nothing then
+        let _ = self.store.send(Job::Abort { generation: self.generation.id });
     }
 }
 
@@ -139,59 +208,53 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Writes the union of the source's contacts and the new rows, then who has which number.
+    /// Writes the union of the source's contacts and the new rows, then who has which number. Contacts that stay the
+    /// same keep their revision.
     fn merge(&mut self, rows: &[Row]) -> Result<(BulkOutcome, u64), StoreError> {
         let bulk = self.bulk;
-        let durable = bulk.store.shared.durable.clone();
         let mut outcome = BulkOutcome::default();
         let mut numbers = Numbers::default();
         let mut contacts = 0;
         let mut new = rows.iter().copied().peekable();
-        for item in durable.contacts(&bulk.tenant, "") {
-            let (_, old) = item?;
-            while let Some(row) = new.next_if(|row| bulk.id(*row) < old.id.as_bytes()) {
+        for item in bulk.store.shared.durable.entries(&bulk.tenant, &[key::CONTACT], &[key::CONTACT]) {
+            let old = item?;
+            let id = &old.key()[1..];
+            while let Some(row) = new.next_if(|row| bulk.id(*row) < id) {
                 outcome.added += 1;
                 contacts += 1;
-                self.put(bulk.id(row), bulk.record(row), &mut numbers)?;
+                self.put(bulk.id(row), 0, bulk.record(row), &mut numbers)?;
             }
-            if let Some(row) = new.next_if(|row| bulk.id(*row) == old.id.as_bytes()) {
-                let before = record::encode(&old)?;
-                if before == bulk.record(row) {
-                    outcome.unchanged += 1;
-                } else {
-                    outcome.changed += 1;
-                }
+            if let Some(row) = new.next_if(|row| bulk.id(*row) == id) {
+                let unchanged = same(old.record(), bulk.record(row))?;
+                outcome.unchanged += u64::from(unchanged);
+                outcome.changed += u64::from(!unchanged);
                 contacts += 1;
-                self.put(bulk.id(row), bulk.record(row), &mut numbers)?;
-            } else if old.source == bulk.source {
+                self.put(id, if unchanged { old.revision } else { 0 }, bulk.record(row), &mut numbers)?;
+            } else if record::decode::<Contact>(old.record())?.source == bulk.source {
                 contacts += 1;
-                self.put(old.id.as_bytes(), &record::encode(&old)?, &mut numbers)?;
+                self.put(id, old.revision, old.record(), &mut numbers)?;
             }
         }
         for row in new {
             outcome.added += 1;
             contacts += 1;
-            self.put(bulk.id(row), bulk.record(row), &mut numbers)?;
+            self.put(bulk.id(row), 0, bulk.record(row), &mut numbers)?;
         }
-        if outcome.added + outcome.changed > 0 {
-            for entry_key in numbers.sorted() {
-                let full = self.writer.push(entry_key, &[]);
-                self.hand_over(full, false)?;
-            }
-            let last = self.writer.finish();
-            self.hand_over(last, true)?;
+        for entry_key in numbers.sorted() {
+            let full = self.writer.push(entry_key, &[]);
+            self.hand_over(full, false)?;
         }
+        let last = self.writer.finish();
+        self.hand_over(last, true)?;
         Ok((outcome, contacts))
     }
 
-    fn put(&mut self, id: &[u8], bytes: &[u8], numbers: &mut Numbers) -> Result<(), StoreError> {
+    fn put(&mut self, id: &[u8], revision: u64, bytes: &[u8], numbers: &mut Numbers) -> Result<(), StoreError> {
         let contact: Contact = record::decode(bytes)?;
         for number in &contact.numbers {
-            numbers.push(&key::number_of_contact(&number.number, &contact.id));
+            numbers.push(&key::number_of_contact(&number.number, &contact.id))?;
         }
-        let mut entry_key = vec![key::CONTACT];
-        entry_key.extend_from_slice(id);
-        let full = self.writer.push(&entry_key, bytes);
+        let full = self.writer.push(&[&[key::CONTACT], id].concat(), &block_value(revision, bytes));
         self.hand_over(full, false)
     }
 
@@ -216,11 +279,11 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn push(&mut self, entry_key: &[u8]) {
-        // an arena beyond 4 GiB can't come about: BULK_BYTES_MAX is smaller, and a number is smaller than its contact
-        let at = u32::try_from(self.arena.len()).expect("the index of 3 GiB of contacts is below 4 GiB");
+    fn push(&mut self, entry_key: &[u8]) -> Result<(), StoreError> {
+        let too_large = |_| StoreError::TooLarge("the source's numbers take more than 4 GiB; split it into several".into());
+        self.keys.push((u32::try_from(self.arena.len()).map_err(too_large)?, entry_key.len() as u16));
         self.arena.extend_from_slice(entry_key);
-        self.keys.push((at, entry_key.len() as u16));
+        Ok(())
     }
 
     fn sorted(&mut self) -> impl Iterator<Item = &[u8]> {

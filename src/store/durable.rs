@@ -1,9 +1,14 @@
-//! Reading what is on the disk: single edits laid over the generations of the imports, the newest revision winning.
+//! Reading what is on the disk: single edits laid over the generations of the imports.
+//!
+//! Which layer an entry is read from: a generation was put together over one revision ([`Generation::since`]). Edits
+//! after that lie above it, whether they came before or after it became true, and all others below. So an import
+//! becomes true by its pointer alone, and no edit has to be made again.
 //!
 //! This is what the writer, the administrator and, until the snapshot stands, the calls read. It takes no lock that
-//! a writer holds: a reader works on the list of generations that was true when it began.
+//! a writer holds: a reader works on the list of generations that was true when it began, and while it holds them the
+//! writer leaves their blocks alone.
 
-use super::block::BlockReader;
+use super::block::BlockCursor;
 use super::engine::{Engine, Slice, Space};
 use super::key;
 use super::record::{self, Change, Generation};
@@ -12,12 +17,13 @@ use crate::directory::Contact;
 use crate::number::Number;
 use crate::routing::{CallerName, Data, Found, List, Route, RouteKey, Screen, ScreenKey};
 use arc_swap::ArcSwap;
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
-use std::iter::Peekable;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// The generations of every tenant.
-pub(super) type Pointers = HashMap<String, Vec<Generation>>;
+/// The generations of every tenant. Each is shared: whoever holds one may read its blocks.
+pub(super) type Pointers = HashMap<String, Vec<Arc<Generation>>>;
 
 /// The disk's view of everything.
 #[derive(Clone)]
@@ -26,13 +32,47 @@ pub(super) struct Durable {
     pub(super) pointers: Arc<ArcSwap<Pointers>>,
 }
 
-/// An entry as it was found: its revision and its record (`None` for a removed one).
-pub(super) struct Entry {
-    pub(super) revision: u64,
-    pub(super) record: Option<Vec<u8>>,
+/// How high a layer lies. Of an edit and a generation with the same number the generation is above: it has seen it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Layer {
+    revision: u64,
+    is_generation: bool,
 }
 
-/// A value of the live space: revision, then 0 (removed) or 1 and the record.
+/// An entry as it lies in a stored value, which it shares.
+pub(super) struct Entry {
+    layer: Layer,
+    /// The revision that made it what it is.
+    pub(super) revision: u64,
+    key_in: Slice,
+    key: Range<usize>,
+    value_in: Slice,
+    /// `None` for a removed one.
+    record: Option<Range<usize>>,
+}
+
+impl Entry {
+    /// Its key inside the tenant.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key_in[self.key.clone()]
+    }
+
+    /// Its record; empty for the numbers' index.
+    pub(super) fn record(&self) -> &[u8] {
+        self.record.clone().map_or(&[], |at| &self.value_in[at])
+    }
+
+    /// An edit: the key begins with the tenant, the value is revision, 0 (removed) or 1, and the record.
+    fn live(tenant_len: usize, key_in: Slice, value_in: Slice) -> Result<Entry, StoreError> {
+        let head = value_in.split_first_chunk::<8>().and_then(|(revision, rest)| Some((u64::from_be_bytes(*revision), *rest.first()?)));
+        let (revision, present) = head.ok_or_else(|| corrupt("an edit can't be read"))?;
+        let record = (present == 1).then_some(9..value_in.len());
+        let layer = Layer { revision, is_generation: false };
+        Ok(Entry { layer, revision, key: tenant_len..key_in.len(), key_in, value_in, record })
+    }
+}
+
+/// A value of the live space.
 pub(super) fn live_value(revision: u64, record: Option<&[u8]>) -> Vec<u8> {
     let mut value = revision.to_be_bytes().to_vec();
     value.push(u8::from(record.is_some()));
@@ -40,138 +80,191 @@ pub(super) fn live_value(revision: u64, record: Option<&[u8]>) -> Vec<u8> {
     value
 }
 
-fn read_live(value: &[u8]) -> Option<Entry> {
-    let (revision, rest) = value.split_first_chunk::<8>()?;
-    let (present, record) = rest.split_first()?;
-    Some(Entry { revision: u64::from_be_bytes(*revision), record: (*present == 1).then(|| record.to_vec()) })
+/// A value inside a block: the revision that made the record what it is, 0 for the generation's own, and the record.
+/// Nothing at all for the numbers' index.
+pub(super) fn block_value(revision: u64, record: &[u8]) -> Vec<u8> {
+    [&revision.to_be_bytes(), record].concat()
 }
 
-type Sorted = Peekable<Box<dyn Iterator<Item = Result<(Vec<u8>, Entry), StoreError>> + Send>>;
+/// One layer's entries, in key order, the next one in front.
+struct Source {
+    entries: Box<dyn Iterator<Item = Result<Entry, StoreError>> + Send>,
+    head: Option<Entry>,
+    /// Contacts that came out of it.
+    contacts: u64,
+    generation: Option<Arc<Generation>>,
+}
 
-/// Entries in key order, the newest revision of each key; removed ones are left out.
+impl Source {
+    fn advance(&mut self) -> Result<Option<Entry>, StoreError> {
+        let next = self.entries.next().transpose()?;
+        self.contacts += u64::from(next.as_ref().is_some_and(|e| e.key().first() == Some(&key::CONTACT)));
+        Ok(std::mem::replace(&mut self.head, next))
+    }
+}
+
+/// Entries in key order, of each key the one in the highest layer; removed ones are left out.
 pub(super) struct Entries {
-    sources: Vec<Sorted>,
-    generations: Vec<Generation>,
+    sources: Vec<Source>,
+    begun: bool,
+}
+
+impl Entries {
+    fn next_entry(&mut self) -> Result<Option<Entry>, StoreError> {
+        if !self.begun {
+            self.begun = true;
+            for source in &mut self.sources {
+                source.advance()?;
+            }
+        }
+        loop {
+            let heads = self.sources.iter().enumerate().filter_map(|(i, s)| Some((i, s.head.as_ref()?)));
+            let first = heads.reduce(|a, b| match b.1.key().cmp(a.1.key()) {
+                Ordering::Less => b,
+                Ordering::Equal if b.1.layer > a.1.layer => b,
+                _ => a,
+            });
+            let Some((first, _)) = first else { return Ok(None) };
+            let Some(found) = self.sources[first].advance()? else { return Ok(None) };
+            for source in &mut self.sources {
+                if source.head.as_ref().is_some_and(|e| e.key() == found.key()) {
+                    source.advance()?;
+                }
+            }
+            if found.record.is_some() {
+                return Ok(Some(found));
+            }
+        }
+    }
+
+    /// Compares the contacts that were read, all of them, with what the generations are said to hold.
+    pub(super) fn check_counts(&self) -> Result<(), StoreError> {
+        for (source, generation) in self.sources.iter().filter_map(|s| Some((s, s.generation.as_ref()?))) {
+            if source.contacts != generation.contacts {
+                let (has, should) = (source.contacts, generation.contacts);
+                return Err(corrupt(&format!("the import {:?} has {has} contacts, and had {should}", generation.source)));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Iterator for Entries {
-    type Item = Result<(Vec<u8>, u64, Vec<u8>), StoreError>;
+    type Item = Result<Entry, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let mut least: Option<Vec<u8>> = None;
-            for source in &mut self.sources {
-                match source.peek() {
-                    Some(Ok((key, _))) if least.as_ref().is_none_or(|l| key < l) => least = Some(key.clone()),
-                    Some(Err(_)) => return source.next().map(|e| e.map(|(k, e)| (k, e.revision, e.record.unwrap_or_default()))),
-                    _ => {}
-                }
-            }
-            let least = least?;
-            let mut newest: Option<Entry> = None;
-            for source in &mut self.sources {
-                if matches!(source.peek(), Some(Ok((key, _))) if *key == least)
-                    && let Some(Ok((_, entry))) = source.next()
-                    && newest.as_ref().is_none_or(|n| entry.revision > n.revision)
-                {
-                    newest = Some(entry);
-                }
-            }
-            if let Some(Entry { revision, record: Some(record) }) = newest
-                && !is_void(&least, revision, &record, &self.generations)
-            {
-                return Some(Ok((least, revision, record)));
-            }
+        let next = self.next_entry();
+        if next.is_err() {
+            self.sources.clear();
         }
+        next.transpose()
     }
-}
-
-/// A contact that was edited by hand and belongs to a source that was imported anew since: the import speaks now.
-fn is_void(key: &[u8], revision: u64, record: &[u8], generations: &[Generation]) -> bool {
-    if key.first() != Some(&key::CONTACT) || generations.iter().all(|g| g.revision <= revision) {
-        return false;
-    }
-    let Ok(contact) = record::decode::<Contact>(record) else { return false };
-    generations.iter().any(|g| g.source == contact.source && g.revision > revision)
 }
 
 impl Durable {
-    pub(super) fn generations(&self, tenant: &str) -> Vec<Generation> {
+    pub(super) fn generations(&self, tenant: &str) -> Vec<Arc<Generation>> {
         self.pointers.load().get(tenant).cloned().unwrap_or_default()
     }
 
-    /// One entry, whatever layer it is in.
+    /// One entry, whatever layer it is in: its revision and its record.
     pub(super) fn get(&self, tenant: &str, entry_key: &[u8]) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-        let generations = self.generations(tenant);
         let mut live_key = key::tenant(tenant);
+        let tenant_len = live_key.len();
         live_key.extend_from_slice(entry_key);
-        let mut newest = self.engine.get(Space::Live, &live_key)?.and_then(|v| read_live(&v));
+        let generations = self.generations(tenant);
+        let live = self.engine.get(Space::Live, &live_key)?;
+        let mut highest = live.map(|v| Entry::live(tenant_len, Slice::from(live_key), v)).transpose()?;
         for generation in &generations {
-            if newest.as_ref().is_some_and(|n| n.revision > generation.revision) {
-                continue;
-            }
-            if let Some(record) = self.get_in(tenant, generation, entry_key)? {
-                newest = Some(Entry { revision: generation.revision, record: Some(record) });
+            if highest.as_ref().is_none_or(|h| h.layer < layer_of(generation))
+                && let Some(found) = self.get_in(tenant, generation, entry_key)?
+            {
+                highest = Some(found);
             }
         }
-        Ok(newest
-            .and_then(|n| n.record.map(|r| (n.revision, r)))
-            .filter(|(revision, record)| !is_void(entry_key, *revision, record, &generations)))
+        Ok(highest.filter(|e| e.record.is_some()).map(|e| (e.revision, e.record().to_vec())))
     }
 
-    fn get_in(&self, tenant: &str, generation: &Generation, entry_key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    fn get_in(&self, tenant: &str, generation: &Arc<Generation>, entry_key: &[u8]) -> Result<Option<Entry>, StoreError> {
         let prefix = key::generation(tenant, generation.id);
         let mut wanted = prefix.clone();
         wanted.extend_from_slice(entry_key);
-        let block = self.engine.at_or_before(Space::Block, &prefix, &wanted)?;
-        Ok(block.and_then(|(_, bytes)| BlockReader(&bytes).find(|(k, _)| *k == entry_key).map(|(_, v)| v.to_vec())))
+        let Some((_, block)) = self.engine.at_or_before(Space::Block, &prefix, &wanted)? else { return Ok(None) };
+        for entry in block_entries(block, generation.clone()) {
+            let entry = entry?;
+            match entry.key().cmp(entry_key) {
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(Some(entry)),
+                Ordering::Greater => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether some generation has the entry, so that removing it takes a tombstone.
+    pub(super) fn is_in_a_generation(&self, tenant: &str, entry_key: &[u8]) -> Result<bool, StoreError> {
+        for generation in &self.generations(tenant) {
+            if self.get_in(tenant, generation, entry_key)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// All entries of a tenant whose key begins with `prefix`, from `from` on.
     pub(super) fn entries(&self, tenant: &str, prefix: &[u8], from: &[u8]) -> Entries {
         let generations = self.generations(tenant);
         let tenant_key = key::tenant(tenant);
-        let from = if from < prefix { prefix } else { from };
-        let mut sources: Vec<Sorted> = Vec::with_capacity(1 + generations.len());
+        let from = from.max(prefix);
         let live_prefix = [&tenant_key, prefix].concat();
-        let live = self.engine.scan(Space::Live, &live_prefix, &[&tenant_key, from].concat()).map({
-            let skip = tenant_key.len();
-            move |item| {
-                let (k, v) = item?;
-                let entry = read_live(&v).ok_or_else(|| corrupt("an edit can't be read"))?;
-                Ok((k[skip..].to_vec(), entry))
-            }
-        });
-        sources.push((Box::new(live) as Box<dyn Iterator<Item = _> + Send>).peekable());
-        for generation in &generations {
-            sources.push(self.blocks_of(tenant, generation, prefix.to_vec(), from.to_vec()));
+        let tenant_len = tenant_key.len();
+        let live = self.engine.scan(Space::Live, &live_prefix, &[&tenant_key, from].concat());
+        let live = live.map(move |item| item.and_then(|(k, v)| Entry::live(tenant_len, k, v)));
+        let mut sources = vec![Source { entries: Box::new(live), head: None, contacts: 0, generation: None }];
+        for generation in generations {
+            let entries = self.entries_in(tenant, &generation, prefix.to_vec(), from.to_vec());
+            sources.push(Source { entries, head: None, contacts: 0, generation: Some(generation) });
         }
-        Entries { sources, generations }
+        Entries { sources, begun: false }
     }
 
-    fn blocks_of(&self, tenant: &str, generation: &Generation, prefix: Vec<u8>, from: Vec<u8>) -> Sorted {
+    fn entries_in(
+        &self,
+        tenant: &str,
+        generation: &Arc<Generation>,
+        prefix: Vec<u8>,
+        from: Vec<u8>,
+    ) -> Box<dyn Iterator<Item = Result<Entry, StoreError>> + Send> {
         let space_key = key::generation(tenant, generation.id);
-        let revision = generation.revision;
         // the block that holds `from` may begin before it
         let start = match self.engine.at_or_before(Space::Block, &space_key, &[space_key.as_slice(), &from].concat()) {
             Ok(Some((k, _))) => k.to_vec(),
             Ok(None) => space_key.clone(),
-            Err(error) => return (Box::new(std::iter::once(Err(error))) as Box<dyn Iterator<Item = _> + Send>).peekable(),
+            Err(error) => return Box::new(std::iter::once(Err(error))),
         };
-        let blocks = self.engine.scan(Space::Block, &space_key, &start);
-        let entries = blocks.flat_map(move |item| match item {
-            Err(error) => vec![Err(error)],
-            Ok((_, bytes)) => block_entries(&bytes, revision, &from),
+        let mut blocks = self.engine.scan(Space::Block, &space_key, &start);
+        let generation = generation.clone();
+        let mut block: Option<BlockEntries> = None;
+        let entries = std::iter::from_fn(move || {
+            loop {
+                if let Some(entry) = block.as_mut().and_then(Iterator::next) {
+                    return Some(entry);
+                }
+                match blocks.next()? {
+                    Ok((_, bytes)) => block = Some(block_entries(bytes, generation.clone())),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
         });
-        let within = entries.take_while(move |item| item.as_ref().map_or(true, |(k, _)| k.starts_with(&prefix) || *k < prefix));
-        (Box::new(within) as Box<dyn Iterator<Item = _> + Send>).peekable()
+        let before = move |item: &Result<Entry, StoreError>| item.as_ref().is_ok_and(|e| e.key() < from.as_slice());
+        let within = move |item: &Result<Entry, StoreError>| item.as_ref().map_or(true, |e| e.key().starts_with(&prefix));
+        Box::new(entries.skip_while(before).take_while(within))
     }
 
     /// A tenant's contacts in the order of their ids, from an id on.
     pub(super) fn contacts(&self, tenant: &str, from_id: &str) -> impl Iterator<Item = Result<(u64, Contact), StoreError>> + use<> {
         self.entries(tenant, &[key::CONTACT], &key::contact(from_id)).map(|item| {
-            let (_, revision, record) = item?;
-            Ok((revision, record::decode(&record)?))
+            let entry = item?;
+            Ok((entry.revision, record::decode(entry.record())?))
         })
     }
 
@@ -188,8 +281,7 @@ impl Durable {
         let prefix = key::number_of(number);
         let mut ids = BTreeSet::new();
         for item in self.entries(tenant, &prefix, &prefix) {
-            let (k, _, _) = item?;
-            ids.insert(String::from_utf8_lossy(&k[prefix.len()..]).into_owned());
+            ids.insert(String::from_utf8_lossy(&item?.key()[prefix.len()..]).into_owned());
         }
         let mut found = Vec::with_capacity(ids.len());
         for id in ids {
@@ -219,8 +311,35 @@ fn corrupt(what: &str) -> StoreError {
     StoreError::Corrupt { path: "(the store)".into(), what: what.into() }
 }
 
-fn block_entries(bytes: &[u8], revision: u64, from: &[u8]) -> Vec<Result<(Vec<u8>, Entry), StoreError>> {
-    BlockReader(bytes).filter(|(k, _)| *k >= from).map(|(k, v)| Ok((k.to_vec(), Entry { revision, record: Some(v.to_vec()) }))).collect()
+fn layer_of(generation: &Generation) -> Layer {
+    Layer { revision: generation.since, is_generation: true }
+}
+
+/// A block's entries, in order.
+struct BlockEntries {
+    bytes: Slice,
+    cursor: BlockCursor,
+    generation: Arc<Generation>,
+}
+
+fn block_entries(bytes: Slice, generation: Arc<Generation>) -> BlockEntries {
+    BlockEntries { bytes, cursor: BlockCursor::default(), generation }
+}
+
+impl Iterator for BlockEntries {
+    type Item = Result<Entry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, value) = match self.cursor.next(&self.bytes)? {
+            Ok(found) => found,
+            Err(what) => return Some(Err(corrupt(what))),
+        };
+        let own = self.bytes[value.clone()].first_chunk::<8>().map_or(0, |r| u64::from_be_bytes(*r));
+        let revision = if own == 0 { self.generation.revision } else { own };
+        let record = Some((value.start + 8).min(value.end)..value.end);
+        let (key_in, value_in) = (self.bytes.clone(), self.bytes.clone());
+        Some(Ok(Entry { layer: layer_of(&self.generation), revision, key_in, key, value_in, record }))
+    }
 }
 
 /// One tenant's data, read from the disk.

@@ -6,6 +6,8 @@
 //!   calls `fdatasync` on the same file afterwards;
 //! - `flush_async` can deadlock, so it is never used, and sled's own flusher thread is off;
 //! - its cache counts on-disk bytes and defaults to 1 GiB, so the capacity is set, and small;
+//! - a page larger than a quarter of a segment goes to a file of its own, which is never synced, so segments are large;
+//! - on damaged data it asserts, so every call is a [`catch_unwind`];
 //! - a file that lost its end is opened as if it had never been longer, so [`super::marker`] remembers the revision.
 
 use super::StoreError;
@@ -16,6 +18,9 @@ use std::path::{Path, PathBuf};
 
 /// sled's page cache. Calls read the snapshot, so a small one is enough.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// sled's segments, in bytes. A leaf holds up to 17 entries, and its quarter of a segment has room for 17 changes of
+/// the largest contact that [`crate::directory`] lets in (before and after, some 25 kB each).
+const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 /// An edit is refused where less than this is free: an engine that never meets a full disk can't be hurt by one.
 const FREE_BYTES_MIN: u64 = 32 * 1024 * 1024;
 
@@ -43,31 +48,41 @@ impl Deref for Slice {
     }
 }
 
+impl From<Vec<u8>> for Slice {
+    fn from(bytes: Vec<u8>) -> Slice {
+        Slice(bytes.into())
+    }
+}
+
 /// An open store.
 pub(super) struct Engine {
     trees: [sled::Tree; 4],
     db: sled::Db,
     data: File,
     dir: PathBuf,
+    /// What a test says is free on the disk; `u64::MAX` means that the disk is asked.
+    #[cfg(test)]
+    pub(super) free_bytes: std::sync::atomic::AtomicU64,
 }
 
 impl Engine {
     /// Opens or creates the database in a directory.
     pub(super) fn open(dir: &Path) -> Result<Engine, StoreError> {
-        let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None).print_profile_on_drop(false);
-        // sled asserts on some damaged files; an assertion is as good as an error here
-        let opened = catch_unwind(AssertUnwindSafe(|| {
+        let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None).segment_size(SEGMENT_BYTES);
+        let (db, trees) = caught(dir, || {
             let db = config.open()?;
             let trees = [db.open_tree("meta")?, db.open_tree("log")?, db.open_tree("live")?, db.open_tree("block")?];
-            Ok::<_, sled::Error>((db, trees))
-        }));
-        let (db, trees) = match opened {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => return Err(explain(dir, &error)),
-            Err(_) => return Err(StoreError::Corrupt { path: dir.into(), what: "its files don't fit together".into() }),
-        };
+            Ok((db, trees))
+        })?;
         let data = File::open(dir.join("db")).map_err(|e| StoreError::NotWritable { path: dir.into(), error: e.to_string() })?;
-        Ok(Engine { trees, db, data, dir: dir.into() })
+        Ok(Engine {
+            trees,
+            db,
+            data,
+            dir: dir.into(),
+            #[cfg(test)]
+            free_bytes: std::sync::atomic::AtomicU64::new(u64::MAX),
+        })
     }
 
     fn tree(&self, space: Space) -> &sled::Tree {
@@ -95,10 +110,18 @@ impl Engine {
     ) -> impl Iterator<Item = Result<(Slice, Slice), StoreError>> + use<> {
         let prefix = prefix.to_vec();
         let dir = self.dir.clone();
-        self.tree(space)
-            .range(from..)
-            .map(move |item| item.map(|(k, v)| (Slice(k), Slice(v))).map_err(|e| explain(&dir, &e)))
-            .take_while(move |item| item.as_ref().map_or(true, |(k, _)| k.starts_with(&prefix)))
+        let mut range = self.tree(space).range(from..);
+        let mut failed = false;
+        std::iter::from_fn(move || {
+            // an iterator that met damage is not asked again: it might meet the same for ever
+            if failed {
+                return None;
+            }
+            let item = caught(&dir, || range.next().transpose()).transpose()?;
+            failed = item.is_err();
+            Some(item.map(|(k, v)| (Slice(k), Slice(v))))
+        })
+        .take_while(move |item| item.as_ref().map_or(true, |(k, _)| k.starts_with(&prefix)))
     }
 
     /// The greatest key that is not greater than `key` and begins with `prefix`.
@@ -121,16 +144,21 @@ impl Engine {
     /// Refuses a write for which the disk hasn't the space.
     pub(super) fn check_space(&self, write_bytes: u64) -> Result<(), StoreError> {
         let needed_bytes = FREE_BYTES_MIN + write_bytes;
-        match rustix::fs::statvfs(&self.dir) {
-            Ok(disk) => {
-                let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
-                if free_bytes < needed_bytes {
-                    return Err(StoreError::Full { path: self.dir.clone(), free_bytes, needed_bytes });
-                }
-                Ok(())
-            }
-            Err(error) => Err(StoreError::Failed(error.to_string())),
+        let free_bytes = self.free_bytes()?;
+        if free_bytes < needed_bytes {
+            return Err(StoreError::Full { path: self.dir.clone(), free_bytes, needed_bytes });
         }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> Result<u64, StoreError> {
+        #[cfg(test)]
+        match self.free_bytes.load(std::sync::atomic::Ordering::Relaxed) {
+            u64::MAX => {}
+            pretended => return Ok(pretended),
+        }
+        let disk = rustix::fs::statvfs(&self.dir).map_err(|e| StoreError::Failed(e.to_string()))?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     /// Bytes that the store's files take.
@@ -139,7 +167,15 @@ impl Engine {
     }
 
     fn run<T>(&self, what: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
-        what().map_err(|e| explain(&self.dir, &e))
+        caught(&self.dir, what)
+    }
+}
+
+/// Does something with sled; its errors, and its assertions about damaged data, in our words.
+fn caught<T>(dir: &Path, what: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(what)) {
+        Ok(done) => done.map_err(|e| explain(dir, &e)),
+        Err(_) => Err(StoreError::Corrupt { path: dir.into(), what: "its files don't fit together".into() }),
     }
 }
 

@@ -40,7 +40,7 @@ pub enum StoreError {
         known: u32,
     },
     /// Damaged.
-    #[error("the store {path} is damaged ({what}); nothing was changed: keep a copy of the directory and restore a backup")]
+    #[error("the store {path} is damaged ({what}) and was not used: keep a copy of the directory and restore a backup")]
     Corrupt {
         /// Where.
         path: PathBuf,
@@ -68,4 +68,10 @@ pub enum StoreError {
     /// Something larger than the store takes.
     #[error("{0}")]
     TooLarge(String),
+    /// An id or a tenant that can't be a key; the text says which and what would be right.
+    #[error("{0}")]
+    NotAKey(String),
+    /// Others were faster, again and again.
+    #[error("{0}")]
+    Busy(String),
 }

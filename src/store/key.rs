@@ -66,11 +66,17 @@ pub(super) fn route(route: &RouteKey) -> Vec<u8> {
     }
 }
 
-pub(super) fn screen(list: List, key: &ScreenKey) -> Vec<u8> {
+/// What the keys of a list's entries begin with.
+pub(super) fn screens(list: List) -> [u8; 2] {
     let list = match list {
         List::Allow => b'a',
         List::Block => b'b',
     };
+    [SCREEN, list]
+}
+
+pub(super) fn screen(list: List, key: &ScreenKey) -> Vec<u8> {
+    let [_, list] = screens(list);
     match key {
         ScreenKey::Number(n) => joined(&[SCREEN, list, b'n', n.kind().tag()], n.digits()),
         ScreenKey::Prefix(p) => joined(&[SCREEN, list, b'p', p.kind.tag()], &p.digits),

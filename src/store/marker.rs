@@ -1,4 +1,4 @@
-//! `STROWGER`, a small text file beside the database: the schema and the revision of the last clean moment.
+//! `STROWGER`, a small text file beside the database: the schema and the revision of the last quiet moment.
 //!
 //! It is read before the database is touched, so that a store of a newer version is refused as it lies; and it
 //! remembers how far the store had come, because an engine that finds its file cut short opens what is left and says
@@ -27,11 +27,17 @@ impl Marker {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(StoreError::Corrupt { path, what: "it isn't text".into() });
+            }
             Err(e) => return Err(StoreError::NotWritable { path, error: e.to_string() }),
         };
         let field = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<u64>().ok());
-        match (field("schema "), field("revision ")) {
-            (Some(schema), Some(revision)) => Ok(Some(Marker { schema: u32::try_from(schema).unwrap_or(u32::MAX), revision })),
+        let schema = field("schema ").map(|schema| u32::try_from(schema).unwrap_or(u32::MAX));
+        match (schema, field("revision ")) {
+            (Some(schema), Some(revision)) => Ok(Some(Marker { schema, revision })),
+            // a newer version may say other things
+            (Some(schema), None) if schema > SCHEMA => Ok(Some(Marker { schema, revision: 0 })),
             _ => Err(StoreError::Corrupt { path, what: "it doesn't say which schema the store has".into() }),
         }
     }

@@ -27,25 +27,26 @@ pub use writer::Writer;
 use crate::clock::Clock;
 use crate::directory::Contact;
 use crate::number::Number;
-use crate::routing::{Data, List, LookupFailed, Route, RouteKey, Screen, ScreenKey};
+use crate::routing::{Data, List, LookupFailed, Route, RouteKey, Screen, ScreenKey, check_tenant_id};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use durable::{Durable, TenantOnDisk};
 use engine::{Engine, Space};
 use marker::Marker;
 use snapshot::{Snapshot, TenantInMemory, TenantPicture};
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Deref;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, LazyLock};
-use writer::Job;
+use writer::{Dead, Job};
 
 /// Jobs that may wait for the writer; more callers wait in turn.
 const JOBS_MAX: usize = 256;
 /// Changes that are written to their places again at open: more than any group of edits that a crash could have cut.
 const REDO_CHANGES: u64 = 256;
-const _: () = assert!(REDO_CHANGES as usize >= writer::GROUP_MAX + 1);
+const _: () = assert!(REDO_CHANGES as usize > writer::GROUP_MAX);
 
 /// One edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +102,6 @@ struct Shared {
     durable: Durable,
     snapshot: ArcSwapOption<Snapshot>,
     revision: AtomicU64,
-    next_generation: AtomicU64,
     failed: ArcSwapOption<StoreError>,
     clock: Arc<dyn Clock>,
 }
@@ -134,8 +134,21 @@ impl Shared {
 /// A handle to an open store.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
+    reader: Reader,
     jobs: SyncSender<Job>,
+}
+
+/// The part of a store that can only be read: what calls have.
+#[derive(Clone)]
+pub struct Reader {
+    shared: Arc<Shared>,
+}
+
+impl Deref for Store {
+    type Target = Reader;
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
 }
 
 fn lookup_failed(error: StoreError) -> LookupFailed {
@@ -171,13 +184,14 @@ impl Store {
         }
         let engine = Arc::new(Engine::open(dir)?);
         let durable = Durable { pointers: Arc::new(ArcSwap::from_pointee(read_pointers(&engine)?)), engine };
-        let revision = redo(&durable)?;
+        let revision = check_log(&durable, dir)?;
         if let Some(marker) = marker
             && revision < marker.revision
         {
             let what = format!("it ends at revision {revision}, and had reached {}", marker.revision);
             return Err(StoreError::Corrupt { path: dir.into(), what });
         }
+        redo(&durable, revision)?;
         durable.engine.sync()?;
         let now = Marker { schema: SCHEMA, revision };
         if marker != Some(now) {
@@ -189,13 +203,12 @@ impl Store {
             durable,
             snapshot: ArcSwapOption::empty(),
             revision: AtomicU64::new(revision),
-            next_generation: AtomicU64::new(newest + 1),
             failed: ArcSwapOption::empty(),
             clock,
         });
         let (jobs, receiver) = sync_channel(JOBS_MAX);
-        let writer = Writer { shared: shared.clone(), jobs: receiver, revision, dead, retired: Vec::new() };
-        Ok((Store { shared, jobs }, writer))
+        let writer = Writer::new(shared.clone(), receiver, newest + 1, dead);
+        Ok((Store { reader: Reader { shared }, jobs }, writer))
     }
 
     fn send(&self, job: Job) -> Result<(), StoreError> {
@@ -207,6 +220,7 @@ impl Store {
     /// # Errors
     /// The edit was not made.
     pub fn edit(&self, tenant: &str, who: &str, edit: Edit) -> Result<EditOutcome, StoreError> {
+        check_tenant_id(tenant).map_err(|e| StoreError::NotAKey(e.to_string()))?;
         let (reply, answer) = sync_channel(1);
         self.send(Job::Edit { tenant: tenant.to_owned(), who: who.to_owned(), edit, reply })?;
         answer.recv().map_err(|_| StoreError::Closed)?
@@ -220,6 +234,18 @@ impl Store {
     /// Ends the writer once it has done what waits.
     pub fn close(&self) {
         let _ = self.jobs.send(Job::Close);
+    }
+
+    /// A handle that can only read.
+    pub fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+}
+
+impl Reader {
+    /// The store's time, in microseconds since 1970.
+    pub fn now_us(&self) -> u64 {
+        self.shared.clock.now_us()
     }
 
     /// Whether calls read the snapshot already.
@@ -261,20 +287,44 @@ impl Store {
         self.shared.durable.contacts(tenant, from_id)
     }
 
-    /// All routes of a tenant.
+    /// One route.
     ///
     /// # Errors
     /// The disk could not be read.
-    pub fn routes(&self, tenant: &str) -> Result<Vec<Route>, StoreError> {
-        self.shared.durable.entries(tenant, &[key::ROUTE], &[key::ROUTE]).map(|item| record::decode(&item?.2)).collect()
+    pub fn route(&self, tenant: &str, route: &RouteKey) -> Result<Option<Route>, StoreError> {
+        self.shared.durable.route(tenant, route)
     }
 
-    /// All entries of a tenant's lists.
+    /// One entry of a list.
     ///
     /// # Errors
     /// The disk could not be read.
-    pub fn screens(&self, tenant: &str) -> Result<Vec<Screen>, StoreError> {
-        self.shared.durable.entries(tenant, &[key::SCREEN], &[key::SCREEN]).map(|item| record::decode(&item?.2)).collect()
+    pub fn screen(&self, tenant: &str, list: List, screen: &ScreenKey) -> Result<Option<Screen>, StoreError> {
+        let found = self.shared.durable.get(tenant, &key::screen(list, screen))?;
+        found.map(|(_, bytes)| record::decode(&bytes)).transpose()
+    }
+
+    /// A page of a tenant's routes: those that come after `after`, so many at most.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn routes(&self, tenant: &str, after: Option<&RouteKey>, limit: usize) -> Result<Vec<Route>, StoreError> {
+        self.page(tenant, &[key::ROUTE], after.map(key::route), limit)
+    }
+
+    /// A page of one of a tenant's lists: the entries that come after `after`, so many at most.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn screens(&self, tenant: &str, list: List, after: Option<&ScreenKey>, limit: usize) -> Result<Vec<Screen>, StoreError> {
+        self.page(tenant, &key::screens(list), after.map(|k| key::screen(list, k)), limit)
+    }
+
+    fn page<R: record::Record>(&self, tenant: &str, prefix: &[u8], after: Option<Vec<u8>>, limit: usize) -> Result<Vec<R>, StoreError> {
+        let from = after.clone().unwrap_or_default();
+        let entries = self.shared.durable.entries(tenant, prefix, &from);
+        let later = entries.filter(|item| item.as_ref().map_or(true, |e| after.as_deref().is_none_or(|after| e.key() > after)));
+        later.take(limit).map(|item| record::decode(item?.record())).collect()
     }
 
     /// The change log from a revision on.
@@ -319,22 +369,53 @@ fn read_pointers(engine: &Engine) -> Result<durable::Pointers, StoreError> {
     for item in engine.scan(Space::Meta, &prefix, &prefix) {
         let (k, v) = item?;
         let tenant = String::from_utf8_lossy(&k[prefix.len()..]).into_owned();
-        pointers.insert(tenant, record::decode(&v)?);
+        let generations: Vec<Generation> = record::decode(&v)?;
+        pointers.insert(tenant, generations.into_iter().map(Arc::new).collect());
     }
     Ok(pointers)
 }
 
-/// Writes the newest changes to their places again, in case a crash came between the log and the places.
-fn redo(durable: &Durable) -> Result<u64, StoreError> {
-    let revision = durable.last_revision()?;
-    for item in durable.changes(revision.saturating_sub(REDO_CHANGES - 1)) {
-        writer::apply_change(durable, &item?)?;
+/// Checks that no change is missing from the log; comes back with the newest revision.
+fn check_log(durable: &Durable, dir: &Path) -> Result<u64, StoreError> {
+    let (mut first, mut last) = (None, 0);
+    for item in durable.engine.scan(Space::Log, &[], &[]) {
+        let (k, _) = item?;
+        let revision = k.first_chunk::<8>().map_or(0, |r| u64::from_be_bytes(*r));
+        if *first.get_or_insert(revision) != revision && revision != last + 1 {
+            let what = format!("the change log jumps from revision {last} to {revision}");
+            return Err(StoreError::Corrupt { path: dir.into(), what });
+        }
+        last = revision;
     }
-    Ok(revision)
+    // the log ends early only where it was cut to its length; a crash may have come before the last cut
+    let oldest_max = last.saturating_sub(writer::LOG_CHANGES_MAX) + 1;
+    if let Some(first) = first.filter(|first| *first > oldest_max) {
+        let what = format!("the change log begins at revision {first} instead of {oldest_max}");
+        return Err(StoreError::Corrupt { path: dir.into(), what });
+    }
+    Ok(last)
+}
+
+/// Writes the newest changes to their places again, in case a crash came between the log and the places.
+fn redo(durable: &Durable, revision: u64) -> Result<(), StoreError> {
+    let newest = || durable.changes(revision.saturating_sub(REDO_CHANGES - 1));
+    // the pointers first, and only the last of each tenant: what a removal leaves depends on what lies below it now
+    let mut generations = HashMap::new();
+    for change in newest() {
+        let change = change?;
+        generations.extend(change.generations.map(|g| (change.tenant, g)));
+    }
+    for (tenant, generations) in &generations {
+        writer::apply_generations(durable, tenant, generations)?;
+    }
+    for change in newest() {
+        writer::apply_entries(durable, &change?, false)?;
+    }
+    Ok(())
 }
 
 /// Generations whose blocks lie there and that no pointer names, and the greatest generation that was ever begun.
-fn dead_generations(durable: &Durable) -> Result<(Vec<(String, u64)>, u64), StoreError> {
+fn dead_generations(durable: &Durable) -> Result<(Vec<Dead>, u64), StoreError> {
     let pointers = durable.pointers.load();
     let mut newest = pointers.values().flatten().map(|g| g.id).max().unwrap_or(0);
     let (mut dead, mut from) = (Vec::new(), Vec::new());
@@ -344,7 +425,7 @@ fn dead_generations(durable: &Durable) -> Result<(Vec<(String, u64)>, u64), Stor
         let Some((tenant, id)) = parsed else { break };
         newest = newest.max(id);
         if !pointers.get(tenant).is_some_and(|live| live.iter().any(|g| g.id == id)) {
-            dead.push((tenant.to_owned(), id));
+            dead.push(Dead { tenant: tenant.to_owned(), id, read: None });
         }
         from = key::generation(tenant, id.saturating_add(1));
     }

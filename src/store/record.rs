@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// The version that this program writes.
 const VERSION: u8 = 1;
-/// The largest record, in bytes. sled keeps larger values in files of their own, which [`super::Engine::sync`]
-/// would not reach.
+/// The largest record, in bytes. [`super::engine`] has pages with room for many of these: sled keeps larger pages in
+/// files of their own, which it never syncs.
 pub(super) const RECORD_BYTES_MAX: usize = 32 * 1024;
 
 /// Which records there are; a version's number is shared by all.
@@ -54,6 +54,8 @@ pub struct Generation {
     pub source: String,
     /// The revision that made it true.
     pub revision: u64,
+    /// The revision that it was put together over. Edits after this one lie above it, all others below.
+    pub since: u64,
     /// How many contacts it holds.
     pub contacts: u64,
 }

@@ -4,14 +4,14 @@
 //! published to the snapshot, acknowledged. Edits that wait together share one flush.
 
 use super::base::BaseBuilder;
-use super::durable::live_value;
+use super::durable::{Durable, live_value};
 use super::engine::Space;
 use super::record::{self, Change, EntryChange, Generation};
 use super::snapshot::{Snapshot, TenantPicture};
 use super::{Edit, EditOutcome, Shared, StoreError, key, marker::Marker};
-use crate::directory::Contact;
+use crate::directory::{Contact, check_id};
 use crate::routing::{List, Route, RouteKey, Screen, ScreenKey};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -20,11 +20,13 @@ use std::time::Duration;
 /// Edits that share one flush, at most. [`super::REDO_CHANGES`] must not be smaller.
 pub(super) const GROUP_MAX: usize = 64;
 /// Changes that the log keeps: history and undo reach back this far.
-pub(super) const LOG_CHANGES_MAX: u64 = 10_000;
+pub(super) const LOG_CHANGES_MAX: u64 = if cfg!(test) { 40 } else { 10_000 };
 /// An overlay that has grown beyond this, and beyond an eighth of its base, is packed into a new base.
-const OVERLAY_MAX: usize = 10_000;
+const OVERLAY_MAX: usize = if cfg!(test) { 5 } else { 10_000 };
+/// The marker lags behind by fewer revisions than this, however busy the writer is.
+const MARK_REVISIONS: u64 = 1000;
 /// Blocks of a dead generation that are removed between two looks at the queue.
-const SWEEP_SLICE: usize = 100;
+const SWEEP_SLICE: usize = if cfg!(test) { 3 } else { 100 };
 /// How often an idle writer looks for pictures that nobody reads any more, and sweeps.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -35,12 +37,15 @@ pub(super) type ReplyTo<T> = SyncSender<Result<T, StoreError>>;
 pub(super) enum Job {
     /// One edit.
     Edit { tenant: String, who: String, edit: Edit, reply: ReplyTo<EditOutcome> },
+    /// Begin a generation: its id, and the revision that it is put together over.
+    Begin { tenant: String, reply: ReplyTo<(u64, u64)> },
     /// Blocks of a generation that isn't true yet.
     Stage { tenant: String, generation: u64, blocks: Vec<(Vec<u8>, Vec<u8>)>, reply: ReplyTo<()> },
-    /// Make a generation true.
-    Commit { tenant: String, who: String, generation: Generation, since: u64, reply: ReplyTo<u64> },
-    /// Forget a generation.
-    Abort { tenant: String, generation: u64 },
+    /// Make a generation true. The answer is the revision, or `None` when another import of the tenant became true
+    /// since this one was begun.
+    Commit { tenant: String, who: String, generation: Generation, reply: ReplyTo<Option<u64>> },
+    /// Forget a generation, unless it has become true.
+    Abort { generation: u64 },
     /// Finish.
     Close,
 }
@@ -52,59 +57,102 @@ enum Effect {
     Screen(List, ScreenKey, Option<Screen>),
 }
 
+/// A generation whose blocks are to be removed.
+pub(super) struct Dead {
+    pub(super) tenant: String,
+    pub(super) id: u64,
+    /// Set for one that was true: the blocks stay while anybody else holds it, for he may be reading them.
+    pub(super) read: Option<Arc<Generation>>,
+}
+
 /// The writer's side of a store; run it on a thread of its own.
 pub struct Writer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) jobs: Receiver<Job>,
-    pub(super) revision: u64,
-    pub(super) dead: Vec<(String, u64)>,
-    pub(super) retired: Vec<Arc<Snapshot>>,
+    shared: Arc<Shared>,
+    jobs: Receiver<Job>,
+    revision: u64,
+    /// The revision that the marker knows.
+    marked: u64,
+    next_generation: u64,
+    /// Generations that are being put together, and for which tenant.
+    begun: HashMap<u64, String>,
+    dead: Vec<Dead>,
+    retired: Vec<Arc<Snapshot>>,
+    /// Tenants whose overlay is to be packed into a new base.
+    grown: BTreeSet<String>,
 }
 
 impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, jobs: Receiver<Job>, next_generation: u64, dead: Vec<Dead>) -> Writer {
+        let revision = shared.revision.load(Ordering::Acquire);
+        let (begun, retired, grown) = (HashMap::new(), Vec::new(), BTreeSet::new());
+        Writer { shared, jobs, revision, marked: revision, next_generation, begun, dead, retired, grown }
+    }
+
     /// Builds the snapshot, if calls will want one, and serves edits until the store is closed.
     pub fn run(mut self, with_snapshot: bool) {
         if with_snapshot && let Err(error) = self.build_snapshot() {
             self.shared.fail(&error);
         }
         loop {
-            let idle = if self.retired.is_empty() && self.dead.is_empty() { Duration::from_secs(3600) } else { IDLE };
-            match self.jobs.recv_timeout(idle) {
+            let busy = !self.retired.is_empty() || !self.dead.is_empty() || !self.grown.is_empty() || self.marked != self.revision;
+            let idle = match self.jobs.recv_timeout(if busy { IDLE } else { Duration::from_secs(3600) }) {
                 Ok(Job::Close) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(job) => {
                     if self.serve(job) {
                         break;
                     }
+                    false
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            self.tidy();
+                Err(RecvTimeoutError::Timeout) => true,
+            };
+            self.tidy(idle);
         }
-        let last = self.shared.durable.engine.sync();
-        if last.is_ok() && self.shared.failed().is_none() {
-            // a store that can't say how far it came is opened all the same; the text is a second safety
-            let _ = Marker { schema: super::marker::SCHEMA, revision: self.revision }.write(&self.shared.dir);
+        if self.shared.failed().is_none() && self.shared.durable.engine.sync().is_ok() {
+            self.mark();
         }
     }
 
-    /// Frees what no reader looks at, and removes a slice of dead blocks.
-    fn tidy(&mut self) {
+    /// Frees what no reader looks at, packs an overlay, removes a slice of dead blocks.
+    fn tidy(&mut self, idle: bool) {
         self.retired.retain(|s| Arc::strong_count(s) > 1);
-        if let Some((tenant, generation)) = self.dead.last() {
-            let prefix = key::generation(tenant, *generation);
-            let engine = &self.shared.durable.engine;
-            let keys: Vec<_> =
-                engine.scan(Space::Block, &prefix, &prefix).take(SWEEP_SLICE).filter_map(|item| item.ok().map(|(k, _)| k)).collect();
-            if keys.is_empty() {
-                self.dead.pop();
-            }
-            for k in keys {
-                if engine.remove(Space::Block, &k).is_err() {
-                    self.dead.pop();
-                    break;
-                }
+        if self.shared.failed().is_some() {
+            // nobody knows what is on the disk; the next start will
+            return;
+        }
+        if self.marked != self.revision && (idle || self.revision - self.marked >= MARK_REVISIONS) {
+            self.mark();
+        }
+        if let Some(tenant) = self.grown.pop_first() {
+            self.pack(&tenant);
+        }
+        let free = |d: &Dead| d.read.as_ref().is_none_or(|g| Arc::strong_count(g) == 1);
+        if let Some(at) = self.dead.iter().position(free) {
+            let prefix = key::generation(&self.dead[at].tenant, self.dead[at].id);
+            match self.sweep(&prefix) {
+                Ok(0) => drop(self.dead.swap_remove(at)),
+                Ok(_) => {}
+                Err(error) => self.shared.fail(&error),
             }
         }
+    }
+
+    /// Removes some blocks; how many there were.
+    fn sweep(&self, prefix: &[u8]) -> Result<usize, StoreError> {
+        let engine = &self.shared.durable.engine;
+        let keys: Result<Vec<_>, _> =
+            engine.scan(Space::Block, prefix, prefix).take(SWEEP_SLICE).map(|item| item.map(|(k, _)| k)).collect();
+        let keys = keys?;
+        for k in &keys {
+            engine.remove(Space::Block, k)?;
+        }
+        Ok(keys.len())
+    }
+
+    /// Notes the revision, which is on the disk, in the marker.
+    fn mark(&mut self) {
+        // a store that can't say how far it came is opened all the same; the text is a second safety
+        let _ = Marker { schema: super::marker::SCHEMA, revision: self.revision }.write(&self.shared.dir);
+        self.marked = self.revision;
     }
 
     /// Serves one job, and the edits that wait behind it. `true` when the store is to be closed.
@@ -130,13 +178,18 @@ impl Writer {
                 let _ = reply.send(self.stage(&tenant, generation, &blocks));
                 false
             }
-            Job::Commit { tenant, who, generation, since, reply } => {
-                let done = self.commit(&tenant, &who, generation, since);
-                let _ = reply.send(done);
+            Job::Begin { tenant, reply } => {
+                let _ = reply.send(self.begin(tenant));
                 false
             }
-            Job::Abort { tenant, generation } => {
-                self.dead.push((tenant, generation));
+            Job::Commit { tenant, who, generation, reply } => {
+                let _ = reply.send(self.commit(&tenant, &who, generation));
+                false
+            }
+            Job::Abort { generation } => {
+                if let Some(tenant) = self.begun.remove(&generation) {
+                    self.dead.push(Dead { tenant, id: generation, read: None });
+                }
                 false
             }
             Job::Close => true,
@@ -153,9 +206,8 @@ impl Writer {
     fn edits(&mut self, group: Vec<(String, String, Edit, ReplyTo<EditOutcome>)>) {
         let mut done = Vec::with_capacity(group.len());
         let mut effects = Vec::new();
-        let usable = self.check_usable(0);
         for (tenant, who, edit, reply) in group {
-            let outcome = usable.clone().and_then(|()| self.write_edit(&tenant, &who, edit));
+            let outcome = self.check_usable(0).and_then(|()| self.write_edit(&tenant, &who, edit));
             done.push((
                 reply,
                 outcome.map(|(outcome, effect)| {
@@ -201,6 +253,7 @@ impl Writer {
             |entry_key: Vec<u8>, before: Option<Vec<u8>>, after: Option<Vec<u8>>| vec![EntryChange { key: entry_key, before, after }];
         Ok(match edit {
             Edit::PutContact(mut contact) => {
+                check_id(&contact.id).map_err(|e| StoreError::NotAKey(e.to_string()))?;
                 let before = durable.contact(tenant, &contact.id)?.map(|(_, c)| c);
                 if let Some(before) = &before
                     && contact.source.is_empty()
@@ -237,6 +290,7 @@ impl Writer {
                 let entry_key = key::screen(screen.list, &screen.key);
                 let before = durable.get(tenant, &entry_key)?.map(|(_, r)| r);
                 let new = record::encode(&screen)?;
+                record::check_size("the list entry", &new)?;
                 if before.as_ref() == Some(&new) {
                     return Ok((Vec::new(), None, true));
                 }
@@ -252,11 +306,20 @@ impl Writer {
         })
     }
 
-    /// The change log first, then the places: a crash in between is mended from the log.
+    /// The change log first, then the places: a crash in between is mended from the log. After an error nobody knows
+    /// how much was written, and nothing more is.
     fn write_change(&mut self, change: &Change) -> Result<(), StoreError> {
+        self.try_write_change(change).inspect_err(|error| self.shared.fail(error))
+    }
+
+    fn try_write_change(&mut self, change: &Change) -> Result<(), StoreError> {
         let durable = &self.shared.durable;
+        let begun = self.begun.values().any(|tenant| *tenant == change.tenant);
         durable.engine.put(Space::Log, &change.revision.to_be_bytes(), &record::encode(change)?)?;
-        apply_change(durable, change)?;
+        apply_entries(durable, change, begun)?;
+        if let Some(generations) = &change.generations {
+            apply_generations(durable, &change.tenant, generations)?;
+        }
         self.revision = change.revision;
         self.shared.revision.store(change.revision, Ordering::Release);
         if let Some(old) = change.revision.checked_sub(LOG_CHANGES_MAX) {
@@ -269,7 +332,6 @@ impl Writer {
         let Some(old) = self.shared.snapshot.load_full() else { return };
         let mut new = (*old).clone();
         new.revision = self.revision;
-        let mut grown = BTreeSet::new();
         for (tenant, revision, effect) in effects {
             let mut picture = new.tenants.get(&tenant).map(|p| (**p).clone()).unwrap_or_default();
             match effect {
@@ -278,16 +340,24 @@ impl Writer {
                 Effect::Screen(list, screen_key, screen) => picture.edit_screen(list, &screen_key, screen.map(Arc::new)),
             }
             if picture.edited.size() > OVERLAY_MAX.max(picture.base.contacts() / 8) {
-                grown.insert(tenant.clone());
+                self.grown.insert(tenant.clone());
             }
             new.tenants.insert_mut(tenant, Arc::new(picture));
         }
-        for tenant in grown {
-            if let Ok(picture) = self.picture_of(&tenant) {
-                new.tenants.insert_mut(tenant, Arc::new(picture));
-            }
-        }
         self.swap(new);
+    }
+
+    /// Packs a tenant's overlay into a new base. The edit that made it too large has its answer by then.
+    fn pack(&mut self, tenant: &str) {
+        let Some(old) = self.shared.snapshot.load_full() else { return };
+        match self.picture_of(tenant) {
+            Ok(picture) => {
+                let mut new = (*old).clone();
+                new.tenants.insert_mut(tenant.to_owned(), Arc::new(picture));
+                self.swap(new);
+            }
+            Err(error) => self.shared.fail(&error),
+        }
     }
 
     fn swap(&mut self, new: Snapshot) {
@@ -311,79 +381,76 @@ impl Writer {
     fn picture_of(&self, tenant: &str) -> Result<TenantPicture, StoreError> {
         let durable = &self.shared.durable;
         let mut builder = BaseBuilder::default();
-        for item in durable.contacts(tenant, "") {
-            let (revision, contact) = item?;
-            if !builder.push(revision, &contact) {
+        let mut contacts = durable.entries(tenant, &[key::CONTACT], &[key::CONTACT]);
+        for item in contacts.by_ref() {
+            let entry = item?;
+            if !builder.push(entry.revision, &record::decode(entry.record())?) {
                 return Err(StoreError::TooLarge("the directory is larger than the snapshot takes (4 GiB of names)".into()));
             }
         }
+        contacts.check_counts()?;
         let mut picture = TenantPicture { base: Arc::new(builder.build()), ..TenantPicture::default() };
         for item in durable.entries(tenant, &[key::ROUTE], &[key::ROUTE]) {
-            let route: Route = record::decode(&item?.2)?;
+            let route: Route = record::decode(item?.record())?;
             picture.edit_route(&route.key.clone(), Some(Arc::new(route)));
         }
         for item in durable.entries(tenant, &[key::SCREEN], &[key::SCREEN]) {
-            let screen: Screen = record::decode(&item?.2)?;
+            let screen: Screen = record::decode(item?.record())?;
             picture.edit_screen(screen.list, &screen.key.clone(), Some(Arc::new(screen)));
         }
         Ok(picture)
+    }
+
+    fn begin(&mut self, tenant: String) -> Result<(u64, u64), StoreError> {
+        self.check_usable(0)?;
+        let id = self.next_generation;
+        self.next_generation += 1;
+        self.begun.insert(id, tenant);
+        Ok((id, self.revision))
     }
 
     fn stage(&mut self, tenant: &str, generation: u64, blocks: &[(Vec<u8>, Vec<u8>)]) -> Result<(), StoreError> {
         self.check_usable(blocks.iter().map(|(_, b)| 3 * b.len() as u64).sum())?;
         let prefix = key::generation(tenant, generation);
         for (first, bytes) in blocks {
-            self.shared.durable.engine.put(Space::Block, &[prefix.as_slice(), first].concat(), bytes)?;
+            let put = self.shared.durable.engine.put(Space::Block, &[prefix.as_slice(), first].concat(), bytes);
+            put.inspect_err(|error| self.shared.fail(error))?;
         }
         Ok(())
     }
 
-    /// Makes a generation true with one record. Edits that came after `since`, while the import was being put
-    /// together, are newer than the file and are made again on top of it.
-    fn commit(&mut self, tenant: &str, who: &str, generation: Generation, since: u64) -> Result<u64, StoreError> {
+    /// Makes a generation true with one record.
+    fn commit(&mut self, tenant: &str, who: &str, generation: Generation) -> Result<Option<u64>, StoreError> {
         self.check_usable(0)?;
         let durable = self.shared.durable.clone();
-        durable.engine.sync()?;
-        let mut again = Vec::new();
-        for item in durable.changes(since + 1) {
-            let change = item?;
-            if change.tenant == tenant && change.generations.is_none() {
-                again.extend(change.entries.into_iter().filter(|e| matches!(e.key.first(), Some(&key::CONTACT | &key::NUMBER_OF))));
-            }
-        }
-        let made = self.revision + 1;
         let before = durable.generations(tenant);
-        let mut after: Vec<Generation> = before.iter().filter(|g| g.source != generation.source).cloned().collect();
-        let replaced: Vec<u64> = before.iter().filter(|g| g.source == generation.source).map(|g| g.id).collect();
-        after.push(Generation { revision: made, ..generation });
-        let change = |revision, entries, generations| Change {
-            revision,
-            at_us: self.shared.clock.now_us(),
-            who: who.to_owned(),
-            tenant: tenant.to_owned(),
-            entries,
-            generations,
-        };
-        let (commit, edits) = (change(made, Vec::new(), Some(after)), change(made + 1, again, None));
-        let written = self.write_change(&commit).and_then(|()| if edits.entries.is_empty() { Ok(()) } else { self.write_change(&edits) });
-        if let Err(error) = written.and_then(|()| durable.engine.sync()) {
-            self.shared.fail(&error);
-            return Err(error);
+        if before.iter().any(|g| g.revision > generation.since) {
+            return Ok(None);
         }
-        self.dead.extend(replaced.into_iter().map(|id| (tenant.to_owned(), id)));
+        // the blocks are on the disk before the pointer to them is
+        durable.engine.sync().inspect_err(|error| self.shared.fail(error))?;
+        let revision = self.revision + 1;
+        let (replaced, kept): (Vec<_>, Vec<_>) = before.into_iter().partition(|g| g.source == generation.source);
+        let mut after: Vec<Generation> = kept.iter().map(|g| (**g).clone()).collect();
+        let id = generation.id;
+        after.push(Generation { revision, ..generation });
+        let (at_us, generations) = (self.shared.clock.now_us(), Some(after));
+        let change = Change { revision, at_us, who: who.to_owned(), tenant: tenant.to_owned(), entries: Vec::new(), generations };
+        self.write_change(&change)?;
+        durable.engine.sync().inspect_err(|error| self.shared.fail(error))?;
+        self.begun.remove(&id);
+        self.mark();
+        self.dead.extend(replaced.into_iter().map(|g| Dead { tenant: tenant.to_owned(), id: g.id, read: Some(g) }));
         if let Some(old) = self.shared.snapshot.load_full() {
+            // it is true: should the snapshot fail now, calls go on from the old one and the error stands in the status
+            let picture = self.picture_of(tenant).inspect_err(|error| self.shared.fail(error))?;
             let mut new = (*old).clone();
             new.revision = self.revision;
-            match self.picture_of(tenant) {
-                Ok(picture) => new.tenants.insert_mut(tenant.to_owned(), Arc::new(picture)),
-                Err(error) => {
-                    self.shared.fail(&error);
-                    return Err(error);
-                }
-            }
+            new.tenants.insert_mut(tenant.to_owned(), Arc::new(picture));
+            self.grown.remove(tenant);
             self.swap(new);
         }
-        Ok(self.revision)
+        Ok(Some(revision))
     }
 }
 
@@ -393,10 +460,12 @@ fn contact_entries(id: &str, before: Option<&Contact>, after: Option<&Contact>) 
         c.map(|c| c.numbers.iter().map(|n| key::number_of_contact(&n.number, id)).collect()).unwrap_or_default()
     };
     let (old, new) = (numbers(before), numbers(after));
-    // numbers that are new come before the contact, those that are gone after it: a reader in between finds either
-    // the old contact or the new one, and never a number that leads nowhere
+    // All numbers are written, also those that stay: the layer below may lose them to an import, while this edit
+    // stays. They come before the contact, and those that are gone after it: a reader in between finds either the
+    // old contact or the new one, and never a number that leads nowhere.
+    let was = |k: &Vec<u8>| old.contains(k).then(Vec::new);
     let mut entries: Vec<EntryChange> =
-        new.difference(&old).map(|k| EntryChange { key: k.clone(), before: None, after: Some(Vec::new()) }).collect();
+        new.iter().map(|k| EntryChange { key: k.clone(), before: was(k), after: Some(Vec::new()) }).collect();
     let after = after.map(record::encode).transpose()?;
     record::check_size("the contact", after.as_deref().unwrap_or_default())?;
     entries.push(EntryChange { key: key::contact(id), before: before.map(record::encode).transpose()?, after });
@@ -404,22 +473,28 @@ fn contact_entries(id: &str, before: Option<&Contact>, after: Option<&Contact>) 
     Ok(entries)
 }
 
-/// Writes a change's entries and pointers to their places. Doing it twice does no harm.
-pub(super) fn apply_change(durable: &super::durable::Durable, change: &Change) -> Result<(), StoreError> {
+/// Writes a change's entries to their places. Doing it twice does no harm. While an import of the tenant has `begun`, a
+/// removed entry leaves its tombstone even where no generation has it: the import may.
+pub(super) fn apply_entries(durable: &Durable, change: &Change, begun: bool) -> Result<(), StoreError> {
     let tenant = key::tenant(&change.tenant);
-    let layered = !durable.generations(&change.tenant).is_empty();
     for entry in &change.entries {
         let live_key = [tenant.as_slice(), &entry.key].concat();
         match &entry.after {
-            None if !layered => durable.engine.remove(Space::Live, &live_key)?,
+            None if !begun && !durable.is_in_a_generation(&change.tenant, &entry.key)? => durable.engine.remove(Space::Live, &live_key)?,
             after => durable.engine.put(Space::Live, &live_key, &live_value(change.revision, after.as_deref()))?,
         }
     }
-    if let Some(generations) = &change.generations {
-        durable.engine.put(Space::Meta, &super::pointer_key(&change.tenant), &record::encode(generations)?)?;
-        let mut pointers = (**durable.pointers.load()).clone();
-        pointers.insert(change.tenant.clone(), generations.clone());
-        durable.pointers.store(Arc::new(pointers));
-    }
+    Ok(())
+}
+
+/// Makes these generations of a tenant true, and no others.
+pub(super) fn apply_generations(durable: &Durable, tenant: &str, generations: &[Generation]) -> Result<(), StoreError> {
+    durable.engine.put(Space::Meta, &super::pointer_key(tenant), &record::encode(&generations.to_vec())?)?;
+    let mut pointers = (**durable.pointers.load()).clone();
+    let old = pointers.remove(tenant).unwrap_or_default();
+    // one that stays true stays the same, so that its readers are counted together
+    let kept = |g: &Generation| old.iter().find(|o| ***o == *g).cloned().unwrap_or_else(|| Arc::new(g.clone()));
+    pointers.insert(tenant.to_owned(), generations.iter().map(kept).collect());
+    durable.pointers.store(Arc::new(pointers));
     Ok(())
 }

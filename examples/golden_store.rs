@@ -1,0 +1,21 @@
+//! Makes a golden store; `tests/golden/README.md` says when and how.
+
+#[path = "../tests/golden/store_1.rs"]
+#[allow(dead_code)] // what is only read by the test
+mod store_1;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use strowger::clock::FixedClock;
+use strowger::store::Store;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = PathBuf::from(std::env::args().nth(1).ok_or("say in which directory")?);
+    let (store, writer) = Store::open(&dir, Arc::new(FixedClock(store_1::AT_US)))?;
+    let writer = std::thread::spawn(move || writer.run(false));
+    store_1::make(&store)?;
+    store.close();
+    drop(store);
+    writer.join().map_err(|_| "the writer panicked")?;
+    Ok(())
+}

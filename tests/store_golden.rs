@@ -1,0 +1,111 @@
+//! Stores of every schema that was ever released are read by this version.
+
+#[path = "golden/store_1.rs"]
+#[allow(dead_code)] // what is only used to make it
+mod store_1;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+use store_1::{AT_US, REVISION, contacts, number, of_work, routes, screens};
+use strowger::clock::SystemClock;
+use strowger::number::Kind;
+use strowger::routing::{List, RouteKey, ScreenKey};
+use strowger::store::{Change, SCHEMA, Store};
+
+fn unpack(name: &str, into: &Path) {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.tar.gz"));
+    let tar = Command::new("tar").arg("-C").arg(into).args(["--no-same-owner", "-xzf"]).arg(archive).status().unwrap();
+    assert!(tar.success());
+}
+
+#[test]
+fn every_schema_has_its_golden_store() {
+    for schema in 1..=SCHEMA {
+        let archive = format!("{}/tests/golden/store-{schema}.tar.gz", env!("CARGO_MANIFEST_DIR"));
+        assert!(Path::new(&archive).exists(), "{archive}");
+    }
+}
+
+#[test]
+fn a_store_of_schema_1_is_read_value_by_value() {
+    let dir = tempfile::tempdir().unwrap();
+    unpack("store-1", dir.path());
+    let (store, writer) = Store::open(&dir.path().join("store-1"), Arc::new(SystemClock)).unwrap();
+    let writer = std::thread::spawn(move || writer.run(true));
+    while !store.snapshot_stands() {
+        assert_eq!(store.status().failed, None);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(store.revision(), REVISION);
+    assert_eq!(store.tenants().unwrap().into_iter().collect::<Vec<_>>(), ["home", "work"]);
+    let read = |tenant: &str| store.contacts(tenant, "").map(|c| c.unwrap()).collect::<Vec<_>>();
+    assert_eq!(read("home"), contacts());
+    assert_eq!(read("work"), [of_work()]);
+    for (revision, contact) in contacts() {
+        assert_eq!(store.contact("home", &contact.id).unwrap(), Some((revision, contact.clone())));
+        for number in contact.numbers {
+            let with = store.contacts_with("home", &number.number).unwrap();
+            let mut wanted: Vec<_> = contacts().into_iter().filter(|(_, c)| c.numbers.iter().any(|n| n.number == number.number)).collect();
+            wanted.sort_by_key(|(revision, _)| std::cmp::Reverse(*revision));
+            assert_eq!(with, wanted);
+            let names = |data: &dyn strowger::routing::Data| data.caller(&number.number).unwrap().unwrap();
+            for caller in [store.on_disk("home", names), store.in_snapshot("home", names).unwrap()] {
+                assert_eq!((caller.contact, caller.name), (wanted[0].1.id.clone(), wanted[0].1.name.clone()));
+            }
+        }
+    }
+    let gone = number(Kind::E164, "14155550005");
+    assert!(store.in_snapshot("home", |d| d.caller(&gone)).unwrap().unwrap().is_none());
+    read_rules(&store);
+    read_log(&store);
+    store.close();
+    drop(store);
+    writer.join().unwrap();
+}
+
+fn read_rules(store: &Store) {
+    let mut found = store.routes("home", None, usize::MAX).unwrap();
+    found.sort_by_key(|r| r.revision);
+    assert_eq!(found, routes());
+    let page = |list| store.screens("home", list, None, usize::MAX).unwrap();
+    let found = [page(List::Allow), page(List::Block)].concat();
+    assert_eq!(found.len(), screens().len());
+    assert!(screens().iter().all(|s| found.contains(s)), "{found:?}");
+    let look = |data: &dyn strowger::routing::Data| {
+        for route in routes() {
+            assert_eq!(data.route(&route.key).unwrap().as_deref(), Some(&route));
+        }
+        assert!(data.route(&RouteKey::Number(number(Kind::FeatureCode, "*21"))).unwrap().is_none());
+        assert_eq!(data.route_by_prefix(&number(Kind::E164, "14155550000")).unwrap().as_deref(), Some(&routes()[1]));
+        assert_eq!(data.route_by_prefix(&number(Kind::Extension, "0101")).unwrap().as_deref(), Some(&routes()[2]));
+        for screen in screens() {
+            if let ScreenKey::Number(number) = &screen.key {
+                assert_eq!(data.screen_number(screen.list, number).unwrap().as_deref(), Some(&screen));
+            }
+        }
+        let by_prefix = data.screen_number(List::Block, &number(Kind::E164, "8829999999")).unwrap();
+        assert_eq!(by_prefix.as_deref(), Some(&screens()[1]));
+        assert!(data.screen_withheld().unwrap().is_none());
+    };
+    store.on_disk("home", look);
+    store.in_snapshot("home", look).unwrap();
+}
+
+fn read_log(store: &Store) {
+    let changes: Vec<Change> = store.changes(0).map(|c| c.unwrap()).collect();
+    assert_eq!(changes.iter().map(|c| c.revision).collect::<Vec<_>>(), (1..=REVISION).collect::<Vec<_>>());
+    for change in &changes {
+        let (who, tenant) = match change.revision {
+            3 | 5 => ("import", "home"),
+            REVISION => ("bob", "work"),
+            _ => ("ada", "home"),
+        };
+        assert_eq!((change.at_us, change.who.as_str(), change.tenant.as_str()), (AT_US, who, tenant));
+        assert_eq!(change.generations.is_some(), who == "import");
+        assert_eq!(change.entries.is_empty(), who == "import");
+    }
+    let generation = &changes[4].generations.as_ref().unwrap()[0];
+    assert_eq!((generation.source.as_str(), generation.revision, generation.since, generation.contacts), ("crm", 5, 4, 8));
+}
