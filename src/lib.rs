@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod directory;
+pub mod nearest;
 pub mod number;
 pub mod play;
 pub mod routing;

@@ -1,11 +1,15 @@
 //! A plain CSV with a header line: `name,number[,company,…]`.
 
 use super::ContactDraft;
+use crate::nearest::did_you_mean;
 use std::io::Read;
 use thiserror::Error;
 
 /// The columns that are understood. `number` and `label` may be numbered: `number2`, `label2`.
 pub const COLUMNS: &[&str] = &["id", "name", "number", "label", "company", "tags", "note"];
+
+/// The longest field, in bytes; longer than any field of a contact may be.
+const FIELD_BYTES_MAX: usize = 16 * 1024;
 
 /// Why a CSV file can't be read: which row (the header is row 1), and what to do.
 #[derive(Debug, Error)]
@@ -56,6 +60,8 @@ pub struct CsvContacts<R> {
     columns: Vec<Column>,
     names: Vec<String>,
     record: csv::StringRecord,
+    /// The reader leaves the `\n` of a `\r\n` for the next record, and counts that record as if it began on the line before.
+    lines_behind: u64,
 }
 
 impl<R: Read> CsvContacts<R> {
@@ -65,13 +71,12 @@ impl<R: Read> CsvContacts<R> {
     /// [`CsvError`] where it isn't one.
     pub fn new(file: R) -> Result<CsvContacts<R>, CsvError> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-        let header = reader.headers().map_err(|e| row_error(&e, 1))?.clone();
+        let header = reader.headers().map_err(|e| row_error(&e, 1, 0))?.clone();
         let names: Vec<String> = header.iter().map(|n| n.trim_start_matches('\u{feff}').trim().to_ascii_lowercase()).collect();
         let mut columns = Vec::with_capacity(names.len());
         for (at, name) in names.iter().enumerate() {
             let column = column(name).ok_or_else(|| {
-                let near = COLUMNS.iter().find(|c| strsim::damerau_levenshtein(c, name) <= 2);
-                let hint = near.map(|c| format!("; did you mean {c}?")).unwrap_or_default();
+                let hint = did_you_mean(name, COLUMNS.iter().copied());
                 CsvError::Unknown { column: at + 1, name: name.clone(), hint }
             })?;
             if columns.contains(&column) {
@@ -84,7 +89,8 @@ impl<R: Read> CsvContacts<R> {
                 return Err(CsvError::Missing(name));
             }
         }
-        Ok(CsvContacts { reader, columns, names, record: csv::StringRecord::new() })
+        let lines_behind = u64::from(reader.position().line() == 1);
+        Ok(CsvContacts { reader, columns, names, record: csv::StringRecord::new(), lines_behind })
     }
 
     /// The file's name and place of a field that a contact was refused for: (`number2`, 4).
@@ -99,23 +105,37 @@ impl<R: Read> CsvContacts<R> {
         Some((&self.names[at], at + 1))
     }
 
+    /// How many bytes the fields of the last row have.
+    pub fn last_row_bytes(&self) -> usize {
+        self.record.as_slice().len()
+    }
+
     /// The next row: its place in the file and the contact; `None` at the end.
     ///
     /// # Errors
     /// [`CsvError::Row`].
     pub fn next_row(&mut self) -> Result<Option<(u64, ContactDraft)>, CsvError> {
         let line = self.reader.position().line();
-        if !self.reader.read_record(&mut self.record).map_err(|e| row_error(&e, line))? {
+        if !self.reader.read_record(&mut self.record).map_err(|e| row_error(&e, line, self.lines_behind))? {
             return Ok(None);
         }
         // the line that the record began at, also behind blank ones and fields of several lines
-        let row = self.record.position().map_or(line, csv::Position::line);
+        let row = self.record.position().map_or(line, csv::Position::line) + self.lines_behind;
         let mut draft = ContactDraft::default();
         let mut numbers: Vec<(usize, String)> = Vec::new();
         let mut labels: Vec<(usize, String)> = Vec::new();
-        for (column, text) in self.columns.iter().zip(self.record.iter()) {
+        for (at, (column, text)) in self.columns.iter().zip(self.record.iter()).enumerate() {
             if text.is_empty() {
                 continue;
+            }
+            if text.len() > FIELD_BYTES_MAX {
+                let what = format!(
+                    "column {} ({}) has {} bytes; a double quote that is never closed does that",
+                    at + 1,
+                    self.names[at],
+                    text.len()
+                );
+                return Err(CsvError::Row { row, what });
             }
             let text = text.to_owned();
             match column {
@@ -153,8 +173,8 @@ fn column(name: &str) -> Option<Column> {
     }
 }
 
-fn row_error(error: &csv::Error, line: u64) -> CsvError {
-    let row = error.position().map_or(line, csv::Position::line);
+fn row_error(error: &csv::Error, line: u64, lines_behind: u64) -> CsvError {
+    let row = error.position().map_or(line, csv::Position::line) + lines_behind;
     let what = match error.kind() {
         csv::ErrorKind::Utf8 { err, .. } => {
             format!("column {} isn't UTF-8; save the file as UTF-8 (in a spreadsheet: \"CSV UTF-8\")", err.field() + 1)

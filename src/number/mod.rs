@@ -9,11 +9,10 @@
 //! keeps it from loading a foreign region's metadata (measured: 20 ms and some megabytes for each region) because
 //! of what a caller sent.
 
-mod emergency;
 mod plan;
 mod region;
+mod regions;
 
-pub use emergency::METADATA_VERSION;
 pub use plan::{Country, NumberPlan};
 pub use region::{Description, describe};
 
@@ -191,13 +190,13 @@ const WITHHELD_WORDS: &[&str] = &[
     "unknown",
     "withheld",
     "<unknown>",
-    "266696687",
     "+266696687",
 ];
 
 /// Whether a caller's number is one of the spellings of "withheld", whatever its case and surroundings.
 pub fn is_withheld(text: &str) -> bool {
     let user = user_part(text.trim());
+    let user = user.split_once('@').map_or(user, |(user, _)| user);
     WITHHELD_WORDS.iter().any(|word| word.eq_ignore_ascii_case(user.trim().trim_matches('"')))
 }
 
@@ -216,7 +215,16 @@ fn user_part(text: &str) -> &str {
             }
         }
     }
-    inner
+    // "+4930111111;cpc=ordinary", "+4930111111@host": parameters and hosts that came without their scheme
+    match inner.find([';', '@']) {
+        Some(end) if inner[..end].bytes().any(|b| b.is_ascii_digit()) && inner[..end].chars().all(is_dialled) => &inner[..end],
+        _ => inner,
+    }
+}
+
+/// What a telephone can dial, and what people put between.
+fn is_dialled(c: char) -> bool {
+    c.is_ascii_digit() || is_punctuation(c) || matches!(c, '+' | '*' | '#')
 }
 
 /// What people put between digits: blanks, dashes of every kind, dots, slashes, brackets, invisible marks.
@@ -249,8 +257,7 @@ impl NumberPlan {
         } else {
             text
         };
-        let dialled = text.chars().all(|c| c.is_ascii_digit() || is_punctuation(c) || matches!(c, '+' | '*' | '#'));
-        if !dialled {
+        if !text.chars().all(is_dialled) {
             return if text.len() > OPAQUE_BYTES_MAX {
                 Err(NumberError::TooLong)
             } else {
@@ -288,10 +295,9 @@ impl NumberPlan {
         if dialled.len() <= self.extension_digits_max() {
             return number(Kind::Extension);
         }
-        if let Some(rest) = dialled.strip_prefix(self.international_prefix())
-            && let Ok(found) = international(rest)
-        {
-            return Ok(found);
+        // the library is never asked about a way out of the country: it would load the other country's metadata
+        if let Some(rest) = self.strip_international_prefix(dialled) {
+            return international(rest).or_else(|_| number(Kind::Opaque));
         }
         match self.country().and_then(|country| region::national(country, dialled)) {
             Some(digits) => Ok(Number { kind: Kind::E164, digits: digits.into() }),
@@ -339,6 +345,8 @@ mod tests {
             "<sip:03012345678@10.0.0.1>",
             "\"Ada\" <sip:+493012345678@10.0.0.1>",
             "tel:+49-30-12345678",
+            "+493012345678;cpc=ordinary",
+            "03012345678@10.0.0.1",
             "\u{202a}+49\u{a0}30\u{2011}12345678\u{202c}",
         ] {
             assert_eq!(text(&de, typed), "E.164 +493012345678", "{typed:?}");
@@ -352,6 +360,27 @@ mod tests {
                 assert_eq!(got, "E.164 +14155550101", "{typed:?}");
             }
         }
+    }
+
+    #[test]
+    fn each_country_has_its_own_ways_out() {
+        for (country, dialled) in [
+            ("DE", "0014155550101"),
+            ("US", "01114155550101"),
+            ("AU", "001114155550101"),
+            ("BR", "002114155550101"),
+            ("CO", "00914155550101"),
+            ("KR", "00214155550101"),
+            ("TH", "00114155550101"),
+            ("ID", "00814155550101"),
+            ("IL", "01214155550101"),
+            ("RU", "81014155550101"),
+            ("JP", "01014155550101"),
+        ] {
+            assert_eq!(text(&plan(country), dialled), "E.164 +14155550101", "{dialled} in {country}");
+        }
+        // Korea's 00 7… is a carrier's prefix, its 02 an area code
+        assert_eq!(text(&plan("KR"), "02-312-3456"), "E.164 +8223123456");
     }
 
     #[test]
@@ -397,10 +426,21 @@ mod tests {
 
     #[test]
     fn withheld_has_many_spellings_and_one_meaning() {
-        for word in ["anonymous", "Anonymous", "UNKNOWN", "", " ", "Private", "sip:anonymous@anonymous.invalid", "+266696687"] {
+        for word in [
+            "anonymous@anonymous.invalid",
+            "anonymous",
+            "Anonymous",
+            "UNKNOWN",
+            "",
+            " ",
+            "Private",
+            "sip:anonymous@anonymous.invalid",
+            "+266696687",
+        ] {
             assert!(is_withheld(word), "{word:?}");
         }
-        for word in ["+14155550101", "101", "annie", "unknown5"] {
+        // the last is a number in Portugal
+        for word in ["+14155550101", "101", "annie", "unknown5", "266696687"] {
             assert!(!is_withheld(word), "{word:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! A tenant's numbering plan: its country, how long its extensions are, which short codes it knows.
 
-use super::emergency::TABLE;
+use super::regions::{EMERGENCY, INTERNATIONAL_PREFIX};
 use rlibphonenumber::Region;
 use std::fmt;
 use std::str::FromStr;
@@ -45,7 +45,7 @@ impl FromStr for Country {
 pub struct NumberPlan {
     country: Option<Country>,
     emergency: &'static [&'static str],
-    international_prefix: &'static str,
+    international_prefixes: &'static [&'static str],
     extension_digits_max: usize,
     short_codes: Vec<String>,
 }
@@ -54,14 +54,11 @@ impl NumberPlan {
     /// A plan with the defaults of a country; without one only `+…` and `00…` are canonical.
     pub fn new(country: Option<Country>) -> NumberPlan {
         let code = country.map(Country::code);
-        let emergency = code
-            .as_deref()
-            .and_then(|code| TABLE.iter().find(|(region, _)| *region == code))
-            .map_or(EMERGENCY_ANYWHERE, |(_, numbers)| numbers);
+        let emergency = code.as_deref().and_then(|code| of_region(EMERGENCY, code)).unwrap_or(EMERGENCY_ANYWHERE);
         NumberPlan {
             country,
             emergency,
-            international_prefix: code.as_deref().map_or("00", international_prefix),
+            international_prefixes: code.as_deref().and_then(|code| of_region(INTERNATIONAL_PREFIX, code)).unwrap_or(&["00"]),
             extension_digits_max: EXTENSION_DIGITS_DEFAULT_MAX,
             short_codes: Vec::new(),
         }
@@ -100,25 +97,22 @@ impl NumberPlan {
         self.short_codes.iter().any(|code| code == digits || (digits.len() == 6 && code.len() == 3 && digits.starts_with(code.as_str())))
     }
 
-    pub(super) fn extension_digits_max(&self) -> usize {
+    /// How many digits an extension has at most.
+    pub fn extension_digits_max(&self) -> usize {
         self.extension_digits_max
     }
 
-    pub(super) fn international_prefix(&self) -> &'static str {
-        self.international_prefix
+    /// The tenant's short codes.
+    pub fn short_codes(&self) -> &[String] {
+        &self.short_codes
+    }
+
+    /// What follows the country's way out (a 0 there belongs to the number: libphonenumber's rule too).
+    pub(super) fn strip_international_prefix<'a>(&self, dialled: &'a str) -> Option<&'a str> {
+        self.international_prefixes.iter().find_map(|prefix| dialled.strip_prefix(prefix)).filter(|rest| !rest.starts_with('0'))
     }
 }
 
-/// What is dialled to leave a country, where it isn't 00 (ITU-T list of dialling procedures). Countries with
-/// carrier selection in the prefix (BR, CO, …) are left to the library.
-fn international_prefix(code: &str) -> &'static str {
-    match code {
-        "US" | "CA" | "PR" | "DO" | "JM" | "BS" | "BB" | "TT" | "BM" | "KY" | "AG" | "AI" | "VG" | "VI" | "GD" | "MS" | "TC" | "MP"
-        | "GU" | "AS" | "SX" | "LC" | "DM" | "VC" | "KN" => "011",
-        "AU" => "0011",
-        "JP" => "010",
-        "RU" | "BY" | "KZ" | "TM" | "TJ" | "UZ" => "810",
-        "HK" | "KH" | "MN" => "001",
-        _ => "00",
-    }
+fn of_region(table: &'static [(&'static str, &'static [&'static str])], code: &str) -> Option<&'static [&'static str]> {
+    table.binary_search_by_key(&code, |(region, _)| region).ok().map(|at| table[at].1)
 }

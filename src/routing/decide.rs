@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 /// Decides a question.
 ///
-/// The order, which `explain` shows: emergency numbers are left alone; the caller is screened (`allow` before
-/// `block`); the step token, if there is one, says where the call stands; else the exact route, the longest prefix,
-/// the default. The caller's name is looked up whatever the route says.
+/// The order, which `explain` shows: a step token, if there is one, says where the call stands, and it was screened when
+/// it came; else emergency numbers are left alone, the caller is screened (`allow` before `block`), and the exact route,
+/// the longest prefix or the default is taken. The caller's name is looked up whatever the route says.
 ///
 /// # Errors
 /// [`LookupFailed`] where the data could not be read; the caller of this function answers with the fallback.
@@ -24,7 +24,7 @@ pub fn decide(
     trace: &mut Trace,
 ) -> Result<Decision, LookupFailed> {
     match question.request {
-        Request::Ping => Ok(bare(Status::Found, Reason::Ok)),
+        Request::Ping => Ok(bare(Status::Ok, Reason::Ok)),
         Request::Name => name(question, data, trace),
         Request::Route => route(tenant, question, data, now_seconds, seed, trace),
     }
@@ -43,14 +43,16 @@ pub fn refusal(tenant: Option<&Tenant>, status: Status, reason: Reason) -> Decis
 }
 
 /// The answer of a question that could not be decided in time, or not at all: the route's fallback, else the
-/// tenant's, else `continue`. It looks the route up, so `data` must be one that doesn't wait.
+/// tenant's, else `continue`. It looks the route up, so `data` must be one that doesn't wait. A call to an emergency
+/// number is left to the dialplan, whatever went wrong: no rule of ours stands in front of it.
 pub fn fallback_decision(tenant: &Tenant, question: &Question, data: Option<&dyn Data>, status: Status, reason: Reason) -> Decision {
-    if question.request != Request::Route {
+    let is_emergency = question.to.as_ref().is_some_and(|to| to.kind() == Kind::Emergency);
+    if question.request != Request::Route || is_emergency {
         return bare(status, reason);
     }
     let route = data.and_then(|data| match (&question.step, &question.to) {
         (Some((token, _)), _) if token.tenant == tenant.id => data.route(&token.route).ok().flatten(),
-        (_, Some(to)) if to.kind() != Kind::Emergency => find_route(to, data, &mut Trace::off()).ok().flatten(),
+        (_, Some(to)) => find_route(to, data, &mut Trace::off()).ok().flatten(),
         _ => None,
     });
     match route {

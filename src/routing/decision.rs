@@ -13,6 +13,8 @@ pub enum Status {
     Late,
     /// The question could not be answered.
     Error,
+    /// `ping`: somebody is there.
+    Ok,
 }
 
 impl Status {
@@ -23,6 +25,7 @@ impl Status {
             Status::Unknown => "unknown",
             Status::Late => "late",
             Status::Error => "error",
+            Status::Ok => "ok",
         }
     }
 }

@@ -16,11 +16,13 @@ mod trace;
 
 pub use decide::{decide, fallback_decision, refusal};
 pub use decision::{CallerName, Decision, Reason, Status};
-pub use question::{Caller, Outcome, Question, Request};
+pub use question::{Caller, Outcome, Question, QuestionError, QuestionText, Request};
 pub use route::{Action, Prefix, Route, RouteKey, STEPS_MAX, Step, StepError, TARGETS_MAX};
 pub use screening::{List, Screen, ScreenKey};
 pub use step_token::{HOPS_MAX, StepToken, TOKEN_BYTES_MAX, TokenError};
-pub use tenant::{DialTemplates, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError, check_tenant_id};
+pub use tenant::{
+    DEFAULT_TENANT, DialTemplates, TARGET_BYTES_MAX, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError, Tenants, check_tenant_id,
+};
 pub use trace::{Rule, Trace};
 
 use crate::number::Number;

@@ -1,7 +1,8 @@
 //! What a switch asks, in the words of the trade and not of a protocol: both switches' sessions make one of these.
 
-use super::StepToken;
-use crate::number::{self, Number, NumberPlan};
+use super::{Reason, StepToken, TokenError};
+use crate::number::{self, Number, NumberError, NumberPlan};
+use thiserror::Error;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,47 @@ impl Outcome {
     }
 }
 
+/// What a question is made of, as text: a switch's session and `explain` fill one in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct QuestionText<'a> {
+    /// `route`, `name`, `ping`; empty is `route`.
+    pub request: &'a str,
+    /// The number called.
+    pub to: &'a str,
+    /// The caller's number.
+    pub from: &'a str,
+    /// Whether it is not to be shown.
+    pub restricted: bool,
+    /// The token of a failed step, if one is handed back.
+    pub step: Option<&'a str>,
+    /// How that step ended.
+    pub status: &'a str,
+}
+
+/// Why a text is no question.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum QuestionError {
+    /// A request that nobody knows.
+    #[error("the request {0:?} is unknown; use route, name or ping")]
+    Request(String),
+    /// A called number that isn't one.
+    #[error("the called number {0}")]
+    To(NumberError),
+    /// A token that isn't one.
+    #[error("the step {0}")]
+    Step(TokenError),
+}
+
+impl QuestionError {
+    /// What the switch is told.
+    pub fn reason(&self) -> Reason {
+        match self {
+            QuestionError::Step(_) => Reason::BadStep,
+            QuestionError::Request(_) | QuestionError::To(_) => Reason::BadRequest,
+        }
+    }
+}
+
 /// A whole question, ready to be decided.
 #[derive(Debug, Clone)]
 pub struct Question {
@@ -96,4 +138,40 @@ pub struct Question {
     pub from: Caller,
     /// The token of the step that just failed, and how.
     pub step: Option<(StepToken, Outcome)>,
+}
+
+impl Question {
+    /// Reads a question as the tenant does.
+    ///
+    /// # Errors
+    /// What can't be read, together with what could: the fallback depends on the number called.
+    pub fn read(text: &QuestionText<'_>, plan: &NumberPlan) -> Result<Question, Box<(Question, QuestionError)>> {
+        let mut wrong = None;
+        let request = Request::from_name(text.request).unwrap_or_else(|| {
+            wrong = Some(QuestionError::Request(text.request.chars().take(40).collect()));
+            Request::Route
+        });
+        let step = text.step.and_then(|token| match StepToken::decode(token) {
+            Ok(token) => Some((token, Outcome::from_word(text.status))),
+            Err(error) => {
+                wrong.get_or_insert(QuestionError::Step(error));
+                None
+            }
+        });
+        let to = match plan.parse(text.to) {
+            Ok(number) => Some(number),
+            Err(error) => {
+                // a step says itself where the call stands, and a name needs no number that was called
+                if request == Request::Route && text.step.is_none() {
+                    wrong.get_or_insert(QuestionError::To(error));
+                }
+                None
+            }
+        };
+        let question = Question { request, to, from: Caller::read(text.from, text.restricted, plan), step };
+        match wrong {
+            None => Ok(question),
+            Some(error) => Err(Box::new((question, error))),
+        }
+    }
 }

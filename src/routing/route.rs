@@ -1,5 +1,6 @@
 //! Routes and their steps: what to do with a called number.
 
+use crate::nearest::did_you_mean;
 use crate::number::{Kind, Number, NumberError, NumberPlan};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -17,7 +18,7 @@ pub const TIMEOUT_SECONDS_MAX: u16 = 3600;
 /// The beginning of numbers of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Prefix {
-    /// Only numbers of this kind are covered.
+    /// E.164, or extension, which stands for every number inside the tenant.
     pub kind: Kind,
     /// What their digits begin with.
     pub digits: String,
@@ -28,7 +29,9 @@ impl Prefix {
     ///
     /// # Errors
     /// [`StepError::Prefix`] where it is neither.
-    pub fn parse(text: &str) -> Result<Prefix, StepError> {
+    /// A national spelling is refused: the numbers that it seems to speak of are compared as E.164, and it would
+    /// never cover one.
+    pub fn parse(text: &str, plan: &NumberPlan) -> Result<Prefix, StepError> {
         let compact: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
         let (kind, digits) = match compact.strip_prefix('+') {
             Some(rest) => (Kind::E164, rest),
@@ -38,7 +41,15 @@ impl Prefix {
             && digits.len() <= crate::number::E164_DIGITS_MAX
             && digits.bytes().all(|b| b.is_ascii_digit())
             && !(kind == Kind::E164 && digits.starts_with('0'));
-        if fits { Ok(Prefix { kind, digits: digits.to_owned() }) } else { Err(StepError::Prefix(text.to_owned())) }
+        if !fits {
+            return Err(StepError::Prefix(text.to_owned()));
+        }
+        let is_national =
+            plan.country().is_some() && kind == Kind::Extension && (digits.starts_with('0') || digits.len() > plan.extension_digits_max());
+        if is_national {
+            return Err(StepError::NationalPrefix(text.to_owned()));
+        }
+        Ok(Prefix { kind, digits: digits.to_owned() })
     }
 }
 
@@ -208,6 +219,14 @@ pub enum StepError {
     /// A prefix that isn't one.
     #[error("{0:?} is no prefix; write + and digits for public numbers (+1415), or digits for extensions (10)")]
     Prefix(String),
+    /// A prefix as it is dialled inside the country.
+    #[error(
+        "{0:?} is a prefix as dialled inside the country, and numbers are compared with their country code; write + and the country code, such as +49900 for Germany's 0900"
+    )]
+    NationalPrefix(String),
+    /// A national number where no country is known.
+    #[error("the target {0:?} can't be told from an extension's name; write + and the country code, or set the tenant's country")]
+    NationalTarget(String),
     /// Too many steps, or none.
     #[error("a route has 1 to 16 steps, not {0}")]
     StepCount(usize),
@@ -283,8 +302,7 @@ impl Action {
             "hangup" => none("hangup", Action::Hangup),
             "continue" => none("continue", Action::Continue),
             other => {
-                let near = STEP_KINDS.iter().find(|k| strsim::damerau_levenshtein(k, other) <= 2);
-                let suggestion = near.map(|k| format!("; did you mean {k}?")).unwrap_or_default();
+                let suggestion = did_you_mean(other, STEP_KINDS.iter().copied());
                 Err(StepError::Kind { kind: other.to_owned(), suggestion })
             }
         }
@@ -307,6 +325,9 @@ fn dial(args: &[&str], trunk: Option<String>, plan: &NumberPlan) -> Result<Actio
             // a SIP user name; whatever a dialplan could read as its own never gets in
             Kind::Opaque => {
                 word("target", number.digits(), "+", "A-Z a-z 0-9 _ . @ - +")?;
+                if number.digits().bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(StepError::NationalTarget((*text).to_owned()));
+                }
                 if number.digits().contains('@') {
                     return Err(StepError::TargetKind((*text).to_owned(), "an address with a host"));
                 }
@@ -404,7 +425,13 @@ mod tests {
         assert!(error("dial:101,timeout=soon").contains("1 to 3600"));
         assert!(error("busy:now").contains("takes no argument"));
         assert!(error("goto:a").contains("goto:from-internal,101,1"));
-        assert!(Prefix::parse("+0").is_err());
-        assert_eq!(Prefix::parse("+1 (415)").map(|p| p.to_string()), Ok("+1415".to_owned()));
+        let plan = NumberPlan::new("DE".parse().ok());
+        let prefix = |text: &str| Prefix::parse(text, &plan).map(|p| p.to_string());
+        assert!(prefix("+0").is_err());
+        assert_eq!(prefix("+1 (415)"), Ok("+1415".to_owned()));
+        assert_eq!(prefix("10"), Ok("10".to_owned()));
+        assert!(prefix("0900").expect_err("national").to_string().contains("+49900"));
+        let nowhere = Step::parse("dial:03012345678,trunk=carrier", &NumberPlan::new(None)).expect_err("national");
+        assert!(nowhere.to_string().contains("set the tenant's country"));
     }
 }

@@ -1,12 +1,17 @@
 //! What the configuration says of a tenant: how it reads numbers, what its dial strings look like, its fallback.
 
-use super::Step;
+use super::{Step, render};
 use crate::number::NumberPlan;
+use std::collections::HashMap;
 use std::fmt;
 use thiserror::Error;
 
 /// The longest tenant id, in bytes: it begins every stored key and is part of every step token.
 pub const TENANT_ID_BYTES_MAX: usize = 32;
+/// The tenant of whoever names none.
+pub const DEFAULT_TENANT: &str = "default";
+/// The longest dial string that a step may become, in bytes, so that an answer fits into a command line of 8 kB.
+pub const TARGET_BYTES_MAX: usize = 4000;
 /// The longest template, in bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 200;
 
@@ -16,6 +21,14 @@ pub enum TenantError {
     /// An id that can't be a key.
     #[error("the tenant id {0:?} can't be used; write 1 to 32 of a-z 0-9 _ - and begin with a letter or digit")]
     Id(String),
+    /// A step whose dial string is too long.
+    #[error("the step {step:?} becomes a dial string of {bytes} bytes, more than {TARGET_BYTES_MAX}; ring fewer targets")]
+    TargetTooLong {
+        /// The step.
+        step: String,
+        /// How long its dial string is.
+        bytes: usize,
+    },
     /// A template without its placeholder, or with an unknown one.
     #[error("the template {0:?} {1}")]
     Template(String, String),
@@ -50,7 +63,7 @@ impl Template {
     /// Reads a template whose target placeholder is `{extension}` or `{number}`, as `target` says.
     ///
     /// # Errors
-    /// [`TenantError::Template`]: no placeholder, an unknown one, or characters that would end the dial string.
+    /// [`TenantError::Template`]: no placeholder, an unknown one, or characters that a dialplan would act upon.
     pub fn parse(text: &str, target: &'static str) -> Result<Template, TenantError> {
         let wrong = |why: String| Err(TenantError::Template(text.to_owned(), why));
         if text.len() > TEMPLATE_BYTES_MAX {
@@ -130,6 +143,20 @@ pub struct Tenant {
     pub fallback: Option<Step>,
     /// Its dial strings on Asterisk.
     pub asterisk: DialTemplates,
+}
+
+/// The configured tenants by id.
+pub type Tenants = HashMap<String, Tenant>;
+
+impl Tenant {
+    /// Checks that a step's dial string fits into an answer.
+    ///
+    /// # Errors
+    /// [`TenantError::TargetTooLong`].
+    pub fn check_step(&self, step: &Step) -> Result<(), TenantError> {
+        let bytes = render::asterisk_target(&step.action, Some(&self.asterisk)).len();
+        if bytes > TARGET_BYTES_MAX { Err(TenantError::TargetTooLong { step: step.to_string(), bytes }) } else { Ok(()) }
+    }
 }
 
 #[cfg(test)]
