@@ -4,7 +4,7 @@
 //! the start: a misspelt one would otherwise be a setting that is silently not there.
 
 use crate::number::{Country, NumberPlan};
-use crate::routing::{DialTemplates, Step, Template, Tenant, check_tenant_id};
+use crate::routing::{DEFAULT_TENANT, DialTemplates, Step, Template, Tenant, Tenants, check_tenant_id};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -53,7 +53,7 @@ pub struct Config {
     /// What is logged, as `tracing` reads it.
     pub log: String,
     /// The tenants, `default` among them.
-    pub tenants: HashMap<String, Tenant>,
+    pub tenants: Tenants,
 }
 
 /// What flags say; each beats the file. Environment variables come in here too.
@@ -216,10 +216,7 @@ fn toml_error(source: &Source, error: &toml::de::Error) -> ConfigError {
     if message.starts_with("unknown field")
         && let Some(unknown) = quoted.next()
     {
-        let near = quoted.min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
-        if let Some(near) = near.filter(|near| strsim::damerau_levenshtein(near, unknown) <= 1 + unknown.len() / 3) {
-            hint = format!("; did you mean {near}?");
-        }
+        hint = crate::nearest::did_you_mean(unknown, quoted);
     }
     source
         .at_byte(error.span().map_or(0, |s| s.start), format!("{}{hint}", message.replace("unknown field", "unknown key").replace('`', "")))
@@ -249,8 +246,11 @@ fn dial(source: &Source, dial: &Dial) -> Result<DialTemplates, ConfigError> {
         None => Template::parse(default, target).map_err(|e| ConfigError { place: "the default".into(), what: e.to_string() }),
     };
     let plain = |span: Option<&toml::Spanned<String>>, default: &str, what: &str| match span {
-        Some(span) if span.get_ref().len() > 200 || span.get_ref().chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) => {
-            Err(source.at(span, format!("{what} has at most 200 characters, none of them a control, \" or \\")))
+        Some(span) if span.get_ref().len() > 200 || span.get_ref().chars().any(|c| c.is_control() || matches!(c, '"' | '\\' | '$')) => {
+            Err(source.at(
+                span,
+                format!("{what} has at most 200 characters, none of them a control, \", \\ or $ (which never reaches a dialplan)"),
+            ))
         }
         Some(span) => Ok(span.get_ref().clone()),
         None => Ok(default.to_owned()),
@@ -270,7 +270,7 @@ fn dial(source: &Source, dial: &Dial) -> Result<DialTemplates, ConfigError> {
     })
 }
 
-fn tenants(source: &Source, tables: &[TenantTable], dial: &DialTemplates) -> Result<HashMap<String, Tenant>, ConfigError> {
+fn tenants(source: &Source, tables: &[TenantTable], dial: &DialTemplates) -> Result<Tenants, ConfigError> {
     let mut tenants = HashMap::new();
     for table in tables {
         let id = table.id.get_ref();
@@ -298,12 +298,15 @@ fn tenants(source: &Source, tables: &[TenantTable], dial: &DialTemplates) -> Res
             None => None,
         };
         let tenant = Tenant { id: id.clone(), plan, fallback, asterisk: dial.clone() };
+        if let (Some(span), Some(step)) = (&table.fallback, &tenant.fallback) {
+            tenant.check_step(step).map_err(|e| source.at(span, format!("fallback: {e}")))?;
+        }
         if tenants.insert(id.clone(), tenant).is_some() {
             return Err(source.at(&table.id, format!("the tenant {id:?} is there twice")));
         }
     }
-    tenants.entry("default".to_owned()).or_insert_with(|| Tenant {
-        id: "default".to_owned(),
+    tenants.entry(DEFAULT_TENANT.to_owned()).or_insert_with(|| Tenant {
+        id: DEFAULT_TENANT.to_owned(),
         plan: NumberPlan::new(None),
         fallback: None,
         asterisk: dial.clone(),

@@ -5,18 +5,18 @@
 
 use super::request::{Ask, BadParameter};
 use crate::clock::Clock;
-use crate::number::NumberPlan;
 use crate::routing::{
-    Caller, Decision, Outcome, Question, Reason, Request, Status, StepToken, Tenant, Trace, decide, fallback_decision, refusal,
+    DEFAULT_TENANT, Decision, LookupFailed, Question, Reason, Status, Tenant, Tenants, Trace, decide, fallback_decision, refusal,
 };
-use crate::store::Store;
-use std::collections::HashMap;
+use crate::store::Reader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
-/// The configured tenants by id.
-pub type Tenants = HashMap<String, Tenant>;
+/// Decisions that may wait for the disk at once, until the snapshot stands. More wait in front, where a deadline drops
+/// them, and not behind a disk that has stopped answering.
+pub(super) const DISK_READERS_MAX: usize = 4;
 
 /// A fault that tests put in front of every decision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,18 +32,14 @@ pub enum Delay {
 
 /// Answers questions within the budget.
 pub struct Answerer {
-    /// The data.
-    pub store: Store,
-    /// Who may ask.
-    pub tenants: Arc<Tenants>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// How long an answer may take.
-    pub budget: Duration,
-    /// What tests inject.
-    pub delay: Delay,
+    store: Reader,
+    tenants: Arc<Tenants>,
+    clock: Arc<dyn Clock>,
+    budget: Duration,
+    delay: Delay,
     /// Makes seeds differ from call to call.
-    pub seeds: AtomicU32,
+    seeds: AtomicU32,
+    disk: Arc<Semaphore>,
 }
 
 /// An answer, and whose templates render it.
@@ -55,108 +51,114 @@ pub struct Answer<'a> {
 }
 
 impl Answerer {
-    /// Answers; never later than the budget, and never with anything but a decision.
-    pub async fn answer(&self, ask: Result<Ask, Box<(Ask, BadParameter)>>) -> Answer<'_> {
-        let (ask, wrong) = match ask {
-            Ok(ask) => (ask, None),
-            Err(both) => (both.0, Some(both.1)),
-        };
+    /// An answerer over data, for tenants, with so much time for an answer. `delay` is what tests inject.
+    pub fn new(store: Reader, tenants: Arc<Tenants>, clock: Arc<dyn Clock>, budget: Duration, delay: Delay) -> Answerer {
+        let seeds = AtomicU32::new(clock.now_us() as u32);
+        Answerer { store, tenants, clock, budget, delay, seeds, disk: Arc::new(Semaphore::new(DISK_READERS_MAX)) }
+    }
+
+    /// Answers, with a decision whatever happens. What has to be waited for is waited for until the budget is spent.
+    pub async fn answer(&self, ask: &Ask, wrong: Option<&BadParameter>) -> Answer<'_> {
         let Some(tenant) = self.tenants.get(&ask.tenant) else {
-            tracing::warn!(call_id = %ask.call_id, tenant = %shown(&ask.tenant), "a question named an unknown tenant; the dialplan's default applied");
+            tracing::warn!(
+                call_id = shown(&ask.call_id),
+                tenant = shown(&ask.tenant),
+                "a question named an unknown tenant; the dialplan's default applied"
+            );
             return Answer { decision: refusal(None, Status::Error, Reason::BadRequest), tenant: None };
         };
-        let decision = match wrong.map_or_else(|| question(&ask, &tenant.plan), |e| Err((Reason::BadRequest, e.to_string()))) {
-            Ok(question) => self.decide(tenant, question).await,
-            Err((reason, why)) => {
-                tracing::warn!(call_id = %ask.call_id, why, "a question could not be read; the fallback applied");
-                refusal(Some(tenant), Status::Error, reason)
+        let question = match Question::read(&ask.text(), &tenant.plan) {
+            Ok(question) if wrong.is_none() => question,
+            read => {
+                let (question, unread) = match read {
+                    Ok(question) => (question, None),
+                    Err(both) => (both.0, Some(both.1)),
+                };
+                let (reason, why) = match (wrong, unread) {
+                    (Some(wrong), _) => (Reason::BadRequest, wrong.to_string()),
+                    (None, Some(error)) => (error.reason(), error.to_string()),
+                    (None, None) => (Reason::BadRequest, String::new()),
+                };
+                tracing::warn!(call_id = shown(&ask.call_id), why, "a question could not be read; the fallback applied");
+                return Answer { decision: self.fallback(tenant, &question, Status::Error, reason), tenant: Some(tenant) };
             }
+        };
+        let decision = match self.decide(tenant, &question).await {
+            Some(Ok(decision)) => decision,
+            Some(Err(error)) => {
+                tracing::error!(call_id = shown(&ask.call_id), %error, "the store could not be read for a call; the fallback applied");
+                self.fallback(tenant, &question, Status::Error, Reason::StoreFailed)
+            }
+            None => self.fallback(tenant, &question, Status::Late, Reason::Late),
         };
         Answer { decision, tenant: Some(tenant) }
     }
 
-    /// The answer of a session that isn't served: what the tenant says if it can be told, else `continue`.
-    pub fn refuse(&self, ask: Option<&Ask>, reason: Reason) -> Answer<'_> {
-        let tenant = self.tenants.get(ask.map_or("default", |a| &a.tenant));
-        Answer { decision: refusal(tenant, Status::Error, reason), tenant }
+    /// The answer of a session that isn't served. Nothing is waited for.
+    pub fn refuse(&self, ask: &Ask, reason: Reason) -> Answer<'_> {
+        let tenant = self.tenants.get(&ask.tenant);
+        let decision = match tenant {
+            Some(tenant) => {
+                let question = Question::read(&ask.text(), &tenant.plan).unwrap_or_else(|both| both.0);
+                self.fallback(tenant, &question, Status::Error, reason)
+            }
+            None => refusal(None, Status::Error, reason),
+        };
+        Answer { decision, tenant }
     }
 
-    async fn decide(&self, tenant: &Tenant, question: Question) -> Decision {
+    /// The answer of a session whose question can't be read at all. Whose call it is isn't known either: only where
+    /// there is one tenant can it be his.
+    pub fn refuse_unread(&self) -> Answer<'_> {
+        let tenant = if self.tenants.len() == 1 { self.tenants.get(DEFAULT_TENANT) } else { None };
+        Answer { decision: refusal(tenant, Status::Error, Reason::Malformed), tenant }
+    }
+
+    fn fallback(&self, tenant: &Tenant, question: &Question, status: Status, reason: Reason) -> Decision {
+        let from_snapshot = self.store.in_snapshot(&tenant.id, |data| fallback_decision(tenant, question, Some(data), status, reason));
+        from_snapshot.unwrap_or_else(|| fallback_decision(tenant, question, None, status, reason))
+    }
+
+    /// Decides; `None` when the budget is spent.
+    async fn decide(&self, tenant: &Tenant, question: &Question) -> Option<Result<Decision, LookupFailed>> {
         let (now_seconds, seed) = (self.clock.now_us() / 1_000_000, self.seeds.fetch_add(0x9e37_79b9, Ordering::Relaxed));
-        let in_memory = || self.store.in_snapshot(&tenant.id, |data| decide(tenant, &question, data, now_seconds, seed, &mut Trace::off()));
-        if let Delay::Block(how_long) = self.delay {
-            std::thread::sleep(how_long);
-        }
-        let decided = if self.delay == Delay::None
-            && let Some(decided) = in_memory()
-        {
-            Some(decided)
-        } else {
-            tokio::time::timeout(self.budget, async {
-                if let Delay::Wait(how_long) = self.delay {
-                    tokio::time::sleep(how_long).await;
+        let in_memory = || self.store.in_snapshot(&tenant.id, |data| decide(tenant, question, data, now_seconds, seed, &mut Trace::off()));
+        match self.delay {
+            // the usual way: nothing to wait for, so no timer either
+            Delay::None => {
+                if let Some(decided) = in_memory() {
+                    return Some(decided);
                 }
-                match in_memory() {
-                    Some(decided) => decided,
-                    None => self.decide_on_disk(tenant.clone(), question.clone(), now_seconds, seed).await,
-                }
-            })
-            .await
-            .ok()
-        };
-        let fallback = |status, reason| {
-            let from_snapshot = self.store.in_snapshot(&tenant.id, |data| fallback_decision(tenant, &question, Some(data), status, reason));
-            from_snapshot.unwrap_or_else(|| fallback_decision(tenant, &question, None, status, reason))
-        };
-        match decided {
-            Some(Ok(decision)) => decision,
-            Some(Err(error)) => {
-                tracing::error!(%error, "the store could not be read for a call; the fallback applied");
-                fallback(Status::Error, Reason::StoreFailed)
             }
-            None => fallback(Status::Late, Reason::Late),
+            Delay::Wait(_) => {}
+            Delay::Block(how_long) => std::thread::sleep(how_long),
         }
+        let waiting = async {
+            if let Delay::Wait(how_long) = self.delay {
+                tokio::time::sleep(how_long).await;
+            }
+            match in_memory() {
+                Some(decided) => decided,
+                None => self.decide_on_disk(tenant.clone(), question.clone(), now_seconds, seed).await,
+            }
+        };
+        tokio::time::timeout(self.budget, waiting).await.ok()
     }
 
     /// Until the snapshot stands, the disk answers, on a thread that may wait for it.
-    async fn decide_on_disk(
-        &self,
-        tenant: Tenant,
-        question: Question,
-        now_seconds: u64,
-        seed: u32,
-    ) -> Result<Decision, crate::routing::LookupFailed> {
+    async fn decide_on_disk(&self, tenant: Tenant, question: Question, now_seconds: u64, seed: u32) -> Result<Decision, LookupFailed> {
+        let gone = || LookupFailed("the reader ended".into());
+        let turn = self.disk.clone().acquire_owned().await.map_err(|_| gone())?;
         let store = self.store.clone();
         let reading = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             store.on_disk(&tenant.id, |data| decide(&tenant, &question, data, now_seconds, seed, &mut Trace::off()))
         });
-        reading.await.unwrap_or_else(|_| Err(crate::routing::LookupFailed("the reader ended".into())))
+        reading.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
-/// The question that an ask amounts to, or why it can't be one.
-fn question(ask: &Ask, plan: &NumberPlan) -> Result<Question, (Reason, String)> {
-    let Some(request) = Request::from_name(&ask.request) else {
-        return Err((Reason::BadRequest, format!("the request {:?} is unknown", shown(&ask.request))));
-    };
-    let from = Caller::read(&ask.from, ask.restricted, plan);
-    let step = match &ask.step {
-        None => None,
-        Some(text) => match StepToken::decode(text) {
-            Ok(token) => Some((token, Outcome::from_word(&ask.status))),
-            Err(error) => return Err((Reason::BadStep, format!("step {error}"))),
-        },
-    };
-    let to = match request {
-        Request::Route if step.is_none() => {
-            Some(plan.parse(&ask.to).map_err(|error| (Reason::BadRequest, format!("the called number {error}")))?)
-        }
-        _ => None,
-    };
-    Ok(Question { request, to, from, step })
-}
-
 /// A text from outside, short and on one line.
-fn shown(text: &str) -> String {
-    text.chars().take(40).flat_map(char::escape_default).collect()
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_default).collect()
 }

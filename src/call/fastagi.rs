@@ -5,7 +5,7 @@
 //! forged environment may end early, and what follows would be read as replies, so a refused session gets its answer
 //! and a FIN (which makes Asterisk run what it has) and is never read as if it were in step.
 
-use super::answer::{Answer, Answerer};
+use super::answer::{Answer, Answerer, shown};
 use super::request::Ask;
 use super::stats::{CallStats, Ending};
 use crate::routing::render::{self, VARIABLES};
@@ -74,31 +74,23 @@ pub(super) async fn session(
                 _ => "bytes follow the environment; it was forged".to_owned(),
             };
             tracing::warn!(error, "an environment was refused; the fallback applied");
-            let answer = answerer.refuse(None, Reason::Malformed);
-            say_and_leave(stream, &answer).await;
+            say_and_leave(stream, &answerer.refuse_unread()).await;
             return Ending::Malformed;
         }
         Err(_) => {
-            let answer = answerer.refuse(None, Reason::Malformed);
-            say_and_leave(stream, &answer).await;
+            say_and_leave(stream, &answerer.refuse_unread()).await;
             return Ending::NoQuestion;
         }
     };
     let began = Instant::now();
-    let ask = Ask::from_agi(&environment);
-    let call_id = match &ask {
-        Ok(ask) => ask.call_id.clone(),
-        Err(both) => both.0.call_id.clone(),
+    let (ask, wrong) = match Ask::from_agi(&environment) {
+        Ok(ask) => (ask, None),
+        Err(both) => (both.0, Some(both.1)),
     };
-    let request = match &ask {
-        Ok(ask) => ask.request.clone(),
-        Err(both) => both.0.request.clone(),
-    };
-    let refused = |reason| answerer.refuse(ask.as_ref().ok(), reason);
     let (answer, ending) = match admission {
-        Admission::Capacity => (refused(Reason::Capacity), Ending::Capacity),
-        Admission::Draining => (refused(Reason::Draining), Ending::Draining),
-        Admission::Served => (answerer.answer(ask).await, Ending::Answered),
+        Admission::Capacity => (answerer.refuse(&ask, Reason::Capacity), Ending::Capacity),
+        Admission::Draining => (answerer.refuse(&ask, Reason::Draining), Ending::Draining),
+        Admission::Served => (answerer.answer(&ask, wrong.as_ref()).await, Ending::Answered),
     };
     if answer.decision.status == Status::Late {
         stats.late.add_one();
@@ -111,8 +103,8 @@ pub(super) async fn session(
         Err(_) => Ending::Unconfirmed,
     };
     tracing::info!(
-        call_id,
-        request,
+        call_id = shown(&ask.call_id),
+        request = shown(&ask.request),
         status = answer.decision.status.word(),
         action = answer.decision.step.action.word(),
         reason = answer.decision.reason.word(),
@@ -149,7 +141,7 @@ async fn read_environment(stream: &TcpStream) -> Result<Environment, Refused> {
             Ok(_) => match decoder.decode(&mut buffer) {
                 // Asterisk says nothing more until it is told something, but for the caller's hang-up: other bytes
                 // behind the blank line are the genuine rest of an environment that was forged whole
-                Ok(Some(environment)) if buffer.is_empty() || buffer[..] == *b"HANGUP\n" => return Ok(environment),
+                Ok(Some(environment)) if buffer.split_inclusive(|b| *b == b'\n').all(|line| line == b"HANGUP\n") => return Ok(environment),
                 Ok(Some(_)) => return Err(Refused::Forged),
                 Ok(None) => {}
                 Err(error) => return Err(Refused::Malformed(error)),
@@ -164,8 +156,9 @@ async fn read_environment(stream: &TcpStream) -> Result<Environment, Refused> {
 fn commands_of(answer: &Answer<'_>) -> BytesMut {
     let mut out = BytesMut::with_capacity(1024);
     if append_commands(answer, &mut out).is_err() {
-        // `route set` refuses targets that don't fit; a template that was changed since may still make one
-        tracing::error!("an answer was longer than Asterisk takes; the fallback applied");
+        // steps whose dial strings don't fit are refused when they are made; a template that was changed since may make
+        // one all the same
+        tracing::error!("an answer was longer than Asterisk takes; the dialplan's default applied");
         out.clear();
         let short = Answer { decision: refusal(None, Status::Error, Reason::BadRequest), tenant: answer.tenant };
         // an answer of fixed words is far below the limit
@@ -233,4 +226,17 @@ async fn say_and_leave(mut stream: TcpStream, answer: &Answer<'_>) {
         Ok::<(), io::Error>(())
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variable_goes_out_under_its_own_name() {
+        for (name, variable) in NAMES.iter().zip(VARIABLES) {
+            assert_eq!(name.as_str(), format!("STROWGER_{variable}"));
+        }
+        assert_eq!(NAMES.len(), VARIABLES.len());
+    }
 }

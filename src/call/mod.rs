@@ -10,7 +10,7 @@ mod plane;
 mod request;
 mod stats;
 
-pub use answer::{Answer, Answerer, Delay, Tenants};
+pub use answer::{Answer, Answerer, Delay};
 pub use plane::{CallPlane, Heartbeat, Limits, ShutdownLevel, bind};
 pub use request::{Ask, BadParameter, PARAMETERS};
 pub use stats::{CallStats, Ending};

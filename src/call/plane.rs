@@ -3,14 +3,14 @@
 //! Each call thread has a runtime of its own and takes connections from the same socket. There is no queue between
 //! accepting and answering: a connection is served at once, or answered at once that it isn't.
 
-use super::answer::Answerer;
+use super::answer::{Answerer, DISK_READERS_MAX};
 use super::fastagi::{self, Admission};
 use super::stats::{CallStats, Ending};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -27,6 +27,8 @@ const REFUSALS_MAX: usize = 512;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// How often a call thread shows that it lives.
 const BEAT: Duration = Duration::from_millis(250);
+/// How long those that are told so may take to hear it.
+const REFUSALS_WAIT_MAX: Duration = Duration::from_millis(300);
 /// How long sessions may take to finish once the plane is told to stop.
 const DRAIN_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -50,12 +52,20 @@ pub struct Limits {
 
 /// A call thread's sign of life: it grows while the thread turns.
 #[derive(Debug, Default)]
-pub struct Heartbeat(AtomicU64);
+pub struct Heartbeat {
+    beats: AtomicU64,
+    ended: AtomicBool,
+}
 
 impl Heartbeat {
     /// What it stands at.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    /// Whether the thread has ended, as it was told.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 }
 
@@ -69,6 +79,10 @@ pub struct CallPlane {
     pub limits: Limits,
     /// Sessions that are being served or refused.
     pub sessions: AtomicUsize,
+    /// Those of them that are served.
+    pub served: AtomicUsize,
+    /// Set while `accept` fails, so that a streak of failures is one line in the log.
+    pub accept_fails: AtomicBool,
 }
 
 /// Binds a listening socket for the plane.
@@ -85,11 +99,17 @@ pub fn bind(address: SocketAddr) -> io::Result<StdListener> {
 }
 
 /// One session's place; given back when it ends, however it ends.
-struct Place(Arc<CallPlane>);
+struct Place {
+    plane: Arc<CallPlane>,
+    served: bool,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.sessions.fetch_sub(1, Ordering::AcqRel);
+        self.plane.sessions.fetch_sub(1, Ordering::AcqRel);
+        if self.served {
+            self.plane.served.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -104,7 +124,7 @@ impl CallPlane {
         mut shutdown: watch::Receiver<ShutdownLevel>,
         heartbeat: &Arc<Heartbeat>,
     ) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(DISK_READERS_MAX).build()?;
         runtime.block_on(async {
             let listener = TcpListener::from_std(listener)?;
             let beating = tokio::spawn(beat(heartbeat.clone()));
@@ -114,6 +134,7 @@ impl CallPlane {
         })?;
         // sessions that wait for a dead peer are not waited for
         runtime.shutdown_background();
+        heartbeat.ended.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -128,7 +149,10 @@ impl CallPlane {
                     return;
                 }
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.admit(stream, false),
+                    Ok((stream, _)) => {
+                        self.accept_fails.store(false, Ordering::Relaxed);
+                        self.admit(stream, false);
+                    }
                     Err(error) => self.pause(&error).await,
                 },
             }
@@ -136,26 +160,30 @@ impl CallPlane {
         self.drain(listener, shutdown).await;
     }
 
-    /// Refuses what comes, with an answer, until the sessions that run have ended.
+    /// Refuses what comes, with an answer, until the sessions that are served have ended; then waits a moment for those
+    /// that are being refused.
     async fn drain(self: &Arc<Self>, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
         let deadline = tokio::time::Instant::now() + DRAIN_WAIT_MAX;
-        let mut quiet_turns = 0;
-        // two turns without a session: one may have been accepted between the look and the count
-        while quiet_turns < 2 {
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        let mut quiet_looks = 0;
+        // two looks without a served session: one may have been accepted between the order and the first
+        while quiet_looks < 2 {
             tokio::select! {
                 biased;
                 _ = shutdown.wait_for(|level| *level == ShutdownLevel::Now) => return,
                 () = tokio::time::sleep_until(deadline) => return,
-                accepted = listener.accept() => {
-                    if let Ok((stream, _)) = accepted {
-                        self.admit(stream, true);
-                    }
-                    quiet_turns = 0;
+                _ = look.tick() => {
+                    quiet_looks = if self.served.load(Ordering::Acquire) == 0 { quiet_looks + 1 } else { 0 };
                 }
-                () = tokio::time::sleep(Duration::from_millis(5)) => {
-                    quiet_turns = if self.sessions.load(Ordering::Acquire) == 0 { quiet_turns + 1 } else { 0 };
-                }
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.admit(stream, true),
+                    Err(error) => self.pause(&error).await,
+                },
             }
+        }
+        let soon = tokio::time::Instant::now() + REFUSALS_WAIT_MAX;
+        while self.sessions.load(Ordering::Acquire) > 0 && tokio::time::Instant::now() < soon.min(deadline) {
+            look.tick().await;
         }
     }
 
@@ -163,29 +191,35 @@ impl CallPlane {
         self.stats.accept_errors.add_one();
         // a peer that was gone before we looked is no trouble of ours
         if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted) {
-            tracing::warn!(%error, "a connection could not be accepted; trying again");
+            if !self.accept_fails.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%error, "connections can't be accepted; trying again until they can");
+            }
             tokio::time::sleep(ACCEPT_PAUSE).await;
         }
     }
 
     fn admit(self: &Arc<Self>, stream: TcpStream, draining: bool) {
         let taken = self.sessions.fetch_add(1, Ordering::AcqRel);
-        let place = Place(self.clone());
         let sessions_max = self.limits.sessions_max;
-        if taken >= sessions_max + REFUSALS_MAX {
-            self.stats.ended(Ending::Dropped);
-            return;
-        }
         let admission = match (draining, taken >= sessions_max) {
             (true, _) => Admission::Draining,
             (false, true) => Admission::Capacity,
             (false, false) => Admission::Served,
         };
+        let served = admission == Admission::Served;
+        if served {
+            self.served.fetch_add(1, Ordering::AcqRel);
+        }
+        let place = Place { plane: self.clone(), served };
+        if taken >= sessions_max + REFUSALS_MAX {
+            self.stats.ended(Ending::Dropped);
+            return;
+        }
         let wait = if taken * 2 > sessions_max { ENVIRONMENT_WAIT_CROWDED_MAX } else { ENVIRONMENT_WAIT_MAX };
         // answers are one small write each; a lost option costs nothing but time
         let _ = stream.set_nodelay(true);
         tokio::spawn(async move {
-            let plane = &place.0;
+            let plane = &place.plane;
             let ending = fastagi::session(stream, &plane.answerer, &plane.stats, admission, wait).await;
             plane.stats.ended(ending);
         });
@@ -194,7 +228,7 @@ impl CallPlane {
 
 async fn beat(heartbeat: Arc<Heartbeat>) {
     loop {
-        heartbeat.0.fetch_add(1, Ordering::Relaxed);
+        heartbeat.beats.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(BEAT).await;
     }
 }

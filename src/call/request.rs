@@ -1,5 +1,6 @@
 //! What a switch's session says, in one shape for all kinds of session: a request's name, parameters, the caller.
 
+use crate::routing::{DEFAULT_TENANT, QuestionText};
 use crate::wire::agi::Environment;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -57,13 +58,12 @@ impl Ask {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let script = text(environment.network_script());
         let (request, query) = script.split_once('?').unwrap_or((&script, ""));
-        let extension = text(environment.extension());
-        let presentation = environment.presentation().unwrap_or(0);
+        // what can't be read may not be shown
+        let presentation = environment.presentation().unwrap_or(PRESENTATION_MASK);
         let mut ask = Ask {
             request: request.trim_end_matches('/').to_owned(),
-            tenant: "default".to_owned(),
-            // the extension is only a place in the dialplan where it is one of these
-            to: if matches!(extension.as_str(), "s" | "i" | "t" | "h") { text(environment.dnid()) } else { extension },
+            tenant: DEFAULT_TENANT.to_owned(),
+            to: text(environment.extension()),
             from: text(environment.caller_number()),
             restricted: presentation & PRESENTATION_MASK != 0,
             call_id: text(environment.unique_id()),
@@ -88,6 +88,10 @@ impl Ask {
                 wrong.get_or_insert(error);
             }
         }
+        // one of these is a place in the dialplan, and the number is what was dialled
+        if matches!(ask.to.as_str(), "s" | "i" | "t" | "h") {
+            ask.to = text(environment.dnid());
+        }
         if explicit_from {
             // the dialplan names the caller itself: that the channel has no number of its own says nothing of him
             ask.restricted = presentation & PRESENTATION_RESTRICTED != 0;
@@ -95,6 +99,18 @@ impl Ask {
         match wrong {
             None => Ok(ask),
             Some(error) => Err(Box::new((ask, error))),
+        }
+    }
+
+    /// The ask as a tenant can read it.
+    pub(super) fn text(&self) -> QuestionText<'_> {
+        QuestionText {
+            request: &self.request,
+            to: &self.to,
+            from: &self.from,
+            restricted: self.restricted,
+            step: self.step.as_deref(),
+            status: &self.status,
         }
     }
 

@@ -127,16 +127,16 @@ pub(super) struct CallArgs {
     /// How the step ended
     #[arg(long, value_name = "DIALSTATUS")]
     pub(super) status: Option<String>,
-    /// Ask the server here
-    #[arg(long, env = "STROWGER_AGI", default_value = "127.0.0.1:4573", value_name = "ADDRESS")]
-    pub(super) agi: SocketAddr,
+    /// Ask the server here [default: the configuration's address]
+    #[arg(long, env = "STROWGER_AGI", value_name = "ADDRESS")]
+    pub(super) agi: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// Ask the server here
-    #[arg(long, env = "STROWGER_AGI", default_value = "127.0.0.1:4573", value_name = "ADDRESS")]
-    pub(super) agi: SocketAddr,
+    /// Ask the server here [default: the configuration's address]
+    #[arg(long, env = "STROWGER_AGI", value_name = "ADDRESS")]
+    pub(super) agi: Option<SocketAddr>,
     /// Keep this many calls going at once
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub(super) connections: usize,
@@ -336,4 +336,7 @@ pub(super) struct ExplainArgs {
     /// What is asked [default: route]
     #[arg(long, value_name = "REQUEST")]
     pub(super) request: Option<String>,
+    /// Show the answer in this switch's words
+    #[arg(long, value_parser = ["asterisk"], default_value = "asterisk")]
+    pub(super) switch: String,
 }

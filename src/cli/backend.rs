@@ -54,6 +54,19 @@ impl Backend {
         Ok(Backend::Own { desk: Box::new(desk), store, writer: Some(writer) })
     }
 
+    /// The same for a command that changes nothing, and so makes no store where there is none.
+    pub(super) fn look(global: &Global) -> Result<Backend, Failure> {
+        let config = Config::load(overrides(global))?;
+        if !config.admin.exists() && !config.store_dir().exists() {
+            let text = format!(
+                "there is no store in {}; start the server or make an edit first, or name the right place with --data",
+                config.data.display()
+            );
+            return Err(Failure::new(Exit::Store, text));
+        }
+        Backend::open(global)
+    }
+
     /// Only the server will do.
     pub(super) fn server(global: &Global) -> Result<Backend, Failure> {
         let config = Config::load(overrides(global))?;

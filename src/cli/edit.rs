@@ -20,7 +20,7 @@ pub(super) fn contact(global: &Global, verb: ContactVerb) -> Result<Exit, Failur
             edit(global, &what, Request::ContactSet { tenant, contact: draft(args) })
         }
         ContactVerb::Rm { id } => edit(global, &format!("contact {id}"), Request::ContactRm { tenant, id }),
-        ContactVerb::Show { id } => match Backend::open(global)?.ask(Request::ContactShow { tenant, id })? {
+        ContactVerb::Show { id } => match Backend::look(global)?.ask(Request::ContactShow { tenant, id })? {
             Reply::Contacts { contacts, .. } => {
                 for contact in &contacts {
                     if global.json { print::json(contact) } else { print::out(&contact_text(contact)) }
@@ -50,7 +50,7 @@ fn draft(args: ContactSetArgs) -> ContactDraft {
 }
 
 fn contact_ls(global: &Global, from: String, limit: Option<usize>) -> Result<Exit, Failure> {
-    let mut backend = Backend::open(global)?;
+    let mut backend = Backend::look(global)?;
     let (mut from_id, mut left) = (from, limit.unwrap_or(usize::MAX));
     while left > 0 {
         let request = Request::ContactLs { tenant: global.tenant.clone(), from_id, limit: left.min(PAGE) };
@@ -64,7 +64,7 @@ fn contact_ls(global: &Global, from: String, limit: Option<usize>) -> Result<Exi
                 text.push('\n');
             } else {
                 let numbers: Vec<_> = contact.numbers.iter().map(|n| n.number.as_str()).collect();
-                text.push_str(&format!("{}\t{}\t{}\n", contact.id, print::shown(&contact.name), numbers.join(" ")));
+                text.push_str(&format!("{}\t{}\t{}\n", contact.id, print::shown(&contact.name), print::shown(&numbers.join(" "))));
             }
         }
         print::out(&text);
@@ -135,18 +135,27 @@ pub(super) fn route(global: &Global, verb: RouteVerb) -> Result<Exit, Failure> {
         }
         RouteVerb::Show { which } => {
             let request = Request::RouteShow { tenant, which: route_which(which).0 };
-            let Reply::Routes(routes) = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+            let Reply::Routes { routes, .. } = Backend::look(global)?.ask(request)? else { return Err(unexpected()) };
             for route in &routes {
                 if global.json { print::json(route) } else { print::out(&route_text(route)) }
             }
             Ok(Exit::Done)
         }
         RouteVerb::Ls => {
-            let Reply::Routes(routes) = Backend::open(global)?.ask(Request::RouteLs { tenant })? else { return Err(unexpected()) };
+            let (mut backend, mut all, mut after) = (Backend::look(global)?, Vec::new(), None);
+            loop {
+                let request = Request::RouteLs { tenant: tenant.clone(), after };
+                let Reply::Routes { routes, next } = backend.ask(request)? else { return Err(unexpected()) };
+                all.extend(routes);
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
             if global.json {
-                print::json(&routes);
+                print::json(&all);
             } else {
-                print::out(&print::columns(&routes.iter().map(|r| vec![r.route.clone(), r.steps.join(" → ")]).collect::<Vec<_>>()));
+                print::out(&print::columns(&all.iter().map(|r| vec![r.route.clone(), r.steps.join(" → ")]).collect::<Vec<_>>()));
             }
             Ok(Exit::Done)
         }
@@ -184,18 +193,34 @@ pub(super) fn screen(global: &Global, list: List, verb: ScreenVerb) -> Result<Ex
             let (key, what) = list_key(which);
             edit(global, &format!("{word} {what}"), Request::ScreenRm { tenant, list, key })
         }
-        ScreenVerb::Show { which } => screens(global, Request::ScreenShow { tenant, list, key: list_key(which).0 }),
-        ScreenVerb::Ls => screens(global, Request::ScreenLs { tenant, list }),
+        ScreenVerb::Show { which } => {
+            let request = Request::ScreenShow { tenant, list, key: list_key(which).0 };
+            let Reply::Screens { screens, .. } = Backend::look(global)?.ask(request)? else { return Err(unexpected()) };
+            show_screens(global, &screens);
+            Ok(Exit::Done)
+        }
+        ScreenVerb::Ls => {
+            let (mut backend, mut all, mut after) = (Backend::look(global)?, Vec::new(), None);
+            loop {
+                let request = Request::ScreenLs { tenant: tenant.clone(), list, after };
+                let Reply::Screens { screens, next } = backend.ask(request)? else { return Err(unexpected()) };
+                all.extend(screens);
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            show_screens(global, &all);
+            Ok(Exit::Done)
+        }
     }
 }
 
-fn screens(global: &Global, request: Request) -> Result<Exit, Failure> {
-    let Reply::Screens(screens) = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+fn show_screens(global: &Global, screens: &[ScreenView]) {
     if global.json {
         print::json(&screens);
-        return Ok(Exit::Done);
+        return;
     }
     let row = |s: &ScreenView| vec![s.by.clone(), s.value.clone().unwrap_or_default(), s.action.clone().unwrap_or_default()];
     print::out(&print::columns(&screens.iter().map(row).collect::<Vec<_>>()));
-    Ok(Exit::Done)
 }

@@ -38,7 +38,8 @@ pub(super) fn import(global: &Global, args: &ImportArgs) -> Result<Exit, Failure
         let row = csv.next_row().map_err(wrong_file)?;
         let at_end = row.is_none();
         if let Some((n, draft)) = row {
-            size += 64 + draft.name.len() + draft.note.as_ref().map_or(0, String::len) + draft.company.as_ref().map_or(0, String::len);
+            // fields are bounded; JSON makes six bytes of a control character at most
+            size += 64 + 6 * csv.last_row_bytes();
             rows.push((n, draft));
         }
         if rows.len() == ROWS_PER_REQUEST || size > BYTES_PER_REQUEST || (at_end && !rows.is_empty()) {

@@ -6,11 +6,12 @@ use super::exit::{Exit, Failure};
 use super::print;
 use crate::config::Config;
 use crate::control::{DecisionView, Reply, Request, StatusView};
+use crate::number::{NumberPlan, describe};
 use serde_json::json;
 
 pub(super) fn name(global: &Global, args: &NameArgs) -> Result<Exit, Failure> {
     let request = Request::Name { tenant: global.tenant.clone(), number: args.number.clone() };
-    let Reply::Name { number, contacts } = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+    let Reply::Name { number, contacts } = Backend::look(global)?.ask(request)? else { return Err(unexpected()) };
     let first = contacts.first();
     let exit = if first.is_some() { Exit::Done } else { Exit::NotFound };
     if global.json {
@@ -35,9 +36,18 @@ pub(super) fn name(global: &Global, args: &NameArgs) -> Result<Exit, Failure> {
 }
 
 pub(super) fn number(global: &Global, verb: NumberVerb) -> Result<Exit, Failure> {
+    // the configuration alone says how a tenant reads numbers: neither server nor store is needed
     let NumberVerb::Show { number, country } = verb;
-    let request = Request::NumberShow { tenant: global.tenant.clone(), number, country };
-    let Reply::Number(about) = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+    let bad = |text: String| Failure::new(Exit::BadInput, text);
+    let plan = match country {
+        Some(code) => NumberPlan::new(Some(code.parse().map_err(bad)?)),
+        None => {
+            let tenants = Config::load(overrides(global))?.tenants;
+            let missing = || bad(format!("there is no tenant {:?}; add it to the configuration", global.tenant));
+            tenants.get(&global.tenant).ok_or_else(missing)?.plan.clone()
+        }
+    };
+    let about = describe(&plan.parse(&number).map_err(|e| bad(format!("the number {number:?} {e}")))?);
     if global.json {
         print::json(&about);
         return Ok(Exit::Done);
@@ -64,7 +74,7 @@ pub(super) fn explain(global: &Global, args: &ExplainArgs) -> Result<Exit, Failu
         from: args.from.clone(),
         withheld: args.withheld,
     };
-    let Reply::Explained(view) = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+    let Reply::Explained(view) = Backend::look(global)?.ask(request)? else { return Err(unexpected()) };
     let found = view.decision.get("status").and_then(|s| s.as_str()) == Some("found");
     if global.json {
         print::json(&view)
@@ -151,6 +161,8 @@ pub(super) fn check(global: &Global) -> Result<Exit, Failure> {
                 "id": t.id,
                 "country": t.plan.country().map(|c| c.code()),
                 "emergency": t.plan.emergency_numbers(),
+                "extension_digits_max": t.plan.extension_digits_max(),
+                "short_codes": t.plan.short_codes(),
                 "fallback": t.fallback.as_ref().map(ToString::to_string),
             })
         };
@@ -193,7 +205,12 @@ pub(super) fn check(global: &Global) -> Result<Exit, Failure> {
         let country = tenant.plan.country().map_or("no country".to_owned(), |c| c.code());
         let fallback = tenant.fallback.as_ref().map_or("continue".to_owned(), ToString::to_string);
         let emergency = tenant.plan.emergency_numbers().join(" ");
-        rows.push(vec![format!("tenant {}", tenant.id), format!("{country}, emergency {emergency}, fallback {fallback}")]);
+        let (digits, codes) = (tenant.plan.extension_digits_max(), tenant.plan.short_codes().join(" "));
+        let codes = if codes.is_empty() { "none".to_owned() } else { codes };
+        rows.push(vec![
+            format!("tenant {}", tenant.id),
+            format!("{country}, emergency {emergency}, extensions of up to {digits} digits, short codes {codes}, fallback {fallback}"),
+        ]);
     }
     print::out(&print::columns(&rows));
     for warning in warnings {

@@ -1,9 +1,12 @@
 //! `call` and `bench`: the switch's side, from the command line.
 
 use super::args::{BenchArgs, CallArgs, Global};
+use super::backend::overrides;
 use super::exit::{Exit, Failure};
 use super::print;
+use crate::config::Config;
 use crate::play::{CallError, CallFields, Conversation, Direction, LoadPlan, Pace, call as play_call, run_load};
+use crate::routing::DEFAULT_TENANT;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,14 +15,13 @@ use std::time::Duration;
 const CALL_WAIT_MAX: Duration = Duration::from_secs(10);
 /// `agi_callingpres` of a caller who withholds a number that is there: restricted, passed by the network.
 const WITHHELD: u8 = 0x21;
-/// Steps from number to number of a mixed order: prime, so that every number has its turn.
+/// Steps from number to number of a mixed order: a prime, so that every number has its turn unless there are a
+/// multiple of it.
 const STRIDE: u64 = 7_919;
 
 pub(super) fn call(global: &Global, args: &CallArgs) -> Result<Exit, Failure> {
     let mut arguments = Vec::new();
-    if global.tenant != "default" {
-        arguments.push(format!("tenant={}", global.tenant));
-    }
+    arguments.extend(tenant_argument(global));
     arguments.extend(args.step.as_ref().map(|s| format!("step={s}")));
     arguments.extend(args.status.as_ref().map(|s| format!("status={s}")));
     let fields = CallFields {
@@ -31,7 +33,7 @@ pub(super) fn call(global: &Global, args: &CallArgs) -> Result<Exit, Failure> {
         arguments,
         ..CallFields::default()
     };
-    let conversation = play(args.agi, &fields)?;
+    let conversation = play(address(global, args.agi)?, &fields)?;
     if global.json {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let lines: Vec<_> = conversation.lines.iter().map(|(d, line)| json!([arrow(*d), text(line)])).collect();
@@ -41,8 +43,20 @@ pub(super) fn call(global: &Global, args: &CallArgs) -> Result<Exit, Failure> {
         print::out(&conversation_text(&conversation));
         print::line(&outcome_text(&conversation));
     }
-    let found = conversation.variable("STROWGER_STATUS") == Some(b"found");
+    let found = matches!(conversation.variable("STROWGER_STATUS"), Some(b"found" | b"ok"));
     Ok(if found { Exit::Done } else { Exit::NotFound })
+}
+
+fn tenant_argument(global: &Global) -> Option<String> {
+    (global.tenant != DEFAULT_TENANT).then(|| format!("tenant={}", global.tenant))
+}
+
+/// The address that was named, else the configuration's.
+fn address(global: &Global, named: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
+    match named {
+        Some(address) => Ok(address),
+        None => Ok(Config::load(overrides(global))?.agi),
+    }
 }
 
 /// Plays a call to its end.
@@ -102,12 +116,11 @@ pub(super) fn outcome_text(conversation: &Conversation) -> String {
 pub(super) fn bench(global: &Global, args: &BenchArgs) -> Result<Exit, Failure> {
     let bad = |text: String| Failure::new(Exit::BadInput, text);
     let seconds = Duration::try_from_secs_f64(args.seconds).map_err(|_| bad(format!("--seconds {} is no time", args.seconds)))?;
+    let address = address(global, args.agi)?;
     let mut arguments = Vec::new();
-    if global.tenant != "default" {
-        arguments.push(format!("tenant={}", global.tenant));
-    }
+    arguments.extend(tenant_argument(global));
     let plan = LoadPlan {
-        address: args.agi,
+        address,
         request: args.request.clone(),
         arguments,
         pace: args.rate.map_or(Pace::Closed, |calls_per_second| Pace::Open { calls_per_second }),
@@ -128,7 +141,11 @@ pub(super) fn bench(global: &Global, args: &BenchArgs) -> Result<Exit, Failure> 
     } else {
         print::out(&report.to_string());
     }
-    if report.calls == 0 { Err(Failure::new(Exit::NoServer, format!("not one call to {} was answered", args.agi))) } else { Ok(Exit::Done) }
+    if report.calls == report.failed.total() {
+        Err(Failure::new(Exit::NoServer, format!("not one call to {} was answered", address)))
+    } else {
+        Ok(Exit::Done)
+    }
 }
 
 /// Numbers that follow each other.

@@ -16,6 +16,12 @@ pub(super) fn line(text: &str) {
     out(&format!("{text}\n"));
 }
 
+/// Prints a line that nobody may be there to read: a server serves all the same.
+pub(super) fn announce(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+}
+
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl serde::Serialize) {
     // views are plain data: strings, numbers, lists and maps with text keys
@@ -60,11 +66,12 @@ fn shown_lines(text: &str) -> String {
 
 /// Rows under each other in columns, the last one as wide as it is.
 pub(super) fn columns(rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> =
         (0..count).map(|n| rows.iter().filter_map(|r| r.get(n)).map(|c| c.chars().count()).max().unwrap_or(0)).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);

@@ -20,23 +20,21 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
     let log = start_log(&config.log, LogTarget::Stderr).map_err(|e| Failure::new(Exit::BadInput, e))?;
     let server = Server::start(&config, Options { signals: true, ..Options::default() }, log.dropped.clone())?;
     if args.sample {
-        load_sample(&server)?;
+        if server.store().revision() == 0 {
+            load_sample(&server)?;
+        } else {
+            tracing::info!("the store has data; the sample was not loaded");
+        }
     }
-    print::line(&format!("ready agi={} admin={}", server.agi(), server.admin().display()));
+    print::announce(&format!("ready agi={} admin={}", server.agi(), server.admin().display()));
     // no service manager, or one that doesn't listen, is no reason not to serve
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     server.wait().map_err(|e| Failure::new(Exit::Trouble, format!("the call plane ended ({e})")))?;
     Ok(Exit::Done)
 }
 
-/// Loads the sample directory into a store that is empty.
+/// Loads the sample directory.
 pub(super) fn load_sample(server: &Server) -> Result<(), Failure> {
-    if server.store().revision() > 0 {
-        return Err(Failure::new(
-            Exit::BadInput,
-            "--sample is for an empty store, and this one has data; start without it, or with another --data",
-        ));
-    }
     let mut desk = server.desk("sample");
     for request in sample_requests("default") {
         match desk.apply(request) {

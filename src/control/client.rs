@@ -8,8 +8,12 @@ use std::path::Path;
 use std::time::Duration;
 use thiserror::Error;
 
-/// How long a reply may take: an import of a million contacts is committed in one.
-const REPLY_WAIT_MAX: Duration = Duration::from_secs(600);
+/// How long the reply to an import's end may take: a million contacts are put together and written in it.
+const COMMIT_WAIT_MAX: Duration = Duration::from_secs(600);
+/// How long any other reply may take. Edits wait behind the end of an import.
+const REPLY_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long the reply to a question may take; a server that is stopped is soon known to be.
+const LOOK_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Why there was no reply.
 #[derive(Debug, Error)]
@@ -21,7 +25,7 @@ pub enum ClientError {
     #[error("the server at {0} can't be used ({1})")]
     Refused(String, io::Error),
     /// It went away.
-    #[error("the server went away ({0}); what was not acknowledged was not done")]
+    #[error("the server doesn't answer ({0}); what was asked may have been done or not, so look before you repeat it")]
     Gone(io::Error),
     /// It said something else.
     #[error("the server's reply can't be read ({0}); use the command line of the server's version")]
@@ -42,7 +46,6 @@ impl Client {
         match UnixStream::connect(path) {
             Ok(stream) => {
                 let name = || path.display().to_string();
-                stream.set_read_timeout(Some(REPLY_WAIT_MAX)).map_err(|e| ClientError::Refused(name(), e))?;
                 stream.set_write_timeout(Some(REPLY_WAIT_MAX)).map_err(|e| ClientError::Refused(name(), e))?;
                 Ok(Client { stream })
             }
@@ -61,6 +64,7 @@ impl Client {
         let body = serde_json::to_vec(request).map_err(|e| ClientError::Strange(e.to_string()))?;
         let too_long = || ClientError::Strange("a request is longer than the server takes".into());
         let length = u32::try_from(body.len()).ok().filter(|l| *l as usize <= FRAME_BYTES_MAX).ok_or_else(too_long)?;
+        self.stream.set_read_timeout(Some(wait_max(request))).map_err(ClientError::Gone)?;
         self.stream.write_all(&length.to_be_bytes()).and_then(|()| self.stream.write_all(&body)).map_err(ClientError::Gone)?;
         let mut head = [0; 4];
         self.stream.read_exact(&mut head).map_err(ClientError::Gone)?;
@@ -71,5 +75,20 @@ impl Client {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).map_err(ClientError::Gone)?;
         serde_json::from_slice(&body).map_err(|e| ClientError::Strange(e.to_string()))
+    }
+}
+
+fn wait_max(request: &Request) -> Duration {
+    match request {
+        Request::ImportCommit => COMMIT_WAIT_MAX,
+        Request::ContactSet { .. }
+        | Request::ContactRm { .. }
+        | Request::RouteSet { .. }
+        | Request::RouteRm { .. }
+        | Request::ScreenSet { .. }
+        | Request::ScreenRm { .. }
+        | Request::ImportBegin { .. }
+        | Request::ImportRows { .. } => REPLY_WAIT_MAX,
+        _ => LOOK_WAIT_MAX,
     }
 }

@@ -4,19 +4,13 @@ use super::import::Import;
 use super::request::{ListKey, Reply, Request, RouteWhich};
 use super::views::{ContactView, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
-use crate::number::{Kind, Number, NumberPlan, describe};
-use crate::routing::{List, Prefix, Route, RouteKey, STEPS_MAX, Screen, ScreenKey, Step, StepError, Tenant, render};
+use crate::number::{Kind, Number, NumberPlan};
+use crate::routing::{List, Prefix, QuestionText, Route, RouteKey, STEPS_MAX, Screen, ScreenKey, Step, StepError, Tenant, Tenants};
 use crate::store::{Edit, Store, StoreError};
-use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Contacts on one page of a listing, at most.
+/// Things on one page of a listing, at most: a page has to fit into a frame.
 const PAGE_MAX: usize = 1000;
-/// The longest dial string that a step may become, in bytes, so that an answer fits into a command line of 8 kB.
-const TARGET_BYTES_MAX: usize = 4000;
-
-/// The configured tenants.
-pub type Rules = HashMap<String, Tenant>;
 
 /// What the daemon tells of its other planes.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +37,7 @@ pub type PlaneStatusSource = Arc<dyn Fn() -> PlaneStatus + Send + Sync>;
 /// One administrator's desk: a connection, or one run of the command line.
 pub struct Desk {
     pub(super) store: Store,
-    pub(super) rules: Arc<Rules>,
+    pub(super) rules: Arc<Tenants>,
     /// Who is asking, for the change log.
     pub(super) who: String,
     planes: Option<PlaneStatusSource>,
@@ -78,7 +72,7 @@ pub(super) fn bad<T>(text: impl Into<String>) -> Result<T, Refusal> {
 
 impl Desk {
     /// A desk over a store.
-    pub fn new(store: Store, rules: Arc<Rules>, who: String, planes: Option<PlaneStatusSource>) -> Desk {
+    pub fn new(store: Store, rules: Arc<Tenants>, who: String, planes: Option<PlaneStatusSource>) -> Desk {
         Desk { store, rules, who, planes, import: None }
     }
 
@@ -116,15 +110,12 @@ impl Desk {
             }
             Request::RouteShow { tenant, which } => {
                 let key = self.route_key(&tenant, &which)?;
-                match self.store.routes(&tenant)?.iter().find(|r| r.key == key) {
-                    Some(route) => Ok(Reply::Routes(vec![RouteView::of(route)])),
+                match self.store.route(&tenant, &key)? {
+                    Some(route) => Ok(Reply::Routes { routes: vec![RouteView::of(&route)], next: None }),
                     None => Err(Refusal::NotFound(format!("there is no route {key}"))),
                 }
             }
-            Request::RouteLs { tenant } => {
-                self.tenant(&tenant)?;
-                Ok(Reply::Routes(self.store.routes(&tenant)?.iter().map(RouteView::of).collect()))
-            }
+            Request::RouteLs { tenant, after } => self.route_ls(&tenant, after.as_ref()),
             Request::ScreenSet { tenant, list, key, action } => self.screen_set(&tenant, list, &key, action.as_deref()),
             Request::ScreenRm { tenant, list, key } => {
                 let key = self.screen_key(&tenant, &key)?;
@@ -133,26 +124,17 @@ impl Desk {
             }
             Request::ScreenShow { tenant, list, key } => {
                 let key = self.screen_key(&tenant, &key)?;
-                let found: Vec<_> =
-                    self.store.screens(&tenant)?.iter().filter(|s| s.list == list && s.key == key).map(ScreenView::of).collect();
-                if found.is_empty() {
-                    return Err(Refusal::NotFound(format!("the {} list has no entry {key}", list.word())));
+                match self.store.screen(&tenant, list, &key)? {
+                    Some(screen) => Ok(Reply::Screens { screens: vec![ScreenView::of(&screen)], next: None }),
+                    None => Err(Refusal::NotFound(format!("the {} list has no entry {key}", list.word()))),
                 }
-                Ok(Reply::Screens(found))
             }
-            Request::ScreenLs { tenant, list } => {
-                self.tenant(&tenant)?;
-                Ok(Reply::Screens(self.store.screens(&tenant)?.iter().filter(|s| s.list == list).map(ScreenView::of).collect()))
-            }
+            Request::ScreenLs { tenant, list, after } => self.screen_ls(&tenant, list, after.as_ref()),
             Request::Name { tenant, number } => self.name(&tenant, &number),
-            Request::NumberShow { tenant, number, country } => {
-                let plan = match country {
-                    Some(code) => NumberPlan::new(Some(code.parse().map_err(Refusal::BadInput)?)),
-                    None => self.tenant(&tenant)?.plan.clone(),
-                };
-                Ok(Reply::Number(describe(&parse_number(&plan, &number)?)))
+            Request::Explain { tenant, request, to, from, withheld } => {
+                let text = QuestionText { request: &request, to: &to, from: &from, restricted: withheld, ..QuestionText::default() };
+                self.explain(&tenant, &text)
             }
-            Request::Explain { tenant, request, to, from, withheld } => self.explain(&tenant, &request, &to, &from, withheld),
             Request::ImportBegin { tenant, source } => self.import_begin(&tenant, &source),
             Request::ImportRows { rows } => self.import_rows(rows),
             Request::ImportCommit => self.import_commit(),
@@ -163,8 +145,7 @@ impl Desk {
         self.rules.get(id).ok_or_else(|| {
             let mut known: Vec<&str> = self.rules.keys().map(String::as_str).collect();
             known.sort_unstable();
-            let near = known.iter().find(|k| strsim::damerau_levenshtein(k, id) <= 2);
-            let hint = near.map(|k| format!("; did you mean {k}?")).unwrap_or_default();
+            let hint = crate::nearest::did_you_mean(id, known.iter().copied());
             Refusal::BadInput(format!(
                 "there is no tenant {id:?}{hint}; add [[tenant]] id = {id:?} to the configuration (it has: {})",
                 known.join(", ")
@@ -209,7 +190,7 @@ impl Desk {
         let plan = &self.tenant(tenant)?.plan;
         let key = match which {
             RouteWhich::Number(text) => RouteKey::Number(parse_number(plan, text)?),
-            RouteWhich::Prefix(text) => RouteKey::Prefix(Prefix::parse(text)?),
+            RouteWhich::Prefix(text) => RouteKey::Prefix(Prefix::parse(text, plan)?),
             RouteWhich::Default => RouteKey::Default,
         };
         if let RouteKey::Number(number) = &key
@@ -226,27 +207,40 @@ impl Desk {
         if !(1..=STEPS_MAX).contains(&steps.len()) {
             return Err(StepError::StepCount(steps.len()).into());
         }
-        let step = |text: &str| -> Result<Step, Refusal> {
-            let step = Step::parse(text, &rules.plan).map_err(|e| Refusal::BadInput(format!("step {text:?}: {e}")))?;
-            let rendered = render::asterisk_target(&step.action, Some(&rules.asterisk));
-            if rendered.len() > TARGET_BYTES_MAX {
-                return bad(format!(
-                    "step {text:?} becomes a dial string of {} bytes, more than {TARGET_BYTES_MAX}; ring fewer targets",
-                    rendered.len()
-                ));
-            }
-            Ok(step)
-        };
-        let steps = steps.iter().map(|s| step(s)).collect::<Result<Vec<_>, _>>()?;
-        let fallback = fallback.map(step).transpose()?;
+        let steps = steps.iter().map(|s| read_step(rules, s)).collect::<Result<Vec<_>, _>>()?;
+        let fallback = fallback.map(|s| read_step(rules, s)).transpose()?;
         self.edit(tenant, Edit::PutRoute(Route { key, steps, fallback, revision: 0 }))
+    }
+
+    fn route_ls(&self, tenant: &str, after: Option<&RouteWhich>) -> Result<Reply, Refusal> {
+        self.tenant(tenant)?;
+        let after = after.map(|which| self.route_key(tenant, which)).transpose()?;
+        let routes = self.store.routes(tenant, after.as_ref(), PAGE_MAX)?;
+        let next = routes.last().filter(|_| routes.len() == PAGE_MAX).map(|route| match &route.key {
+            RouteKey::Number(n) => RouteWhich::Number(n.to_string()),
+            RouteKey::Prefix(p) => RouteWhich::Prefix(p.to_string()),
+            RouteKey::Default => RouteWhich::Default,
+        });
+        Ok(Reply::Routes { routes: routes.iter().map(RouteView::of).collect(), next })
+    }
+
+    fn screen_ls(&self, tenant: &str, list: List, after: Option<&ListKey>) -> Result<Reply, Refusal> {
+        self.tenant(tenant)?;
+        let after = after.map(|key| self.screen_key(tenant, key)).transpose()?;
+        let screens = self.store.screens(tenant, list, after.as_ref(), PAGE_MAX)?;
+        let next = screens.last().filter(|_| screens.len() == PAGE_MAX).map(|screen| match &screen.key {
+            ScreenKey::Number(n) => ListKey::Number(n.to_string()),
+            ScreenKey::Prefix(p) => ListKey::Prefix(p.to_string()),
+            ScreenKey::Withheld => ListKey::Anonymous,
+        });
+        Ok(Reply::Screens { screens: screens.iter().map(ScreenView::of).collect(), next })
     }
 
     fn screen_key(&self, tenant: &str, key: &ListKey) -> Result<ScreenKey, Refusal> {
         let plan = &self.tenant(tenant)?.plan;
         Ok(match key {
             ListKey::Number(text) => ScreenKey::Number(parse_number(plan, text)?),
-            ListKey::Prefix(text) => ScreenKey::Prefix(Prefix::parse(text)?),
+            ListKey::Prefix(text) => ScreenKey::Prefix(Prefix::parse(text, plan)?),
             ListKey::Anonymous => ScreenKey::Withheld,
         })
     }
@@ -257,7 +251,7 @@ impl Desk {
             return bad("callers who withhold their number are let through unless the block list says otherwise; use block rm --anonymous");
         }
         let action = match action {
-            Some(text) => Some(Step::parse(text, &self.tenant(tenant)?.plan)?),
+            Some(text) => Some(read_step(self.tenant(tenant)?, text)?),
             None => None,
         };
         self.edit(tenant, Edit::PutScreen(Screen { list, key, action }))
@@ -300,4 +294,10 @@ impl Desk {
 
 pub(super) fn parse_number(plan: &NumberPlan, text: &str) -> Result<Number, Refusal> {
     plan.parse(text).map_err(|e| Refusal::BadInput(format!("the number {text:?} {e}")))
+}
+
+fn read_step(tenant: &Tenant, text: &str) -> Result<Step, Refusal> {
+    let step = Step::parse(text, &tenant.plan).map_err(|e| Refusal::BadInput(format!("step {text:?}: {e}")))?;
+    tenant.check_step(&step).map_err(|e| Refusal::BadInput(e.to_string()))?;
+    Ok(step)
 }

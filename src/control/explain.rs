@@ -3,30 +3,25 @@
 use super::desk::{Desk, Refusal, bad};
 use super::request::Reply;
 use super::views::DecisionView;
-use crate::clock::{Clock, SystemClock};
 use crate::routing::render::{self, VARIABLES};
-use crate::routing::{Caller, LookupFailed, Question, Request, Trace, decide};
+use crate::routing::{Data, LookupFailed, Question, QuestionText, Trace, decide};
 
 impl Desk {
-    pub(super) fn explain(&self, tenant: &str, request: &str, to: &str, from: &str, withheld: bool) -> Result<Reply, Refusal> {
+    pub(super) fn explain(&self, tenant: &str, text: &QuestionText<'_>) -> Result<Reply, Refusal> {
         let rules = self.tenant(tenant)?;
-        let Some(request) = Request::from_name(request) else {
-            return bad(format!("{request:?} is no request; use {}", Request::NAMES.join(", ")));
+        let question = match Question::read(text, &rules.plan) {
+            Ok(question) => question,
+            Err(both) => return bad(both.1.to_string()),
         };
-        let to = match request {
-            Request::Route => Some(super::desk::parse_number(&rules.plan, to)?),
-            _ => None,
-        };
-        let question = Question { request, to, from: Caller::read(from, withheld, &rules.plan), step: None };
-        let now_seconds = SystemClock.now_us() / 1_000_000;
+        let now_seconds = self.store.now_us() / 1_000_000;
         let mut trace = Trace::on();
-        let mut ask = |data: &dyn crate::routing::Data| {
-            decide(rules, &question, data, now_seconds, 0, &mut trace).map(|decision| (decision, data.revision()))
-        };
-        let answered = if self.store.snapshot_stands() {
-            self.store.in_snapshot(tenant, &mut ask).unwrap_or_else(|| Err(LookupFailed("the snapshot is gone".into())))
+        let mut ask =
+            |data: &dyn Data| decide(rules, &question, data, now_seconds, 0, &mut trace).map(|decision| (decision, data.revision()));
+        let store = self.store.reader();
+        let answered = if store.snapshot_stands() {
+            store.in_snapshot(tenant, &mut ask).unwrap_or_else(|| Err(LookupFailed("the snapshot is gone".into())))
         } else {
-            self.store.on_disk(tenant, &mut ask)
+            store.on_disk(tenant, &mut ask)
         };
         let (decision, revision) = match answered {
             Ok(answered) => answered,

@@ -105,10 +105,14 @@ impl Import {
 
 /// An id made of source and number, so that a second import of the same file changes nothing.
 fn row_id(source: &str, number: &ContactNumber) -> String {
-    let digits: String = number.number.digits().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(30).collect();
+    let digits = number.number.digits();
     match number.number.kind() {
         Kind::E164 => format!("{source}-{digits}"),
-        kind => format!("{source}-{}{digits}", char::from(kind.tag())),
+        kind if digits.len() <= 15 && digits.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            format!("{source}-{}{digits}", char::from(kind.tag()))
+        }
+        // what can't be part of an id is told apart by its hash
+        kind => format!("{source}-{}{:016x}", char::from(kind.tag()), hash(digits.as_bytes())),
     }
 }
 

@@ -13,7 +13,7 @@ mod server;
 mod views;
 
 pub use client::{Client, ClientError};
-pub use desk::{Desk, PlaneStatus, PlaneStatusSource, Rules};
+pub use desk::{Desk, PlaneStatus, PlaneStatusSource};
 pub use request::{ListKey, Reply, Request, RouteWhich};
 pub use sample::sample_requests;
 pub use server::{AdminServer, BindError};

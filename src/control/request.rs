@@ -2,7 +2,6 @@
 
 use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
-use crate::number::Description;
 use crate::routing::List;
 use serde::{Deserialize, Serialize};
 
@@ -50,20 +49,18 @@ pub enum Request {
     RouteRm { tenant: String, which: RouteWhich },
     /// Shows a route.
     RouteShow { tenant: String, which: RouteWhich },
-    /// Lists all routes.
-    RouteLs { tenant: String },
+    /// Lists routes, those after one of them.
+    RouteLs { tenant: String, after: Option<RouteWhich> },
     /// Adds or replaces an entry of a list.
     ScreenSet { tenant: String, list: List, key: ListKey, action: Option<String> },
     /// Removes an entry of a list.
     ScreenRm { tenant: String, list: List, key: ListKey },
     /// Shows an entry of a list.
     ScreenShow { tenant: String, list: List, key: ListKey },
-    /// Lists all entries of a list.
-    ScreenLs { tenant: String, list: List },
+    /// Lists entries of a list, those after one of them.
+    ScreenLs { tenant: String, list: List, after: Option<ListKey> },
     /// Who has a number.
     Name { tenant: String, number: String },
-    /// What a number is.
-    NumberShow { tenant: String, number: String, country: Option<String> },
     /// What would be answered, and why.
     Explain { tenant: String, request: String, to: String, from: String, withheld: bool },
     /// Begins an import; what follows on this connection belongs to it.
@@ -96,10 +93,20 @@ pub enum Reply {
         /// The next page's `from_id`.
         next_id: Option<String>,
     },
-    /// Routes.
-    Routes(Vec<RouteView>),
-    /// Entries of a list.
-    Screens(Vec<ScreenView>),
+    /// Routes, and the one to go on after.
+    Routes {
+        /// In the order of their keys.
+        routes: Vec<RouteView>,
+        /// The next page's `after`.
+        next: Option<RouteWhich>,
+    },
+    /// Entries of a list, and the one to go on after.
+    Screens {
+        /// In the order of their keys.
+        screens: Vec<ScreenView>,
+        /// The next page's `after`.
+        next: Option<ListKey>,
+    },
     /// Who has a number.
     Name {
         /// The number as it is stored.
@@ -107,8 +114,6 @@ pub enum Reply {
         /// The contacts who have it, the one that names callers first.
         contacts: Vec<ContactView>,
     },
-    /// What a number is.
-    Number(DescriptionView),
     /// A decision and its trace.
     Explained(Box<DecisionView>),
     /// How an import stands.
@@ -120,6 +125,3 @@ pub enum Reply {
     /// The store can't be used.
     Store(String),
 }
-
-/// [`Description`], owned by the wire.
-pub type DescriptionView = Description;

@@ -1,13 +1,14 @@
 //! The admin socket: length-prefixed JSON over a unix socket of mode 0600, for the store's owner and root.
 
 use super::FRAME_BYTES_MAX;
-use super::desk::{Desk, PlaneStatusSource, Rules};
+use super::desk::{Desk, PlaneStatusSource};
 use super::request::{Reply, Request};
+use crate::routing::Tenants;
 use crate::store::Store;
 use bytes::Bytes;
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub struct AdminServer {
     listener: StdListener,
     path: PathBuf,
     store: Store,
-    rules: Arc<Rules>,
+    rules: Arc<Tenants>,
     planes: PlaneStatusSource,
 }
 
@@ -47,13 +48,17 @@ impl AdminServer {
     ///
     /// # Errors
     /// [`BindError`].
-    pub fn bind(path: &Path, store: Store, rules: Arc<Rules>, planes: PlaneStatusSource) -> Result<AdminServer, BindError> {
+    pub fn bind(path: &Path, store: Store, rules: Arc<Tenants>, planes: PlaneStatusSource) -> Result<AdminServer, BindError> {
         let failed = |e| BindError::Io(path.into(), e);
-        if path.exists() {
-            if StdStream::connect(path).is_ok() {
-                return Err(BindError::InUse(path.into()));
+        if let Ok(there) = std::fs::symlink_metadata(path) {
+            // only a socket that nobody listens at is what a dead server left behind
+            match StdStream::connect(path) {
+                Ok(_) => return Err(BindError::InUse(path.into())),
+                Err(e) if there.file_type().is_socket() && e.kind() == io::ErrorKind::ConnectionRefused => {
+                    std::fs::remove_file(path).map_err(failed)?;
+                }
+                Err(_) => return Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, "something else is there"))),
             }
-            std::fs::remove_file(path).map_err(failed)?;
         }
         // made with mode 0600 from its first moment, not changed to it afterwards
         let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
@@ -106,7 +111,7 @@ impl AdminServer {
     }
 }
 
-async fn serve(mut stream: UnixStream, store: Store, rules: Arc<Rules>, planes: PlaneStatusSource) -> io::Result<()> {
+async fn serve(mut stream: UnixStream, store: Store, rules: Arc<Tenants>, planes: PlaneStatusSource) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     if peer != 0 && peer != rustix::process::geteuid().as_raw() {
         tracing::warn!(uid = peer, "an admin connection of another user was refused");
@@ -125,7 +130,7 @@ async fn serve(mut stream: UnixStream, store: Store, rules: Arc<Rules>, planes: 
         .await
         .map_err(io::Error::other)?;
         desk = back;
-        write_frame(&mut stream, &serde_json::to_vec(&reply)?).await?;
+        tokio::time::timeout(IDLE_MAX, write_frame(&mut stream, &serde_json::to_vec(&reply)?)).await??;
     }
     Ok(())
 }

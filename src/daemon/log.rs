@@ -30,8 +30,9 @@ pub struct LogGuard {
 /// # Errors
 /// A filter that can't be read; the text says what is wrong with it.
 pub fn start(filter: &str, target: LogTarget) -> Result<LogGuard, String> {
-    let filter: EnvFilter =
-        filter.parse().map_err(|e| format!("log = {filter:?} can't be read ({e}); write a level such as info, or call=debug,info"))?;
+    let filter: EnvFilter = filter
+        .parse()
+        .map_err(|e| format!("log = {filter:?} can't be read ({e}); write a level such as info, or strowger::call=debug,info"))?;
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX).thread_name("log");
     let (writer, worker): (NonBlocking, WorkerGuard) = match target {
         LogTarget::Stderr => builder.finish(io::stderr()),

@@ -15,16 +15,24 @@ use crate::call::{Answerer, CallPlane, CallStats, Delay, Ending, Heartbeat, Limi
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{AdminServer, BindError, Desk, PlaneStatus, PlaneStatusSource};
+use crate::routing::Tenants;
 use crate::store::{Store, StoreError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::sync::watch;
+
+/// Descriptors that are kept from sessions: for those that are refused, the store, administrators.
+const DESCRIPTORS_KEPT: usize = 1024;
+/// Sessions that are served at once, however few descriptors there are.
+const SESSIONS_MIN: usize = 64;
+/// How often a thread that should end is looked after.
+const JOIN_LOOK: Duration = Duration::from_millis(5);
 
 /// Why the program can't start.
 #[derive(Debug, Error)]
@@ -66,7 +74,7 @@ pub struct Server {
     agi: SocketAddr,
     admin: PathBuf,
     store: Store,
-    rules: Arc<crate::call::Tenants>,
+    rules: Arc<Tenants>,
     shutdown: watch::Sender<ShutdownLevel>,
     admin_stop: watch::Sender<bool>,
     calls: Vec<JoinHandle<io::Result<()>>>,
@@ -89,19 +97,22 @@ impl Server {
             tenant.plan.warm_up();
         }
         let rules = Arc::new(config.tenants.clone());
+        // a session takes one descriptor; some are needed for everything else
+        let sessions_max = config.sessions_max.min(descriptors_max.saturating_sub(DESCRIPTORS_KEPT).max(SESSIONS_MIN));
+        if sessions_max < config.sessions_max {
+            tracing::warn!(
+                sessions_max,
+                descriptors_max,
+                "fewer sessions than configured are served at once; raise the limit on open files"
+            );
+        }
         let plane = Arc::new(CallPlane {
-            answerer: Answerer {
-                store: store.clone(),
-                tenants: rules.clone(),
-                clock,
-                budget: config.answer_budget,
-                delay: options.delay,
-                seeds: AtomicU32::new(std::process::id()),
-            },
+            answerer: Answerer::new(store.reader(), rules.clone(), clock, config.answer_budget, options.delay),
             stats: CallStats::default(),
-            // a session takes one descriptor; some are needed for everything else
-            limits: Limits { sessions_max: config.sessions_max.min(descriptors_max.saturating_sub(1024).max(64)) },
+            limits: Limits { sessions_max },
             sessions: AtomicUsize::new(0),
+            served: AtomicUsize::new(0),
+            accept_fails: AtomicBool::new(false),
         });
         let planes = plane_status(&plane, agi, config.admin.clone(), log_lines_dropped);
         let admin = AdminServer::bind(&config.admin, store.clone(), rules.clone(), planes)?;
@@ -116,7 +127,7 @@ impl Server {
             calls.push(threads::spawn(&name, threads::Priority::Normal, move || plane.run_thread(listener, level, &heartbeat))?);
         }
         let admin_thread = threads::spawn("admin", threads::Priority::Background, move || admin.run(stopping))?;
-        watchdog::start(heartbeats, level)?;
+        watchdog::start(heartbeats)?;
         if options.signals {
             signals::start(shutdown.clone())?;
         }
@@ -148,7 +159,8 @@ impl Server {
         self.shutdown.send_modify(|l| *l = level.max(*l));
     }
 
-    /// Waits until the call plane was stopped, then ends everything else in turn.
+    /// Waits until the call plane was stopped, then ends everything else in turn. Told to stop at once, it waits for
+    /// nothing: the store is one that can be left at any moment.
     ///
     /// # Errors
     /// A call thread that ended with one.
@@ -162,9 +174,14 @@ impl Server {
             }
         }
         self.admin_stop.send_replace(true);
-        let _ = self.admin_thread.join();
+        let at_once = || *self.shutdown.borrow() == ShutdownLevel::Now;
+        while !self.admin_thread.is_finished() && !at_once() {
+            std::thread::sleep(JOIN_LOOK);
+        }
         self.store.close();
-        let _ = self.writer.join();
+        while !self.writer.is_finished() && !at_once() {
+            std::thread::sleep(JOIN_LOOK);
+        }
         outcome
     }
 }

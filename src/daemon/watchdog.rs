@@ -5,11 +5,10 @@
 //! killed for the time that it wasn't running.
 
 use super::threads::{Priority, spawn};
-use crate::call::{Heartbeat, ShutdownLevel};
+use crate::call::Heartbeat;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// How often the watchdog looks. A call thread beats four times a second.
 const LOOK: Duration = Duration::from_millis(500);
@@ -17,12 +16,14 @@ const LOOK: Duration = Duration::from_millis(500);
 const SILENT_LOOKS_MAX: u32 = 10;
 
 /// Starts the thread that watches.
-pub(super) fn start(heartbeats: Vec<Arc<Heartbeat>>, shutdown: watch::Receiver<ShutdownLevel>) -> io::Result<()> {
+pub(super) fn start(heartbeats: Vec<Arc<Heartbeat>>) -> io::Result<()> {
     spawn("watchdog", Priority::Normal, move || {
         let mut watched: Vec<Watched> = heartbeats.into_iter().map(Watched::new).collect();
         loop {
             std::thread::sleep(LOOK);
-            if *shutdown.borrow() > ShutdownLevel::Run {
+            // a thread that ended as it was told is not watched any more; one that should and doesn't still is
+            watched.retain(|w| !w.heartbeat.has_ended());
+            if watched.is_empty() {
                 return;
             }
             if watched.iter_mut().any(Watched::is_dead) {
