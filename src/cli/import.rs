@@ -5,6 +5,7 @@ use super::backend::{Backend, unexpected};
 use super::exit::{Exit, Failure};
 use super::print;
 use crate::control::{ImportView, Reply, Request, RowError};
+use crate::daemon::threads;
 use crate::directory::csv_file::{CsvContacts, CsvError};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
@@ -28,6 +29,8 @@ pub(super) fn import(global: &Global, args: &ImportArgs) -> Result<Exit, Failure
     };
     let source = args.source.clone().unwrap_or_else(|| source_of(&args.file));
     let wrong_file = |e: CsvError| Failure::new(Exit::BadInput, format!("{}: {e}; nothing was imported", args.file.display()));
+    // nobody's call waits for an import, and calls on this machine don't wait for the processor because of one
+    threads::lower_priority();
     let progress = Progress::new(bytes);
     let mut csv = CsvContacts::new(BufReader::with_capacity(1 << 16, progress.watch(file))).map_err(wrong_file)?;
     let mut backend = Backend::open(global)?;

@@ -16,7 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{AdminServer, BindError, Desk, PlaneStatus, PlaneStatusSource};
 use crate::routing::Tenants;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Writer};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -90,7 +90,7 @@ impl Server {
     pub fn start(config: &Config, options: Options, log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>) -> Result<Server, StartError> {
         let descriptors_max = limits::raise_open_files();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (store, writer) = Store::open(&config.store_dir(), clock.clone())?;
+        let (store, writer) = open_in_background(config.store_dir(), clock.clone())?;
         let listener = bind(config.agi).map_err(|error| listen_error(config.agi, error))?;
         let agi = listener.local_addr()?;
         for tenant in config.tenants.values() {
@@ -184,6 +184,14 @@ impl Server {
         }
         outcome
     }
+}
+
+/// Opens the store on a thread of low priority: sled starts its own threads there, and they inherit it. Otherwise they
+/// would write an import's megabytes at the calls' priority.
+fn open_in_background(dir: PathBuf, clock: Arc<dyn Clock>) -> Result<(Store, Writer), StartError> {
+    let opening = threads::spawn("open", threads::Priority::Background, move || Store::open(&dir, clock))?;
+    let opened = opening.join().map_err(|_| io::Error::other("the thread that opened the store panicked"))?;
+    Ok(opened?)
 }
 
 fn listen_error(address: SocketAddr, error: io::Error) -> StartError {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// A block is closed when it has grown to this.
-const BLOCK_BYTES: usize = if cfg!(test) { 256 } else { 8 * 1024 };
+const BLOCK_BYTES: usize = if cfg!(test) { 256 } else { 4 * 1024 };
 
 /// Packs sorted entries into blocks.
 #[derive(Default)]

@@ -223,3 +223,23 @@ fn edits_from_many_threads_are_all_there() {
     assert_eq!(opened.contacts_with("t", &e164("4930123456")).unwrap().len(), 160);
     opened.close();
 }
+
+#[test]
+fn records_that_the_engine_keeps_in_files_of_their_own_are_synced_and_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    let long = |n: usize, round: usize| Contact {
+        note: Some(format!("{round}{n:03}").repeat(4000)),
+        ..contact(&format!("id-{n}"), "Long", &["4930123456"])
+    };
+    for round in 0..3 {
+        (0..60).for_each(|n| drop(opened.put(&long(n, round))));
+    }
+    let blobs = std::fs::read_dir(dir.path().join("blobs")).unwrap().count();
+    assert!(blobs > 0, "records of 16 kB don't fit into a page");
+    assert_eq!(opened.shared.durable.engine.synced_blobs(), blobs);
+    opened.close();
+    let opened = Opened::open(dir.path());
+    assert!((0..60).all(|n| opened.contact("t", &format!("id-{n}")).unwrap().unwrap().1 == long(n, 2)));
+    opened.close();
+}
