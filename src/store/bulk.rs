@@ -8,11 +8,16 @@ use super::{Store, StoreError, key};
 use crate::directory::{Contact, check_id};
 use crate::routing::check_tenant_id;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 /// Bytes that one bulk change may hold in memory.
 const BULK_BYTES_MAX: usize = 3 * 1024 * 1024 * 1024;
 /// Blocks that are handed to the writer at once.
 const BLOCKS_PER_JOB: usize = 32;
+
+/// The pause after each handing over. Writing is the kernel's work, which no scheduling class holds back; in small pieces
+/// with room between them it leaves the processors to calls (a million contacts take some two seconds longer).
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// How often an import is put together anew because another one of the tenant was faster.
 const TRIES_MAX: usize = 5;
@@ -266,6 +271,7 @@ impl Stage<'_> {
             let store = &self.bulk.store;
             store.send(Job::Stage { tenant: self.bulk.tenant.clone(), generation: self.generation, blocks, reply })?;
             answer.recv().map_err(|_| StoreError::Closed)??;
+            std::thread::sleep(PAUSE);
         }
         Ok(())
     }
