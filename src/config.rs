@@ -153,16 +153,17 @@ impl Config {
         let file: File = toml::from_str(&source.text).map_err(|error| toml_error(&source, &error))?;
         let dial = dial(&source, &file.dial)?;
         let tenants = tenants(&source, &file.tenant, &dial)?;
-        let agi = match (overrides.agi, &file.agi) {
-            (Some(address), _) => address,
-            (None, Some(text)) => text.get_ref().parse().map_err(|_| {
+        // what the file says is read even if a flag beats it: a mistake in it would show on the day the flag is left out
+        let agi_in_file = match &file.agi {
+            Some(text) => Some(text.get_ref().parse().map_err(|_| {
                 source.at(
                     text,
                     format!("agi = {:?} is no address; write host and port in numbers, such as \"127.0.0.1:4573\"", text.get_ref()),
                 )
-            })?,
-            (None, None) => SocketAddr::from(([127, 0, 0, 1], 4573)),
+            })?),
+            None => None,
         };
+        let agi = overrides.agi.or(agi_in_file).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4573)));
         let data = overrides.data.or(file.data).unwrap_or_else(home_data);
         Ok(Config {
             admin: overrides.admin.or(file.admin).unwrap_or_else(|| data.join("strowger.sock")),
@@ -231,12 +232,11 @@ fn limited<T: PartialOrd + Copy + std::fmt::Display>(
 ) -> Result<Option<T>, ConfigError> {
     let what = |value: T| format!("{key} = {value} is not between {} and {}", range.start(), range.end());
     match (flag, file) {
+        (_, Some(span)) if !range.contains(span.get_ref()) => Err(source.at(span, what(*span.get_ref()))),
         (Some(value), _) if !range.contains(&value) => {
             Err(ConfigError { place: format!("--{}", key.replace('_', "-")), what: what(value) })
         }
-        (Some(value), _) => Ok(Some(value)),
-        (None, Some(span)) if !range.contains(span.get_ref()) => Err(source.at(span, what(*span.get_ref()))),
-        (None, file) => Ok(file.map(|f| *f.get_ref())),
+        (flag, file) => Ok(flag.or(file.map(|f| *f.get_ref()))),
     }
 }
 

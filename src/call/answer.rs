@@ -67,6 +67,10 @@ impl Answerer {
             );
             return Answer { decision: refusal(None, Status::Error, Reason::BadRequest), tenant: None };
         };
+        if wrong.is_some() && ask.tenant == DEFAULT_TENANT && self.tenants.len() > 1 {
+            tracing::warn!(call_id = shown(&ask.call_id), "a parameter was wrong, maybe the tenant's; the dialplan's default applied");
+            return Answer { decision: refusal(None, Status::Error, Reason::BadRequest), tenant: None };
+        }
         let question = match Question::read(&ask.text(), &tenant.plan) {
             Ok(question) if wrong.is_none() => question,
             read => {

@@ -60,7 +60,7 @@ fn contact_ls(global: &Global, from: String, limit: Option<usize>) -> Result<Exi
         for contact in &contacts {
             if global.json {
                 // one object a line: a million of them need no million in memory
-                text.push_str(&serde_json::to_string(contact).expect("a view is always JSON"));
+                text.push_str(&print::json_line(contact));
                 text.push('\n');
             } else {
                 let numbers: Vec<_> = contact.numbers.iter().map(|n| n.number.as_str()).collect();

@@ -75,7 +75,7 @@ pub(super) fn explain(global: &Global, args: &ExplainArgs) -> Result<Exit, Failu
         withheld: args.withheld,
     };
     let Reply::Explained(view) = Backend::look(global)?.ask(request)? else { return Err(unexpected()) };
-    let found = view.decision.get("status").and_then(|s| s.as_str()) == Some("found");
+    let found = matches!(view.decision.get("status").and_then(|s| s.as_str()), Some("found" | "ok"));
     if global.json {
         print::json(&view)
     } else {

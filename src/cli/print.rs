@@ -25,7 +25,25 @@ pub(super) fn announce(text: &str) {
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl serde::Serialize) {
     // views are plain data: strings, numbers, lists and maps with text keys
-    line(&serde_json::to_string_pretty(value).expect("a view is always JSON"));
+    line(&harmless_json(&serde_json::to_string_pretty(value).expect("a view is always JSON")));
+}
+
+/// A value as JSON on one line.
+pub(super) fn json_line(value: &impl serde::Serialize) -> String {
+    harmless_json(&serde_json::to_string(value).expect("a view is always JSON"))
+}
+
+/// The same JSON, with what a terminal would act upon written as `\uXXXX`. The library does so below 0x20 only.
+fn harmless_json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts_on_a_terminal(c) && c != '\n' {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// Says how far a long command is.
@@ -39,14 +57,16 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "strowger: {}", shown_lines(text));
 }
 
-/// A text on one line, with nothing in it that a terminal would act upon: controls, and the marks that turn the
-/// direction of writing.
+/// Controls, and the marks that turn the direction of writing.
+fn acts_on_a_terminal(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// A text on one line, with nothing in it that a terminal would act upon.
 pub(super) fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-        {
+        if acts_on_a_terminal(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
@@ -92,5 +112,9 @@ mod tests {
         assert_eq!(shown("Eve\u{1b}[2J\nroot\u{202e}x"), "Eve\\u{1b}[2J\\nroot\\u{202e}x");
         assert_eq!(shown("Bäckerei Groß"), "Bäckerei Groß");
         assert_eq!(shown_bytes(b"M\xfcller"), "M\u{fffd}ller");
+        let name = "Eve\u{9b}2J\u{7f}\u{202e}\n\"ß";
+        let json = json_line(&name);
+        assert_eq!(json, r#""Eve\u009b2J\u007f\u202e\n\"ß""#);
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), name);
     }
 }

@@ -49,7 +49,7 @@ impl Client {
                 stream.set_write_timeout(Some(REPLY_WAIT_MAX)).map_err(|e| ClientError::Refused(name(), e))?;
                 Ok(Client { stream })
             }
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused) => {
                 Err(ClientError::NoServer(path.display().to_string()))
             }
             Err(e) => Err(ClientError::Refused(path.display().to_string(), e)),

@@ -1,13 +1,17 @@
 //! Logs go through a bounded queue to a thread of their own: a stderr that nobody reads loses lines, which are
 //! counted, and never holds up a call.
 
+use super::threads::{Priority, spawn};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// Lines that may wait to be written; the next ones are dropped and counted.
 const LINES_MAX: usize = 8192;
+/// How long the last lines may take to be written.
+const END_WAIT_MAX: Duration = Duration::from_millis(1500);
 
 /// Where lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +22,27 @@ pub enum LogTarget {
     Nowhere,
 }
 
-/// Keeps the log going; what waits is written when it is dropped.
+/// Keeps the log going; what waits is written when it is dropped, as far as somebody reads it.
 pub struct LogGuard {
-    _worker: WorkerGuard,
+    worker: Option<WorkerGuard>,
     /// How many lines were dropped so far.
     pub dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        let worker = self.worker.take();
+        let (done, ended) = mpsc::channel();
+        // where nobody reads, the library says on standard output that it gave up, and panics if that is closed: a
+        // thread of its own may
+        let spawned = spawn("log-end", Priority::Normal, move || {
+            drop(worker);
+            let _ = done.send(());
+        });
+        if spawned.is_ok() {
+            let _ = ended.recv_timeout(END_WAIT_MAX);
+        }
+    }
 }
 
 /// Starts the log of this process.
@@ -50,5 +70,5 @@ pub fn start(filter: &str, target: LogTarget) -> Result<LogGuard, String> {
         let what = what.or_else(|| panic.payload().downcast_ref::<String>().cloned()).unwrap_or_default();
         tracing::error!(place, what, "a bug: something panicked; what it was doing was given up, everything else goes on");
     }));
-    Ok(LogGuard { _worker: worker, dropped: Arc::new(move || counter.dropped_lines() as u64) })
+    Ok(LogGuard { worker: Some(worker), dropped: Arc::new(move || counter.dropped_lines() as u64) })
 }

@@ -2,7 +2,7 @@
 
 use super::ContactDraft;
 use crate::nearest::did_you_mean;
-use std::io::Read;
+use std::io::{self, Chain, Read};
 use thiserror::Error;
 
 /// The columns that are understood. `number` and `label` may be numbered: `number2`, `label2`.
@@ -56,12 +56,38 @@ enum Column {
 
 /// Reads contacts out of a CSV.
 pub struct CsvContacts<R> {
-    reader: csv::Reader<R>,
+    // the line end behind it makes a last line without one like all others, when lines are counted
+    reader: csv::Reader<Chain<LineEnds<R>, &'static [u8]>>,
     columns: Vec<Column>,
     names: Vec<String>,
-    record: csv::StringRecord,
-    /// The reader leaves the `\n` of a `\r\n` for the next record, and counts that record as if it began on the line before.
-    lines_behind: u64,
+    record: csv::ByteRecord,
+}
+
+/// Makes CRLF and CR the line feeds that lines are counted by: the reader leaves the `\n` of a `\r\n` for the next record,
+/// and counts no CR at all.
+struct LineEnds<R> {
+    file: R,
+    after_cr: bool,
+}
+
+impl<R: Read> Read for LineEnds<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.file.read(buffer)?;
+            let mut kept = 0;
+            for at in 0..read {
+                let byte = buffer[at];
+                if !(byte == b'\n' && self.after_cr) {
+                    buffer[kept] = if byte == b'\r' { b'\n' } else { byte };
+                    kept += 1;
+                }
+                self.after_cr = byte == b'\r';
+            }
+            if kept > 0 || read == 0 {
+                return Ok(kept);
+            }
+        }
+    }
 }
 
 impl<R: Read> CsvContacts<R> {
@@ -70,8 +96,8 @@ impl<R: Read> CsvContacts<R> {
     /// # Errors
     /// [`CsvError`] where it isn't one.
     pub fn new(file: R) -> Result<CsvContacts<R>, CsvError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-        let header = reader.headers().map_err(|e| row_error(&e, 1, 0))?.clone();
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(LineEnds { file, after_cr: false }.chain(&b"\n"[..]));
+        let header = reader.headers().map_err(|e| row_error(&e, 1))?.clone();
         let names: Vec<String> = header.iter().map(|n| n.trim_start_matches('\u{feff}').trim().to_ascii_lowercase()).collect();
         let mut columns = Vec::with_capacity(names.len());
         for (at, name) in names.iter().enumerate() {
@@ -89,8 +115,7 @@ impl<R: Read> CsvContacts<R> {
                 return Err(CsvError::Missing(name));
             }
         }
-        let lines_behind = u64::from(reader.position().line() == 1);
-        Ok(CsvContacts { reader, columns, names, record: csv::StringRecord::new(), lines_behind })
+        Ok(CsvContacts { reader, columns, names, record: csv::ByteRecord::new() })
     }
 
     /// The file's name and place of a field that a contact was refused for: (`number2`, 4).
@@ -116,15 +141,23 @@ impl<R: Read> CsvContacts<R> {
     /// [`CsvError::Row`].
     pub fn next_row(&mut self) -> Result<Option<(u64, ContactDraft)>, CsvError> {
         let line = self.reader.position().line();
-        if !self.reader.read_record(&mut self.record).map_err(|e| row_error(&e, line, self.lines_behind))? {
+        if !self.reader.read_byte_record(&mut self.record).map_err(|e| row_error(&e, line))? {
             return Ok(None);
         }
-        // the line that the record began at, also behind blank ones and fields of several lines
-        let row = self.record.position().map_or(line, csv::Position::line) + self.lines_behind;
+        // the line that the record began at: counted back from its end, because the reader's own count begins at the
+        // blank lines in front of it
+        let inside = self.record.as_slice().iter().filter(|b| **b == b'\n').count() as u64;
+        let row = self.reader.position().line().saturating_sub(inside + 1).max(line);
+        if self.record.len() != self.columns.len() {
+            let (len, expected) = (self.record.len(), self.columns.len());
+            let what = format!("{len} columns where the header has {expected}; put texts that hold a comma in double quotes");
+            return Err(CsvError::Row { row, what });
+        }
         let mut draft = ContactDraft::default();
         let mut numbers: Vec<(usize, String)> = Vec::new();
         let mut labels: Vec<(usize, String)> = Vec::new();
-        for (at, (column, text)) in self.columns.iter().zip(self.record.iter()).enumerate() {
+        for (at, (column, bytes)) in self.columns.iter().zip(self.record.iter()).enumerate() {
+            let text = std::str::from_utf8(bytes).map_err(|_| CsvError::Row { row, what: not_utf8(at) })?.trim();
             if text.is_empty() {
                 continue;
             }
@@ -173,18 +206,17 @@ fn column(name: &str) -> Option<Column> {
     }
 }
 
-fn row_error(error: &csv::Error, line: u64, lines_behind: u64) -> CsvError {
-    let row = error.position().map_or(line, csv::Position::line) + lines_behind;
+fn row_error(error: &csv::Error, line: u64) -> CsvError {
+    let row = error.position().map_or(line, csv::Position::line);
     let what = match error.kind() {
-        csv::ErrorKind::Utf8 { err, .. } => {
-            format!("column {} isn't UTF-8; save the file as UTF-8 (in a spreadsheet: \"CSV UTF-8\")", err.field() + 1)
-        }
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("{len} columns where the header has {expected_len}; put texts that hold a comma in double quotes")
-        }
+        csv::ErrorKind::Utf8 { err, .. } => not_utf8(err.field()),
         other => format!("{other:?}"),
     };
     CsvError::Row { row, what }
+}
+
+fn not_utf8(column: usize) -> String {
+    format!("column {} isn't UTF-8; save the file as UTF-8 (in a spreadsheet: \"CSV UTF-8\")", column + 1)
 }
 
 #[cfg(test)]
@@ -221,6 +253,14 @@ mod tests {
         csv.next_row().unwrap();
         let error = csv.next_row().expect_err("Latin-1").to_string();
         assert!(error.contains("row 3: column 1 isn't UTF-8"), "{error}");
+        let rows = |text: &str| all(text).unwrap().iter().map(|(row, _)| *row).collect::<Vec<_>>();
+        for end in ["\n", "\r\n", "\r"] {
+            for last in ["", end] {
+                let text = "name,number\na,1\n\nb,\"\n2\n\"\n\nc,3".replace('\n', end) + last;
+                assert_eq!(rows(&text), [2, 4, 8], "{text:?}");
+            }
+        }
+        assert!(all("name,number\n\n\na,1,2").expect_err("three columns").to_string().contains("row 4: 3 columns"));
         let csv = CsvContacts::new(&b"name,number,number2\n"[..]).unwrap();
         assert_eq!(csv.column_of("number", Some(1)), Some(("number2", 3)));
     }

@@ -17,7 +17,7 @@ mod trace;
 pub use decide::{decide, fallback_decision, refusal};
 pub use decision::{CallerName, Decision, Reason, Status};
 pub use question::{Caller, Outcome, Question, QuestionError, QuestionText, Request};
-pub use route::{Action, Prefix, Route, RouteKey, STEPS_MAX, Step, StepError, TARGETS_MAX};
+pub use route::{Action, Prefix, Route, RouteKey, STEP_KINDS, STEPS_MAX, Step, StepError, TARGETS_MAX};
 pub use screening::{List, Screen, ScreenKey};
 pub use step_token::{HOPS_MAX, StepToken, TOKEN_BYTES_MAX, TokenError};
 pub use tenant::{

@@ -1,0 +1,263 @@
+//! The floors of ARCHITECTURE.md, read from the source: imports go down only, and what there is none of isn't there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use strowger::number::NumberPlan;
+use strowger::routing::render::VARIABLES;
+use strowger::routing::{Request, Step};
+
+/// Which module may name which, from the ground up. A module that isn't here may not exist.
+const ALLOWED: &[(&str, &[&str], &str)] = &[
+    ("stats", &[], "counters know nothing"),
+    ("clock", &[], "nor does the time"),
+    ("nearest", &[], "nor does a suggestion"),
+    ("wire", &[], "bytes and messages: no number, no clock, no domain"),
+    ("number", &[], "what a number is depends on nobody"),
+    ("directory", &["nearest", "number"], "contacts are known by their numbers"),
+    ("routing", &["nearest", "number"], "decisions ask a trait for data, and so know no store"),
+    ("store", &["clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
+    ("call", &["clock", "stats", "number", "routing", "store", "wire"], "live calls; never control"),
+    ("control", &["nearest", "number", "directory", "routing", "store"], "administrators; never call"),
+    ("play", &["wire"], "the switch's side over a socket; knows no server"),
+    ("config", &["nearest", "number", "routing"], "tenants, templates and fallbacks are configured"),
+    ("daemon", &["clock", "routing", "store", "call", "control", "config"], "puts the planes together, and hands both the tenants"),
+    (
+        "cli",
+        &["clock", "number", "directory", "routing", "store", "call", "control", "play", "config", "daemon"],
+        "the top: every verb's part",
+    ),
+];
+
+/// The longest file, in lines.
+const LINES_MAX: usize = 500;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below a directory.
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// A file of src: its path from there, its module on the top level, and its text without comments and tests.
+struct Source {
+    path: String,
+    module: String,
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let source = |file: PathBuf| {
+        let path = file.strip_prefix(&src).unwrap().display().to_string();
+        let module = path.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let test = name == "tests.rs" || name.ends_with("_tests.rs") || path.contains("/tests/");
+        Source { code: if test { String::new() } else { without_tests(&std::fs::read_to_string(&file).unwrap()) }, module, path }
+    };
+    let sources: Vec<Source> = rust_files(&src).into_iter().map(source).collect();
+    assert!(sources.len() > 40, "the source isn't where it was");
+    sources
+}
+
+/// The text without comment lines and without the module of tests that ends a file.
+fn without_tests(text: &str) -> String {
+    let mut code = String::new();
+    for line in text.lines() {
+        if line == "mod tests {" {
+            break;
+        }
+        if !line.trim_start().starts_with("//") {
+            code.push_str(line);
+            code.push('\n');
+        }
+    }
+    code
+}
+
+/// The words that follow `crate::`, those in braces too.
+fn named_modules(code: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        let word = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+        match rest.strip_prefix('{') {
+            Some(group) => {
+                let (mut depth, mut part) = (0, String::new());
+                for c in group.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => drop(named.insert(word(&std::mem::take(&mut part)))),
+                        c => part.push(c),
+                    }
+                }
+                named.insert(word(&part));
+            }
+            None => drop(named.insert(word(rest))),
+        }
+    }
+    named.remove("");
+    named
+}
+
+/// Where files other than the excepted ones say one of the words.
+fn who_says(words: &[&str], except: impl Fn(&Source) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|s| !except(s)) {
+        for line in source.code.lines().filter(|l| words.iter().any(|w| l.contains(w))) {
+            found.push(format!("{}: {}", source.path, line.trim()));
+        }
+    }
+    found
+}
+
+const NOBODY: Vec<String> = Vec::new();
+
+#[test]
+fn imports_go_down_only() {
+    let allowed: BTreeMap<&str, &[&str]> = ALLOWED.iter().map(|(module, below, _)| (*module, *below)).collect();
+    let mut used: BTreeSet<(String, String)> = BTreeSet::new();
+    for source in sources().iter().filter(|s| !matches!(s.path.as_str(), "lib.rs" | "main.rs")) {
+        let below =
+            allowed.get(source.module.as_str()).unwrap_or_else(|| panic!("{} stands on no floor; give it one in ALLOWED", source.path));
+        for named in named_modules(&source.code).into_iter().filter(|n| *n != source.module) {
+            assert!(below.contains(&named.as_str()), "{} names crate::{named}, which {} may not", source.path, source.module);
+            used.insert((source.module.clone(), named));
+        }
+    }
+    for (module, below, _) in ALLOWED {
+        let place = |name: &str| ALLOWED.iter().position(|(m, ..)| *m == name).unwrap_or_else(|| panic!("{name} is no module"));
+        for named in *below {
+            assert!(place(named) < place(module), "{module} stands below {named}, and may not name it");
+            assert!(
+                used.contains(&((*module).to_owned(), (*named).to_owned())),
+                "{module} no longer names {named}: take it out of ALLOWED"
+            );
+        }
+    }
+    // nothing gets around the list by a path of its own
+    assert_eq!(who_says(&["use strowger::", "extern crate"], |s| s.path == "main.rs"), NOBODY);
+    let upwards = |s: &Source| s.path.matches('/').count() > 1;
+    assert_eq!(who_says(&["super::super::"], upwards), NOBODY, "two floors up is another module: say crate::");
+}
+
+#[test]
+fn calls_and_administrators_never_meet() {
+    for (module, other) in
+        [("call", "control"), ("control", "call"), ("call", "daemon"), ("wire", "routing"), ("routing", "store"), ("play", "call")]
+    {
+        let named = sources().iter().filter(|s| s.module == module).any(|s| named_modules(&s.code).contains(other));
+        assert!(!named, "{module} names {other}");
+    }
+}
+
+#[test]
+fn only_one_file_names_sled() {
+    assert_eq!(who_says(&["sled::", "sled;", "use sled"], |s| s.path == "store/engine.rs"), NOBODY);
+    // what blocks every reader in the process, or can hang, is used by nobody at all
+    assert_eq!(who_says(&["sled::Batch", "apply_batch", ".transaction(", "flush_async", "TransactionalTree"], |_| false), NOBODY);
+}
+
+#[test]
+fn only_the_daemon_starts_threads() {
+    // play is a client's tool that paces its load by one thread
+    let may = |s: &Source| s.module == "daemon" || s.path == "play/load.rs";
+    assert_eq!(who_says(&["thread::spawn", "thread::Builder", "Builder::new().name", "thread::scope", "rayon::"], may), NOBODY);
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    let words = ["println!", "eprintln!", "print!(", "eprint!(", "dbg!", "stdout()"];
+    assert_eq!(who_says(&words, |s| s.module == "cli"), NOBODY);
+    assert_eq!(who_says(&["stderr()"], |s| s.module == "cli" || s.path == "daemon/log.rs"), NOBODY);
+    assert_eq!(who_says(&["process::exit"], |s| s.path == "cli/print.rs"), NOBODY);
+}
+
+#[test]
+fn wire_and_routing_have_no_clock_no_socket_and_no_chance() {
+    let words = ["Instant", "SystemTime", "std::net", "tokio::net", "std::fs", "std::env", "rand::", "thread::sleep", "async fn", ".await"];
+    assert_eq!(who_says(&words, |s| !matches!(s.module.as_str(), "wire" | "routing" | "number" | "stats")), NOBODY);
+    // there is one clock for everything that is stored or decided by it
+    assert_eq!(who_says(&["SystemTime::now"], |s| s.path == "clock.rs"), NOBODY);
+}
+
+#[test]
+fn a_call_has_no_way_to_the_writer() {
+    let words = [".edit(", ".bulk(", "Edit::", "Store::open", "Desk"];
+    assert_eq!(who_says(&words, |s| s.module != "call"), NOBODY);
+}
+
+#[test]
+fn nothing_but_tests_unwraps_and_nothing_is_unsafe() {
+    assert_eq!(who_says(&[".unwrap()", ".unwrap_err()", "todo!", "unimplemented!"], |_| false), NOBODY);
+    assert_eq!(who_says(&["unsafe ", "unsafe{"], |_| false), NOBODY);
+    // an `expect` names its invariant
+    let mut silent = who_says(&[".expect("], |_| false);
+    silent.retain(|line| line.split(".expect(").skip(1).any(|rest| rest.starts_with("\"\"")));
+    assert_eq!(silent, NOBODY);
+}
+
+#[test]
+fn a_file_fits_in_the_head() {
+    let files = rust_files(&root().join("src")).into_iter().chain(rust_files(&root().join("tests")));
+    for file in files {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", file.display());
+    }
+}
+
+#[test]
+fn the_dialplan_of_asterisk_is_in_step_with_the_code() {
+    let text = std::fs::read_to_string(root().join("dialplan/asterisk/strowger.conf")).unwrap();
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with(';')).map(|line| format!("{line}\n")).collect();
+    // all that an answer sets is cleared before the question, so that nothing is left of an earlier one
+    let cleared = code.lines().find(|line| line.contains("STROWGER_STATUS=,")).expect("one line clears");
+    for name in VARIABLES {
+        assert!(
+            cleared.contains(&format!("STROWGER_{name}=,")) || cleared.contains(&format!("STROWGER_{name}=)")),
+            "STROWGER_{name} isn't cleared"
+        );
+    }
+    // no variable is read that no answer sets; the settings are the administrator's
+    let settings = ["AGENT", "TENANT", "ARGS"];
+    for name in code.split("STROWGER_").skip(1) {
+        let name: String = name.chars().take_while(|c| c.is_ascii_uppercase()).collect();
+        assert!(VARIABLES.contains(&name.as_str()) || settings.contains(&name.as_str()), "STROWGER_{name} is sent by nobody");
+    }
+    // every request that is asked is one; `outbound` is documented and comes later
+    let requests: Vec<&str> = code.split("strowger_request)=").skip(1).map(|rest| rest.split([',', ')', '\n']).next().unwrap()).collect();
+    assert!(requests.contains(&"route") && requests.contains(&"name"), "{requests:?}");
+    for request in requests {
+        assert!(Request::NAMES.contains(&request) || request == "outbound", "{request} is no request");
+        assert!(request == "outbound" || Request::from_name(request).is_some_and(|r| r.name() == request));
+    }
+    // every parameter that is sent is understood
+    for parameter in ["to=", "tenant=", "step=", "status="] {
+        assert!(code.contains(&format!(",{parameter}")), "{parameter} isn't sent");
+        assert!(strowger::call::PARAMETERS.contains(&parameter.trim_end_matches('=')));
+    }
+    // every action has its place; `continue` goes back to the dialplan's own default
+    let steps =
+        ["dial:101", "voicemail:1", "queue:q", "conference:1", "playback:p", "goto:c,e,1", "busy", "congestion", "hangup", "continue"];
+    let plan = NumberPlan::new(None);
+    let words: BTreeSet<&str> = steps.iter().map(|text| Step::parse(text, &plan).unwrap().action.word()).collect();
+    let kinds: BTreeSet<&str> = strowger::routing::STEP_KINDS.iter().copied().collect();
+    assert_eq!(words, kinds, "an action is missing here");
+    for word in words.iter().filter(|w| **w != "continue") {
+        assert!(code.contains(&format!("exten => do_{word},1,")), "no place does {word}");
+    }
+    let done: BTreeSet<&str> = code.split("exten => do_").skip(1).map(|rest| rest.split(',').next().unwrap()).collect();
+    assert!(done.iter().all(|word| words.contains(word)), "{done:?}");
+}
