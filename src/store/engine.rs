@@ -149,8 +149,8 @@ impl Engine {
     }
 
     #[cfg(test)]
-    pub(super) fn synced_blobs(&self) -> usize {
-        self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner).len()
+    pub(super) fn has_synced_blob(&self, name: &std::ffi::OsStr) -> bool {
+        self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
     /// The pages that sled keeps in files of their own: there are few or none, and each is written once.

@@ -233,11 +233,14 @@ fn records_that_the_engine_keeps_in_files_of_their_own_are_synced_and_read_back(
         ..contact(&format!("id-{n}"), "Long", &["4930123456"])
     };
     for round in 0..3 {
-        (0..60).for_each(|n| drop(opened.put(&long(n, round))));
+        for n in 0..60 {
+            assert!(opened.put(&long(n, round)).changed);
+        }
     }
-    let blobs = std::fs::read_dir(dir.path().join("blobs")).unwrap().count();
-    assert!(blobs > 0, "records of 16 kB don't fit into a page");
-    assert_eq!(opened.shared.durable.engine.synced_blobs(), blobs);
+    let blobs: Vec<_> = std::fs::read_dir(dir.path().join("blobs")).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert!(!blobs.is_empty(), "records of 16 kB don't fit into a page");
+    // the engine may have removed some since; one that is there and isn't synced would be lost in a power cut
+    assert!(blobs.iter().all(|name| opened.shared.durable.engine.has_synced_blob(name)), "{blobs:?}");
     opened.close();
     let opened = Opened::open(dir.path());
     assert!((0..60).all(|n| opened.contact("t", &format!("id-{n}")).unwrap().unwrap().1 == long(n, 2)));
