@@ -59,18 +59,15 @@ impl Answerer {
 
     /// Answers, with a decision whatever happens. What has to be waited for is waited for until the budget is spent.
     pub async fn answer(&self, ask: &Ask, wrong: Option<&BadParameter>) -> Answer<'_> {
-        let Some(tenant) = self.tenants.get(&ask.tenant) else {
+        let Some(tenant) = self.tenant_of(ask, wrong) else {
             tracing::warn!(
                 call_id = shown(&ask.call_id),
                 tenant = shown(&ask.tenant),
-                "a question named an unknown tenant; the dialplan's default applied"
+                why = wrong.map(ToString::to_string),
+                "a question's tenant is unknown; the dialplan's default applied"
             );
             return Answer { decision: refusal(None, Status::Error, Reason::BadRequest), tenant: None };
         };
-        if wrong.is_some() && ask.tenant == DEFAULT_TENANT && self.tenants.len() > 1 {
-            tracing::warn!(call_id = shown(&ask.call_id), "a parameter was wrong, maybe the tenant's; the dialplan's default applied");
-            return Answer { decision: refusal(None, Status::Error, Reason::BadRequest), tenant: None };
-        }
         let question = match Question::read(&ask.text(), &tenant.plan) {
             Ok(question) if wrong.is_none() => question,
             read => {
@@ -98,9 +95,16 @@ impl Answerer {
         Answer { decision, tenant: Some(tenant) }
     }
 
+    /// Whose question it is. A wrong parameter may have been a misspelt `tenant`: where there are several, a question that
+    /// names none is then nobody's, and another's phones don't ring.
+    fn tenant_of(&self, ask: &Ask, wrong: Option<&BadParameter>) -> Option<&Tenant> {
+        let unsure = wrong.is_some() && ask.tenant == DEFAULT_TENANT && self.tenants.len() > 1;
+        if unsure { None } else { self.tenants.get(&ask.tenant) }
+    }
+
     /// The answer of a session that isn't served. Nothing is waited for.
-    pub fn refuse(&self, ask: &Ask, reason: Reason) -> Answer<'_> {
-        let tenant = self.tenants.get(&ask.tenant);
+    pub fn refuse(&self, ask: &Ask, wrong: Option<&BadParameter>, reason: Reason) -> Answer<'_> {
+        let tenant = self.tenant_of(ask, wrong);
         let decision = match tenant {
             Some(tenant) => {
                 let question = Question::read(&ask.text(), &tenant.plan).unwrap_or_else(|both| both.0);

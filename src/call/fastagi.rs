@@ -88,8 +88,8 @@ pub(super) async fn session(
         Err(both) => (both.0, Some(both.1)),
     };
     let (answer, ending) = match admission {
-        Admission::Capacity => (answerer.refuse(&ask, Reason::Capacity), Ending::Capacity),
-        Admission::Draining => (answerer.refuse(&ask, Reason::Draining), Ending::Draining),
+        Admission::Capacity => (answerer.refuse(&ask, wrong.as_ref(), Reason::Capacity), Ending::Capacity),
+        Admission::Draining => (answerer.refuse(&ask, wrong.as_ref(), Reason::Draining), Ending::Draining),
         Admission::Served => (answerer.answer(&ask, wrong.as_ref()).await, Ending::Answered),
     };
     if answer.decision.status == Status::Late {
@@ -102,6 +102,8 @@ pub(super) async fn session(
         Ok(Err(_)) => Ending::GoneAfterAnswer,
         Err(_) => Ending::Unconfirmed,
     };
+    // the call goes on when the connection is closed; what is left to do is no concern of its
+    drop(stream);
     tracing::info!(
         call_id = shown(&ask.call_id),
         request = shown(&ask.request),

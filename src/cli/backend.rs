@@ -6,10 +6,15 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Overrides};
 use crate::control::{Client, ClientError, Desk, Reply, Request};
 use crate::daemon::threads::{Priority, spawn};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often a store that another process has is tried, and the pause in between: a second in all.
+const LOCKED_LOOKS_MAX: u32 = 20;
+const LOCKED_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the global options say, for the configuration. systemd names the state directory too.
 pub(super) fn overrides(global: &Global) -> Overrides {
@@ -41,12 +46,22 @@ impl Backend {
     /// The server if one runs, else the store itself.
     pub(super) fn open(global: &Global) -> Result<Backend, Failure> {
         let config = Config::load(overrides(global))?;
-        match Client::connect(&config.admin) {
-            Ok(client) => return Ok(Backend::Server(client)),
-            Err(ClientError::NoServer(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let (store, writer) = Store::open(&config.store_dir(), Arc::new(SystemClock))?;
+        let mut looks = 1;
+        let (store, writer) = loop {
+            match Client::connect(&config.admin) {
+                Ok(client) => return Ok(Backend::Server(client)),
+                Err(ClientError::NoServer(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match Store::open(&config.store_dir(), Arc::new(SystemClock)) {
+                // another command line has it for a moment, or a server that is just starting
+                Err(StoreError::Locked(_)) if looks < LOCKED_LOOKS_MAX => {
+                    looks += 1;
+                    std::thread::sleep(LOCKED_PAUSE);
+                }
+                opened => break opened?,
+            }
+        };
         let writer =
             spawn("writer", Priority::Normal, move || writer.run(false)).map_err(|e| Failure::new(Exit::Trouble, e.to_string()))?;
         let who = format!("uid {}", rustix::process::geteuid().as_raw());
