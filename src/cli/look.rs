@@ -111,7 +111,7 @@ pub(super) fn status(global: &Global) -> Result<Exit, Failure> {
 }
 
 fn status_text(view: &StatusView) -> String {
-    let endings: Vec<_> = view.endings.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
+    let endings: Vec<_> = view.planes.endings.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
     let snapshot = match view.snapshot_revision {
         Some(revision) => {
             format!("revision {revision}, {} contacts and {} edits in {} kB", view.contacts, view.overlay, view.directory_bytes / 1000)
@@ -120,16 +120,19 @@ fn status_text(view: &StatusView) -> String {
     };
     let mut rows = vec![
         vec!["version".to_owned(), format!("{} (process {})", view.version, view.pid)],
-        vec!["up".to_owned(), format!("{} s", view.uptime_seconds)],
+        vec!["up".to_owned(), format!("{} s", view.planes.uptime_seconds)],
     ];
-    rows.extend(view.listening.iter().map(|(what, place)| vec![what.clone(), place.clone()]));
+    rows.extend(view.planes.listening.iter().map(|(what, place)| vec![what.clone(), place.clone()]));
     rows.push(vec![
         "sessions".to_owned(),
-        format!("{} now; ended: {}", view.sessions, if endings.is_empty() { "none".to_owned() } else { endings.join(", ") }),
+        format!("{} now; ended: {}", view.planes.sessions, if endings.is_empty() { "none".to_owned() } else { endings.join(", ") }),
     ]);
     rows.push(vec![
         "trouble".to_owned(),
-        format!("{} late answers, {} failed accepts, {} log lines dropped", view.late, view.accept_errors, view.log_lines_dropped),
+        format!(
+            "{} late answers, {} failed accepts, {} log lines dropped",
+            view.planes.late, view.planes.accept_errors, view.planes.log_lines_dropped
+        ),
     ]);
     rows.push(vec![
         "store".to_owned(),

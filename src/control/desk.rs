@@ -2,7 +2,7 @@
 
 use super::import::Import;
 use super::request::{ListKey, Reply, Request, RouteWhich};
-use super::views::{ContactView, RouteView, ScreenView, StatusView};
+use super::views::{ContactView, PlaneStatus, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
 use crate::number::{Kind, Number, NumberPlan};
 use crate::routing::{List, Prefix, QuestionText, Route, RouteKey, STEPS_MAX, Screen, ScreenKey, Step, StepError, Tenant, Tenants};
@@ -11,25 +11,6 @@ use std::sync::Arc;
 
 /// Things on one page of a listing, at most: a page has to fit into a frame.
 const PAGE_MAX: usize = 1000;
-
-/// What the daemon tells of its other planes.
-#[derive(Debug, Clone, Default)]
-pub struct PlaneStatus {
-    /// Seconds since the start.
-    pub uptime_seconds: u64,
-    /// Where it listens.
-    pub listening: Vec<(String, String)>,
-    /// Sessions right now.
-    pub sessions: u64,
-    /// How sessions ended.
-    pub endings: Vec<(String, u64)>,
-    /// Answers that said `late`.
-    pub late: u64,
-    /// Failed `accept`s.
-    pub accept_errors: u64,
-    /// Dropped log lines.
-    pub log_lines_dropped: u64,
-}
 
 /// Where the desk learns of the other planes, without knowing them.
 pub type PlaneStatusSource = Arc<dyn Fn() -> PlaneStatus + Send + Sync>;
@@ -273,13 +254,7 @@ impl Desk {
         StatusView {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
-            uptime_seconds: planes.uptime_seconds,
-            listening: planes.listening,
-            sessions: planes.sessions,
-            endings: planes.endings,
-            late: planes.late,
-            accept_errors: planes.accept_errors,
-            log_lines_dropped: planes.log_lines_dropped,
+            planes,
             revision: store.revision,
             snapshot_revision: store.snapshot_revision,
             contacts: store.contacts,

@@ -13,11 +13,11 @@ mod server;
 mod views;
 
 pub use client::{Client, ClientError};
-pub use desk::{Desk, PlaneStatus, PlaneStatusSource};
+pub use desk::{Desk, PlaneStatusSource};
 pub use request::{ListKey, Reply, Request, RouteWhich};
 pub use sample::sample_requests;
 pub use server::{AdminServer, BindError};
-pub use views::{ContactView, DecisionView, ImportView, RouteView, RowError, ScreenView, StatusView};
+pub use views::{ContactView, DecisionView, ImportView, PlaneStatus, RouteView, RowError, ScreenView, StatusView};
 
 /// The largest frame on the admin socket, in bytes; an import comes in many.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;

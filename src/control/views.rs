@@ -162,13 +162,9 @@ pub struct ImportView {
     pub revision: Option<u64>,
 }
 
-/// How the server is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusView {
-    /// The program's version.
-    pub version: String,
-    /// The server's process.
-    pub pid: u32,
+/// What the daemon tells of its planes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaneStatus {
     /// Seconds since it started.
     pub uptime_seconds: u64,
     /// Where it listens: (`agi`, `127.0.0.1:4573`).
@@ -183,6 +179,18 @@ pub struct StatusView {
     pub accept_errors: u64,
     /// Log lines that were dropped because nobody read them.
     pub log_lines_dropped: u64,
+}
+
+/// How the server is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// The program's version.
+    pub version: String,
+    /// The server's process.
+    pub pid: u32,
+    /// What the daemon tells of its planes.
+    #[serde(flatten)]
+    pub planes: PlaneStatus,
     /// The store's revision.
     pub revision: u64,
     /// The revision that calls see; `null` while they read the disk.
