@@ -171,7 +171,7 @@ fn a_store_that_can_not_be_written_is_named_with_what_to_do() {
 /// Runs a command as `nobody`; `None` where the tests don't run as root and can't.
 fn as_nobody(place: &Place, arguments: &[&str]) -> Option<Said> {
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can become another user");
+        support::skipped("only root can become another user");
         return None;
     }
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -189,7 +189,7 @@ fn as_nobody(place: &Place, arguments: &[&str]) -> Option<Said> {
 fn the_store_of_another_user_is_left_alone_by_root_too() {
     let place = Place::with_sample(TENANTS);
     if !geteuid().is_root() {
-        eprintln!("skipped: only root can give files away");
+        support::skipped("only root can give files away");
         return;
     }
     chown_all(&place.data().join("store"), NOBODY);
