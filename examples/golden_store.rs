@@ -12,7 +12,7 @@ use strowger::store::Store;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = PathBuf::from(std::env::args().nth(1).ok_or("say in which directory")?);
     let (store, writer) = Store::open(&dir, Arc::new(FixedClock(store_1::AT_US)))?;
-    let writer = std::thread::spawn(move || writer.run(false));
+    let writer = std::thread::spawn(move || writer.run());
     store_1::make(&store)?;
     store.close();
     drop(store);

@@ -33,7 +33,7 @@ fn a_store_of_schema_1_is_read_value_by_value() {
     let dir = tempfile::tempdir().unwrap();
     unpack("store-1", dir.path());
     let (store, writer) = Store::open(&dir.path().join("store-1"), Arc::new(SystemClock)).unwrap();
-    let writer = std::thread::spawn(move || writer.run(true));
+    let writer = std::thread::spawn(move || writer.with_snapshot().run());
     while !store.snapshot_stands() {
         assert_eq!(store.status().failed, None);
         std::thread::sleep(Duration::from_millis(1));

@@ -48,7 +48,7 @@ fn opened(dir: &Path) -> (Store, std::thread::JoinHandle<()>) {
             other => break other.unwrap(),
         }
     };
-    (store, std::thread::spawn(move || writer.run(true)))
+    (store, std::thread::spawn(move || writer.with_snapshot().run()))
 }
 
 fn say(what: &str, seq: u64) {

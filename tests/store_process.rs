@@ -30,7 +30,7 @@ struct Opened {
 impl Opened {
     fn open(dir: &Path) -> Result<Opened, StoreError> {
         let (store, writer) = Store::open(dir, Arc::new(SystemClock))?;
-        let writer = std::thread::spawn(move || writer.run(true));
+        let writer = std::thread::spawn(move || writer.with_snapshot().run());
         while !store.snapshot_stands() {
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -11,6 +11,6 @@ mod request;
 mod stats;
 
 pub use answer::{Answer, Answerer, Delay};
-pub use plane::{CallPlane, Heartbeat, Limits, ShutdownLevel, bind};
+pub use plane::{CallPlane, CallThread, Heartbeat, Limits, ShutdownLevel, bind};
 pub use request::{Ask, BadParameter, PARAMETERS};
 pub use stats::{CallStats, Ending};

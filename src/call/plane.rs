@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 /// What is asked of the kernel as backlog; it gives `net.core.somaxconn` at most. A full one costs a caller 2 s.
@@ -113,31 +114,41 @@ impl Drop for Place {
     }
 }
 
-impl CallPlane {
-    /// Serves connections of a listener until told to stop; run it on a thread of its own.
+/// A call thread that is ready to turn: what it needs of the system it has, so that connections that come before its first
+/// turn can't take that away.
+pub struct CallThread {
+    runtime: Runtime,
+    listener: TcpListener,
+}
+
+impl CallThread {
+    /// Makes a runtime for a listener.
     ///
     /// # Errors
-    /// The runtime or the listener could not be set up.
-    pub fn run_thread(
-        self: &Arc<Self>,
-        listener: StdListener,
-        mut shutdown: watch::Receiver<ShutdownLevel>,
-        heartbeat: &Arc<Heartbeat>,
-    ) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(DISK_READERS_MAX).build()?;
-        runtime.block_on(async {
-            let listener = TcpListener::from_std(listener)?;
-            let beating = tokio::spawn(beat(heartbeat.clone()));
-            self.accept(&listener, &mut shutdown).await;
-            beating.abort();
-            Ok::<(), io::Error>(())
-        })?;
-        // sessions that wait for a dead peer are not waited for
-        runtime.shutdown_background();
-        heartbeat.ended.store(true, Ordering::Release);
-        Ok(())
+    /// The system has no descriptors to give.
+    pub fn new(listener: StdListener) -> io::Result<CallThread> {
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(DISK_READERS_MAX).build()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        Ok(CallThread { runtime, listener })
     }
 
+    /// Serves connections until told to stop; run it on a thread of its own.
+    pub fn run(self, plane: &Arc<CallPlane>, mut shutdown: watch::Receiver<ShutdownLevel>, heartbeat: &Arc<Heartbeat>) {
+        self.runtime.block_on(async {
+            let beating = tokio::spawn(beat(heartbeat.clone()));
+            plane.accept(&self.listener, &mut shutdown).await;
+            beating.abort();
+        });
+        // sessions that wait for a dead peer are not waited for
+        self.runtime.shutdown_background();
+        heartbeat.ended.store(true, Ordering::Release);
+    }
+}
+
+impl CallPlane {
     async fn accept(self: &Arc<Self>, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
         loop {
             tokio::select! {

@@ -62,8 +62,7 @@ impl Backend {
                 opened => break opened?,
             }
         };
-        let writer =
-            spawn("writer", Priority::Normal, move || writer.run(false)).map_err(|e| Failure::new(Exit::Trouble, e.to_string()))?;
+        let writer = spawn("writer", Priority::Normal, move || writer.run()).map_err(|e| Failure::new(Exit::Trouble, e.to_string()))?;
         let who = format!("uid {}", rustix::process::geteuid().as_raw());
         let desk = Desk::new(store.clone(), Arc::new(config.tenants), who, None);
         Ok(Backend::Own { desk: Box::new(desk), store, writer: Some(writer) })

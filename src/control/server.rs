@@ -16,6 +16,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 
 /// Administrators at once; more wait in the kernel.
@@ -36,7 +37,8 @@ pub enum BindError {
 
 /// The admin socket and what it serves.
 pub struct AdminServer {
-    listener: StdListener,
+    runtime: Runtime,
+    listener: UnixListener,
     path: PathBuf,
     store: Store,
     rules: Arc<Tenants>,
@@ -67,17 +69,18 @@ impl AdminServer {
         let listener = bound.map_err(failed)?;
         std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(AdminServer { listener, path: path.into(), store, rules, planes })
+        let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(4).build().map_err(failed)?;
+        let listener = {
+            let _inside = runtime.enter();
+            UnixListener::from_std(listener).map_err(failed)?
+        };
+        Ok(AdminServer { runtime, listener, path: path.into(), store, rules, planes })
     }
 
     /// Serves until told to stop; run it on a thread of its own.
-    ///
-    /// # Errors
-    /// The runtime could not be set up.
-    pub fn run(self, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
-        runtime.block_on(async {
-            let listener = UnixListener::from_std(self.listener)?;
+    pub fn run(self, mut stop: watch::Receiver<bool>) {
+        let listener = self.listener;
+        self.runtime.block_on(async {
             let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
             loop {
                 let accepted = tokio::select! {
@@ -103,11 +106,9 @@ impl AdminServer {
                     }
                 }
             }
-            Ok::<(), io::Error>(())
-        })?;
+        });
         let _ = std::fs::remove_file(&self.path);
-        runtime.shutdown_timeout(Duration::from_secs(5));
-        Ok(())
+        self.runtime.shutdown_timeout(Duration::from_secs(5));
     }
 }
 

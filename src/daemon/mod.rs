@@ -11,12 +11,12 @@ mod watchdog;
 
 pub use log::{LogGuard, LogTarget, start as start_log};
 
-use crate::call::{Answerer, CallPlane, CallStats, Delay, Ending, Heartbeat, Limits, ShutdownLevel, bind};
+use crate::call::{Answerer, CallPlane, CallStats, CallThread, Delay, Ending, Heartbeat, Limits, ShutdownLevel, bind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{AdminServer, BindError, Desk, PlaneStatus, PlaneStatusSource};
 use crate::routing::Tenants;
-use crate::store::{Store, StoreError, Writer};
+use crate::store::{Store, StoreError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -77,8 +77,8 @@ pub struct Server {
     rules: Arc<Tenants>,
     shutdown: watch::Sender<ShutdownLevel>,
     admin_stop: watch::Sender<bool>,
-    calls: Vec<JoinHandle<io::Result<()>>>,
-    admin_thread: JoinHandle<io::Result<()>>,
+    calls: Vec<JoinHandle<()>>,
+    admin_thread: JoinHandle<()>,
     writer: JoinHandle<()>,
 }
 
@@ -90,7 +90,9 @@ impl Server {
     pub fn start(config: &Config, options: Options, log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>) -> Result<Server, StartError> {
         let descriptors_max = limits::raise_open_files();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (store, writer) = open_in_background(config.store_dir(), clock.clone())?;
+        let (store, writer) = Store::open(&config.store_dir(), clock.clone())?;
+        // sled's own threads write an import's megabytes
+        threads::nice_those_named("sled");
         let listener = bind(config.agi).map_err(|error| listen_error(config.agi, error))?;
         let agi = listener.local_addr()?;
         for tenant in config.tenants.values() {
@@ -116,15 +118,21 @@ impl Server {
         });
         let planes = plane_status(&plane, agi, config.admin.clone(), log_lines_dropped);
         let admin = AdminServer::bind(&config.admin, store.clone(), rules.clone(), planes)?;
-        let writer = threads::spawn("writer", threads::Priority::Background, move || writer.run(true))?;
+        // the snapshot is wanted soon, also on a busy machine; edits can wait
+        let writer = threads::spawn("writer", threads::Priority::Low, move || {
+            let writer = writer.with_snapshot();
+            threads::lower_priority();
+            writer.run();
+        })?;
         let (shutdown, level) = watch::channel(ShutdownLevel::Run);
         let (admin_stop, stopping) = watch::channel(false);
         let heartbeats: Vec<Arc<Heartbeat>> = (0..config.call_threads).map(|_| Arc::default()).collect();
         let mut calls = Vec::with_capacity(config.call_threads);
         for (n, heartbeat) in heartbeats.iter().enumerate() {
-            let (plane, listener, level, heartbeat) = (plane.clone(), listener.try_clone()?, level.clone(), heartbeat.clone());
+            let (plane, level, heartbeat) = (plane.clone(), level.clone(), heartbeat.clone());
+            let turning = CallThread::new(listener.try_clone()?)?;
             let name = format!("call-{n}");
-            calls.push(threads::spawn(&name, threads::Priority::Normal, move || plane.run_thread(listener, level, &heartbeat))?);
+            calls.push(threads::spawn(&name, threads::Priority::Normal, move || turning.run(&plane, level, &heartbeat))?);
         }
         let admin_thread = threads::spawn("admin", threads::Priority::Background, move || admin.run(stopping))?;
         watchdog::start(heartbeats)?;
@@ -163,14 +171,12 @@ impl Server {
     /// nothing: the store is one that can be left at any moment.
     ///
     /// # Errors
-    /// A call thread that ended with one.
+    /// A call thread panicked.
     pub fn wait(self) -> io::Result<()> {
         let mut outcome = Ok(());
         for thread in self.calls {
-            match thread.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => outcome = Err(error),
-                Err(_) => outcome = Err(io::Error::other("a call thread panicked")),
+            if thread.join().is_err() {
+                outcome = Err(io::Error::other("a call thread panicked"));
             }
         }
         self.admin_stop.send_replace(true);
@@ -184,14 +190,6 @@ impl Server {
         }
         outcome
     }
-}
-
-/// Opens the store on a thread of low priority: sled starts its own threads there, and they inherit it. Otherwise they
-/// would write an import's megabytes at the calls' priority.
-fn open_in_background(dir: PathBuf, clock: Arc<dyn Clock>) -> Result<(Store, Writer), StartError> {
-    let opening = threads::spawn("open", threads::Priority::Background, move || Store::open(&dir, clock))?;
-    let opened = opening.join().map_err(|_| io::Error::other("the thread that opened the store panicked"))?;
-    Ok(opened?)
 }
 
 fn listen_error(address: SocketAddr, error: io::Error) -> StartError {

@@ -1,5 +1,6 @@
 //! Threads, named and with a priority.
 
+use rustix::process::Pid;
 use std::io;
 use std::thread::{Builder, JoinHandle};
 use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id};
@@ -9,12 +10,14 @@ use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedule
 pub enum Priority {
     /// As the system gives it: for calls.
     Normal,
-    /// Idle: for everything that no call waits for. Threads that such a thread starts inherit it.
+    /// nice 19: behind calls, and still turning on a machine that is busy with other things.
+    Low,
+    /// Idle: for what has all the time there is. Threads that such a thread starts inherit it.
     Background,
 }
 
-/// The nice value of background threads, where their policy can't be set. Lowering one's own priority needs no privilege.
-const BACKGROUND_NICE: i32 = 19;
+/// The nice value of threads behind calls. Lowering one's own priority needs no privilege.
+const LOW_NICE: i32 = 19;
 
 /// Starts a thread.
 ///
@@ -22,11 +25,33 @@ const BACKGROUND_NICE: i32 = 19;
 /// The system has none to give.
 pub fn spawn<T: Send + 'static>(name: &str, priority: Priority, work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
     Builder::new().name(name.to_owned()).spawn(move || {
-        if priority == Priority::Background {
-            lower_priority();
+        match priority {
+            Priority::Normal => {}
+            Priority::Low => nice(None),
+            Priority::Background => lower_priority(),
         }
         work()
     })
+}
+
+/// Puts a thread (`None`: the calling one) behind calls. On Linux a nice value belongs to a thread; one that can't be set
+/// costs speed, not calls.
+fn nice(thread: Option<Pid>) {
+    if let Err(error) = rustix::process::setpriority_process(thread, LOW_NICE) {
+        tracing::warn!(%error, "a background thread keeps its nice value");
+    }
+}
+
+/// Puts threads that a library started behind calls, by how their names begin.
+pub fn nice_those_named(prefix: &str) {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    for thread in threads {
+        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        let id = thread.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
+        if name.starts_with(prefix) && id.is_some() {
+            nice(id);
+        }
+    }
 }
 
 /// Gives the calling thread, and those that it starts from now on, the lowest priority that there is.
@@ -35,10 +60,7 @@ pub fn spawn<T: Send + 'static>(name: &str, priority: Priority, work: impl FnOnc
 /// hundredth of the calls took 8 times as long as alone where those threads had nice 19 (a running thread keeps the
 /// processor until its slice is over, whatever wakes), and 1.3 times with `SCHED_IDLE`, which gives way at once.
 pub fn lower_priority() {
-    // on Linux both belong to a thread; one that can't be set costs speed, not calls
-    if let Err(error) = rustix::process::setpriority_process(None, BACKGROUND_NICE) {
-        tracing::warn!(%error, "a background thread keeps its nice value");
-    }
+    nice(None);
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
         tracing::warn!(?error, "a background thread keeps its scheduling policy");

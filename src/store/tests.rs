@@ -30,7 +30,7 @@ impl Deref for Opened {
 impl Opened {
     fn try_open(dir: &Path) -> Result<Opened, StoreError> {
         let (store, writer) = Store::open(dir, Arc::new(FixedClock(1)))?;
-        let writer = std::thread::spawn(move || writer.run(true));
+        let writer = std::thread::spawn(move || writer.with_snapshot().run());
         Ok(Opened { store, writer })
     }
 

@@ -88,11 +88,17 @@ impl Writer {
         Writer { shared, jobs, revision, marked: revision, next_generation, begun, dead, retired, grown }
     }
 
-    /// Builds the snapshot, if calls will want one, and serves edits until the store is closed.
-    pub fn run(mut self, with_snapshot: bool) {
-        if with_snapshot && let Err(error) = self.build_snapshot() {
+    /// Builds the snapshot that calls read; not needed where there are none.
+    #[must_use]
+    pub fn with_snapshot(mut self) -> Writer {
+        if let Err(error) = self.build_snapshot() {
             self.shared.fail(&error);
         }
+        self
+    }
+
+    /// Serves edits until the store is closed.
+    pub fn run(mut self) {
         loop {
             let busy = !self.retired.is_empty() || !self.dead.is_empty() || !self.grown.is_empty() || self.marked != self.revision;
             let idle = match self.jobs.recv_timeout(if busy { IDLE } else { Duration::from_secs(3600) }) {
