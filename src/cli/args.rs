@@ -68,8 +68,8 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Show how the server is doing
     Status,
-    /// Check the configuration and print it as understood
-    Check,
+    /// Check the configuration and print it as understood, with the same flags and environment as serve
+    Check(ServeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -221,7 +221,7 @@ pub(super) struct ContactSetArgs {
 pub(super) struct ImportArgs {
     /// The file, or - for standard input
     pub(super) file: PathBuf,
-    /// Call the source this; a second import of the same source updates the first [default: the file's name]
+    /// Call the source this; a second import of the same source updates the first [default: the file's name without its ending]
     #[arg(long, value_name = "LABEL")]
     pub(super) source: Option<String>,
 }
@@ -275,7 +275,7 @@ pub(super) struct ScreenWhichArgs {
     /// All numbers that begin like this, such as +1900
     #[arg(long, value_name = "P")]
     pub(super) prefix: Option<String>,
-    /// Callers who withhold their number
+    /// Callers who withhold their number, or have none
     #[arg(long)]
     pub(super) anonymous: bool,
 }

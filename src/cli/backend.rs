@@ -39,6 +39,8 @@ pub(super) enum Backend {
         store: Store,
         /// Its writer.
         writer: Option<JoinHandle<()>>,
+        /// The data directory.
+        data: PathBuf,
     },
 }
 
@@ -65,7 +67,7 @@ impl Backend {
         let writer = spawn("writer", Priority::Normal, move || writer.run()).map_err(|e| Failure::new(Exit::Trouble, e.to_string()))?;
         let who = format!("uid {}", rustix::process::geteuid().as_raw());
         let desk = Desk::new(store.clone(), Arc::new(config.tenants), who, None);
-        Ok(Backend::Own { desk: Box::new(desk), store, writer: Some(writer) })
+        Ok(Backend::Own { desk: Box::new(desk), store, writer: Some(writer), data: config.data })
     }
 
     /// The same for a command that changes nothing, and so makes no store where there is none.
@@ -85,6 +87,14 @@ impl Backend {
     pub(super) fn server(global: &Global) -> Result<Backend, Failure> {
         let config = Config::load(overrides(global))?;
         Ok(Backend::Server(Client::connect(&config.admin)?))
+    }
+
+    /// The data directory, where no server runs over it.
+    pub(super) fn own_store(&self) -> Option<String> {
+        match self {
+            Backend::Server(_) => None,
+            Backend::Own { data, .. } => Some(data.display().to_string()),
+        }
     }
 
     /// Has a request carried out; a reply that says it wasn't is a failure.

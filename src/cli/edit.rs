@@ -99,7 +99,11 @@ fn contact_text(contact: &ContactView) -> String {
 /// Has an edit made and says so.
 fn edit(global: &Global, what: &str, request: Request) -> Result<Exit, Failure> {
     let removing = matches!(request, Request::ContactRm { .. } | Request::RouteRm { .. } | Request::ScreenRm { .. });
-    let Reply::Done { revision, existed, changed } = Backend::open(global)?.ask(request)? else { return Err(unexpected()) };
+    let mut backend = Backend::open(global)?;
+    let Reply::Done { revision, existed, changed, notes } = backend.ask(request)? else { return Err(unexpected()) };
+    for note in &notes {
+        print::note(&format!("note: {note}"));
+    }
     if global.json {
         print::json(&json!({ "revision": revision, "existed": existed, "changed": changed }));
         return Ok(Exit::Done);
@@ -111,6 +115,9 @@ fn edit(global: &Global, what: &str, request: Request) -> Result<Exit, Failure> 
         (false, true, true) => "replaced",
     };
     print::line(&format!("{} {done} (revision {revision})", print::shown(what)));
+    if let Some(place) = backend.own_store() {
+        print::note(&format!("note: no server runs over {place}; this went straight into the store there"));
+    }
     Ok(Exit::Done)
 }
 

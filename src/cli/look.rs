@@ -1,9 +1,10 @@
 //! `name`, `number show`, `explain`, `status` and `check`: looking without changing.
 
-use super::args::{ExplainArgs, Global, NameArgs, NumberVerb};
+use super::args::{ExplainArgs, Global, NameArgs, NumberVerb, ServeArgs};
 use super::backend::{Backend, overrides, unexpected};
 use super::exit::{Exit, Failure};
 use super::print;
+use super::serve::serve_overrides;
 use crate::config::Config;
 use crate::control::{DecisionView, Reply, Request, StatusView};
 use crate::number::{NumberPlan, describe};
@@ -143,8 +144,8 @@ fn status_text(view: &StatusView) -> String {
     print::columns(&rows)
 }
 
-pub(super) fn check(global: &Global) -> Result<Exit, Failure> {
-    let config = Config::load(overrides(global))?;
+pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
+    let config = Config::load(serve_overrides(global, args))?;
     let mut tenants: Vec<_> = config.tenants.values().collect();
     tenants.sort_by(|a, b| a.id.cmp(&b.id));
     let dial = &config.tenants["default"].asterisk;

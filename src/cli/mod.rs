@@ -43,6 +43,6 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Number(verb) => look::number(&global, verb),
         Command::Explain(args) => look::explain(&global, &args),
         Command::Status => look::status(&global),
-        Command::Check => look::check(&global),
+        Command::Check(args) => look::check(&global, &args),
     }
 }

@@ -8,15 +8,20 @@ use crate::config::{Config, Overrides};
 use crate::control::{Reply, sample_requests};
 use crate::daemon::{LogTarget, Options, Server, start_log};
 
-pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
-    let config = Config::load(Overrides {
+/// What flags and environment say, those of the server included.
+pub(super) fn serve_overrides(global: &Global, args: &ServeArgs) -> Overrides {
+    Overrides {
         agi: args.agi,
         answer_budget_ms: args.answer_budget_ms,
         sessions_max: args.sessions_max,
         call_threads: args.call_threads,
         log: args.log.clone(),
         ..overrides(global)
-    })?;
+    }
+}
+
+pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
+    let config = Config::load(serve_overrides(global, args))?;
     let log = start_log(&config.log, LogTarget::Stderr).map_err(|e| Failure::new(Exit::BadInput, e))?;
     let server = Server::start(&config, Options { signals: true, ..Options::default() }, log.dropped.clone())?;
     if args.sample {

@@ -27,6 +27,9 @@ pub enum ClientError {
     /// It went away.
     #[error("the server doesn't answer ({0}); what was asked may have been done or not, so look before you repeat it")]
     Gone(io::Error),
+    /// It is there and says nothing.
+    #[error("the server said nothing for {0} s; it is stopped, or very busy")]
+    Silent(u64),
     /// It said something else.
     #[error("the server's reply can't be read ({0}); use the command line of the server's version")]
     Strange(String),
@@ -67,7 +70,10 @@ impl Client {
         self.stream.set_read_timeout(Some(wait_max(request))).map_err(ClientError::Gone)?;
         self.stream.write_all(&length.to_be_bytes()).and_then(|()| self.stream.write_all(&body)).map_err(ClientError::Gone)?;
         let mut head = [0; 4];
-        self.stream.read_exact(&mut head).map_err(ClientError::Gone)?;
+        self.stream.read_exact(&mut head).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent(wait_max(request).as_secs()),
+            _ => ClientError::Gone(error),
+        })?;
         let length = u32::from_be_bytes(head) as usize;
         if length > FRAME_BYTES_MAX {
             return Err(ClientError::Strange(format!("{length} bytes")));

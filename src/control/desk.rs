@@ -85,7 +85,10 @@ impl Desk {
             Request::ContactLs { tenant, from_id, limit } => self.contact_ls(&tenant, &from_id, limit),
             Request::RouteSet { tenant, which, steps, fallback } => self.route_set(&tenant, &which, &steps, fallback.as_deref()),
             Request::RouteRm { tenant, which } => {
-                let key = self.route_key(&tenant, &which)?;
+                let mut key = self.route_key(&tenant, &which)?;
+                if let (RouteWhich::Number(text), None) = (&which, self.store.route(&tenant, &key)?) {
+                    key = RouteKey::Number(parse_number(&NumberPlan::new(None), text)?);
+                }
                 let what = format!("there is no route {key}");
                 self.remove(&tenant, Edit::RemoveRoute(key), what)
             }
@@ -99,7 +102,12 @@ impl Desk {
             Request::RouteLs { tenant, after } => self.route_ls(&tenant, after.as_ref()),
             Request::ScreenSet { tenant, list, key, action } => self.screen_set(&tenant, list, &key, action.as_deref()),
             Request::ScreenRm { tenant, list, key } => {
-                let key = self.screen_key(&tenant, &key)?;
+                let key = match (self.screen_key(&tenant, &key), &key) {
+                    (Ok(found), ListKey::Number(text)) if self.store.screen(&tenant, list, &found)?.is_none() => {
+                        ScreenKey::Number(parse_number(&NumberPlan::new(None), text)?)
+                    }
+                    (found, _) => found?,
+                };
                 let what = format!("the {} list has no entry {key}", list.word());
                 self.remove(&tenant, Edit::RemoveScreen(list, key), what)
             }
@@ -136,7 +144,23 @@ impl Desk {
 
     fn edit(&self, tenant: &str, edit: Edit) -> Result<Reply, Refusal> {
         let done = self.store.edit(tenant, &self.who, edit)?;
-        Ok(Reply::Done { revision: done.revision, existed: done.existed, changed: done.changed })
+        Ok(Reply::Done { revision: done.revision, existed: done.existed, changed: done.changed, notes: Vec::new() })
+    }
+
+    /// An edit, and what whoever made it should know.
+    fn edit_with(&self, tenant: &str, edit: Edit, notes: Vec<String>) -> Result<Reply, Refusal> {
+        match self.edit(tenant, edit)? {
+            Reply::Done { revision, existed, changed, .. } => Ok(Reply::Done { revision, existed, changed, notes }),
+            other => Ok(other),
+        }
+    }
+
+    /// A national number where no country is known: kept, and only ever found in this very spelling.
+    fn note(&self, tenant: &str, number: &Number) -> Option<String> {
+        let is_national = number.kind() == Kind::Opaque && number.digits().bytes().all(|b| b.is_ascii_digit());
+        (is_national && self.rules.get(tenant)?.plan.country().is_none()).then(|| {
+            format!("{number} is known in this spelling only, because tenant {tenant} has no country; write + and the country code, or set the country in the configuration first")
+        })
     }
 
     fn remove(&self, tenant: &str, edit: Edit, what: String) -> Result<Reply, Refusal> {
@@ -149,7 +173,8 @@ impl Desk {
 
     fn contact_set(&self, tenant: &str, draft: ContactDraft) -> Result<Reply, Refusal> {
         let contact = draft.check(&self.tenant(tenant)?.plan, "").map_err(|e| Refusal::BadInput(e.to_string()))?;
-        self.edit(tenant, Edit::PutContact(contact))
+        let notes = contact.numbers.iter().filter_map(|n| self.note(tenant, &n.number)).collect();
+        self.edit_with(tenant, Edit::PutContact(contact), notes)
     }
 
     fn contact_ls(&self, tenant: &str, from_id: &str, limit: usize) -> Result<Reply, Refusal> {
@@ -190,7 +215,11 @@ impl Desk {
         }
         let steps = steps.iter().map(|s| read_step(rules, s)).collect::<Result<Vec<_>, _>>()?;
         let fallback = fallback.map(|s| read_step(rules, s)).transpose()?;
-        self.edit(tenant, Edit::PutRoute(Route { key, steps, fallback, revision: 0 }))
+        let notes = match &key {
+            RouteKey::Number(number) => self.note(tenant, number),
+            _ => None,
+        };
+        self.edit_with(tenant, Edit::PutRoute(Route { key, steps, fallback, revision: 0 }), notes.into_iter().collect())
     }
 
     fn route_ls(&self, tenant: &str, after: Option<&RouteWhich>) -> Result<Reply, Refusal> {
@@ -235,7 +264,11 @@ impl Desk {
             Some(text) => Some(read_step(self.tenant(tenant)?, text)?),
             None => None,
         };
-        self.edit(tenant, Edit::PutScreen(Screen { list, key, action }))
+        let notes = match &key {
+            ScreenKey::Number(number) => self.note(tenant, number),
+            _ => None,
+        };
+        self.edit_with(tenant, Edit::PutScreen(Screen { list, key, action }), notes.into_iter().collect())
     }
 
     fn name(&self, tenant: &str, text: &str) -> Result<Reply, Refusal> {

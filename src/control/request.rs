@@ -85,6 +85,9 @@ pub enum Reply {
         existed: bool,
         /// Whether anything is different now.
         changed: bool,
+        /// What whoever made the edit should know.
+        #[serde(default)]
+        notes: Vec<String>,
     },
     /// Contacts, and the id to go on from.
     Contacts {

@@ -17,6 +17,9 @@ pub enum CsvError {
     /// No header line, or one without the columns that are needed.
     #[error("the header line has no column {0:?}; the first line must name the columns, such as name,number,company")]
     Missing(&'static str),
+    /// Something else between the columns.
+    #[error("the columns are separated by {0:?}; separate them by commas (in a spreadsheet: \"CSV, comma separated\")")]
+    Delimiter(char),
     /// A column that nobody knows.
     #[error(
         "the header line's column {column} is {name:?}, which isn't known{hint}; the columns are id, name, number, number2, …, label, label2, …, company, tags and note"
@@ -100,6 +103,11 @@ impl<R: Read> CsvContacts<R> {
         let header = reader.headers().map_err(|e| row_error(&e, 1))?.clone();
         let names: Vec<String> = header.iter().map(|n| n.trim_start_matches('\u{feff}').trim().to_ascii_lowercase()).collect();
         let mut columns = Vec::with_capacity(names.len());
+        if let [only] = names.as_slice()
+            && let Some(other) = only.chars().find(|c| matches!(c, ';' | '\t' | '|'))
+        {
+            return Err(CsvError::Delimiter(other));
+        }
         for (at, name) in names.iter().enumerate() {
             let column = column(name).ok_or_else(|| {
                 let hint = did_you_mean(name, COLUMNS.iter().copied());
@@ -210,6 +218,7 @@ fn row_error(error: &csv::Error, line: u64) -> CsvError {
     let row = error.position().map_or(line, csv::Position::line);
     let what = match error.kind() {
         csv::ErrorKind::Utf8 { err, .. } => not_utf8(err.field()),
+        csv::ErrorKind::Io(error) => format!("the file can't be read ({error})"),
         other => format!("{other:?}"),
     };
     CsvError::Row { row, what }
@@ -243,6 +252,7 @@ mod tests {
     #[test]
     fn a_wrong_file_says_which_row_and_column() {
         let error = |text: &str| all(text).expect_err(text).to_string();
+        assert!(error("name;number\nAda;101\n").contains("separated by ';'"));
         assert!(error("name,company\n").contains("no column \"number\""));
         assert!(error("").contains("no column \"name\""));
         assert!(error("name,nubmer\n").contains("column 2 is \"nubmer\", which isn't known; did you mean number?"));

@@ -210,6 +210,9 @@ pub enum StepError {
         /// Why not.
         error: NumberError,
     },
+    /// A target that is more than one number, or less.
+    #[error("the target {0:?} is not one number as it is dialled; separate targets with commas")]
+    TargetText(String),
     /// A target of a kind that can't be rung.
     #[error("the target {0:?} is {1}, which can't be rung")]
     TargetKind(String, &'static str),
@@ -319,6 +322,14 @@ fn dial(args: &[&str], trunk: Option<String>, plan: &NumberPlan) -> Result<Actio
     let mut targets: Vec<Number> = Vec::with_capacity(args.len());
     for text in args {
         let number = plan.parse(text).map_err(|error| StepError::Target { text: (*text).to_owned(), error })?;
+        // "101 102" and "101/102" are two telephones to whoever typed them, not extension 101102
+        let is_plain = match number.kind() {
+            Kind::Extension => *text == number.digits(),
+            _ => !text.contains([';', '@', '/', '<']),
+        };
+        if !is_plain {
+            return Err(StepError::TargetText((*text).to_owned()));
+        }
         match number.kind() {
             Kind::E164 | Kind::Extension | Kind::ShortCode | Kind::Emergency => {}
             Kind::FeatureCode => return Err(StepError::TargetKind((*text).to_owned(), "a feature code")),
@@ -400,6 +411,9 @@ mod tests {
     fn nothing_that_a_dialplan_reads_as_its_own_gets_into_a_step() {
         for text in [
             "dial:101&102",
+            "dial:101 102",
+            "dial:101/102",
+            "dial:101;rm",
             "dial:${EXTEN}",
             "dial:Local/1@x",
             "dial:a|b",

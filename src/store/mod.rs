@@ -7,6 +7,7 @@
 mod base;
 mod block;
 mod bulk;
+mod change;
 mod durable;
 mod engine;
 mod error;
@@ -406,10 +407,10 @@ fn redo(durable: &Durable, revision: u64) -> Result<(), StoreError> {
         generations.extend(change.generations.map(|g| (change.tenant, g)));
     }
     for (tenant, generations) in &generations {
-        writer::apply_generations(durable, tenant, generations)?;
+        change::apply_generations(durable, tenant, generations)?;
     }
     for change in newest() {
-        writer::apply_entries(durable, &change?, false)?;
+        change::apply_entries(durable, &change?, false)?;
     }
     Ok(())
 }
