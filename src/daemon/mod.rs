@@ -1,7 +1,8 @@
 //! The running program: which threads there are, how they are told to stop, and in what order.
 //!
-//! Only this module spawns threads. Calls have theirs (normal priority); the writer, the admin plane and the log have
-//! one each, at low priority, so that an import never takes the processor from a call.
+//! Only this module spawns threads. Calls have theirs, and so have the log, the signals and the watchdog, at normal
+//! priority; the writer and the admin plane have one each behind calls, so that an import never takes the processor
+//! from one.
 
 mod limits;
 mod log;
