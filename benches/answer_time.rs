@@ -77,7 +77,7 @@ impl Strowger {
         std::fs::write(&config, "[[tenant]]\nid = \"default\"\ncountry = \"US\"\n")?;
         let began = Instant::now();
         let mut child = Command::new(STROWGER)
-            .args(["serve", "--agi", "127.0.0.1:0", "--data"])
+            .args(["serve", "--agi", "127.0.0.1:0", "--esl", "127.0.0.1:0", "--lookup-http", "127.0.0.1:0", "--data"])
             .arg(data)
             .arg("--config")
             .arg(&config)

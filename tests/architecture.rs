@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("directory", &["nearest", "number"], "contacts are known by their numbers"),
     ("routing", &["nearest", "number"], "decisions ask a trait for data, and so know no store"),
     ("store", &["clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
-    ("call", &["clock", "stats", "number", "routing", "store", "wire"], "live calls; never control"),
+    ("call", &["clock", "stats", "nearest", "number", "routing", "store", "wire"], "live calls; never control"),
     ("control", &["nearest", "number", "directory", "routing", "store"], "administrators; never call"),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
     ("config", &["nearest", "number", "routing"], "tenants, templates and fallbacks are configured"),

@@ -191,7 +191,7 @@ fn a_second_sigterm_or_a_sigint_stops_at_once() {
 #[test]
 fn calls_go_on_when_nobody_reads_the_log_and_status_counts_the_lines_that_were_lost() {
     let place = Place::with_sample(TENANTS);
-    let mut command = place.command(&["serve", "--agi", "127.0.0.1:0", "--log", "trace"]);
+    let mut command = place.command(&[SERVE, &["--log", "trace"]].concat());
     command.stderr(Stdio::piped());
     let mut server = Running::start(command);
     let _unread = server.child.stderr.take().unwrap();
@@ -227,7 +227,7 @@ fn calls_go_on_when_nobody_reads_the_log_and_status_counts_the_lines_that_were_l
 #[test]
 fn a_server_whose_log_was_closed_goes_on() {
     let place = Place::with_sample(TENANTS);
-    let mut command = place.command(&["serve", "--agi", "127.0.0.1:0"]);
+    let mut command = place.command(SERVE);
     command.stderr(Stdio::piped());
     let mut server = Running::start(command);
     drop(server.child.stderr.take());
@@ -245,7 +245,9 @@ const STUCK: &str = "STROWGER_TEST_STUCK";
 fn a_child_that_is_stuck() {
     // no test of its own: what the next two run in a process that may die
     let Some(dir) = std::env::var_os(STUCK) else { return };
-    let mut overrides = strowger::config::Overrides { data: Some(dir.into()), agi: Some(([127, 0, 0, 1], 0).into()), ..Default::default() };
+    let free = Some(([127, 0, 0, 1], 0).into());
+    let mut overrides =
+        strowger::config::Overrides { data: Some(dir.into()), agi: free, esl: free, lookup_http: free, ..Default::default() };
     overrides.call_threads = Some(1);
     let nothing = overrides.data.as_ref().unwrap().join("strowger.toml");
     std::fs::create_dir_all(nothing.parent().unwrap()).unwrap();
@@ -258,7 +260,8 @@ fn a_child_that_is_stuck() {
     let server = strowger::daemon::Server::start(&config, options, std::sync::Arc::new(|| 0)).unwrap();
     let mut desk = server.desk("test");
     sample_requests("default").into_iter().for_each(|r| drop(desk.apply(r)));
-    println!("\nready agi={} admin={}", server.agi(), server.admin().display());
+    let (agi, esl, http) = (server.agi(), server.esl(), server.lookup_http());
+    println!("\nready agi={agi} esl={esl} lookup-http={http} admin={}", server.admin().display());
     server.wait().unwrap();
 }
 

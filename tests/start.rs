@@ -15,12 +15,7 @@ const NOBODY: u32 = 65_534;
 
 /// A `serve` that must not start, and what it says.
 fn refused(place: &Place, arguments: &[&str]) -> Said {
-    let mut child = place
-        .command(&[&["serve", "--agi", "127.0.0.1:0"], arguments].concat())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = place.command(&[SERVE, arguments].concat()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     assert!(
         within(Duration::from_secs(10), || child.try_wait().unwrap().is_some()) || child.kill().is_err(),
         "it started: {arguments:?}, {:?}",

@@ -3,7 +3,9 @@
 //! Asterisk waits for ever on a server that says nothing, so the agent owns the deadline: when it comes, the answer
 //! is `late` with the route's fallback, whatever the decision was waiting for.
 
+use super::plane::Admission;
 use super::request::{Ask, BadParameter};
+use super::stats::{CallStats, Ending};
 use crate::clock::Clock;
 use crate::routing::{
     DEFAULT_TENANT, Decision, LookupFailed, Question, Reason, Status, Tenant, Tenants, Trace, decide, fallback_decision, refusal,
@@ -17,6 +19,9 @@ use tokio::sync::Semaphore;
 /// Decisions that may wait for the disk at once, until the snapshot stands. More wait in front, where a deadline drops
 /// them, and not behind a disk that has stopped answering.
 pub(super) const DISK_READERS_MAX: usize = 4;
+
+/// The longest display name that is sent, in bytes; PJSIP shows 79 characters.
+pub(super) const NAME_BYTES_MAX: usize = 256;
 
 /// A fault that tests put in front of every decision.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,11 +55,52 @@ pub struct Answer<'a> {
     pub tenant: Option<&'a Tenant>,
 }
 
+impl Answer<'_> {
+    /// One line for one call.
+    pub(super) fn log(&self, ask: &Ask, ending: Ending, answer_us: u64) {
+        tracing::info!(
+            call_id = shown(&ask.call_id),
+            request = shown(&ask.request),
+            status = self.decision.status.word(),
+            action = self.decision.step.action.word(),
+            reason = self.decision.reason.word(),
+            route = self.decision.route.as_ref().map(|r| route_tail(&r.to_string())),
+            ending = ending.word(),
+            answer_us,
+            "answered a call"
+        );
+    }
+}
+
+/// A route's key, shortened as numbers are.
+fn route_tail(route: &str) -> String {
+    if route == "default" { route.to_owned() } else { crate::number::shortened(route) }
+}
+
 impl Answerer {
     /// An answerer over data, for tenants, with so much time for an answer. `delay` is what tests inject.
     pub fn new(store: Reader, tenants: Arc<Tenants>, clock: Arc<dyn Clock>, budget: Duration, delay: Delay) -> Answerer {
         let seeds = AtomicU32::new(clock.now_us() as u32);
         Answerer { store, tenants, clock, budget, delay, seeds, disk: Arc::new(Semaphore::new(DISK_READERS_MAX)) }
+    }
+
+    /// Answers a session as its admission says, and with which ending it is if nothing comes between.
+    pub(super) async fn admitted(
+        &self,
+        ask: &Ask,
+        wrong: Option<&BadParameter>,
+        admission: Admission,
+        stats: &CallStats,
+    ) -> (Answer<'_>, Ending) {
+        let (answer, ending) = match admission {
+            Admission::Capacity => (self.refuse(ask, wrong, Reason::Capacity), Ending::Capacity),
+            Admission::Draining => (self.refuse(ask, wrong, Reason::Draining), Ending::Draining),
+            Admission::Served => (self.answer(ask, wrong).await, Ending::Answered),
+        };
+        if answer.decision.status == Status::Late {
+            stats.late.add_one();
+        }
+        (answer, ending)
     }
 
     /// Answers, with a decision whatever happens. What has to be waited for is waited for until the budget is spent.

@@ -5,7 +5,8 @@
 //! forged environment may end early, and what follows would be read as replies, so a refused session gets its answer
 //! and a FIN (which makes Asterisk run what it has) and is never read as if it were in step.
 
-use super::answer::{Answer, Answerer, shown};
+use super::answer::{Answer, Answerer, NAME_BYTES_MAX};
+use super::plane::Admission;
 use super::request::Ask;
 use super::stats::{CallStats, Ending};
 use crate::routing::render::{self, VARIABLES};
@@ -26,8 +27,6 @@ const REPLY_WAIT_MAX: Duration = Duration::from_secs(2);
 const REFUSED_WAIT_MAX: Duration = Duration::from_millis(250);
 /// How much of it is read away, in bytes, so that the answer isn't lost to a reset.
 const REFUSED_BYTES_MAX: usize = 64 * 1024;
-/// The longest display name that is sent, in bytes; PJSIP shows 79 characters.
-const NAME_BYTES_MAX: usize = 256;
 /// A buffer's first size: a genuine environment has some 800 bytes.
 const BUFFER_BYTES: usize = 2048;
 
@@ -45,17 +44,6 @@ const NAMES: [VariableName; 10] = [
     VariableName::from_static("STROWGER_REASON"),
     VariableName::from_static("STROWGER_STATUS"),
 ];
-
-/// Why a session isn't served as usual, if it isn't.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// It is served.
-    Served,
-    /// Too many sessions.
-    Capacity,
-    /// The agent is stopping.
-    Draining,
-}
 
 /// Plays the server's side of one session.
 pub(super) async fn session(
@@ -87,14 +75,7 @@ pub(super) async fn session(
         Ok(ask) => (ask, None),
         Err(both) => (both.0, Some(both.1)),
     };
-    let (answer, ending) = match admission {
-        Admission::Capacity => (answerer.refuse(&ask, wrong.as_ref(), Reason::Capacity), Ending::Capacity),
-        Admission::Draining => (answerer.refuse(&ask, wrong.as_ref(), Reason::Draining), Ending::Draining),
-        Admission::Served => (answerer.answer(&ask, wrong.as_ref()).await, Ending::Answered),
-    };
-    if answer.decision.status == Status::Late {
-        stats.late.add_one();
-    }
+    let (answer, ending) = answerer.admitted(&ask, wrong.as_ref(), admission, stats).await;
     let commands = commands_of(&answer);
     let answer_us = began.elapsed().as_micros() as u64;
     let ended = match timeout(REPLY_WAIT_MAX, say(&mut stream, &commands)).await {
@@ -104,23 +85,8 @@ pub(super) async fn session(
     };
     // the call goes on when the connection is closed; what is left to do is no concern of its
     drop(stream);
-    tracing::info!(
-        call_id = shown(&ask.call_id),
-        request = shown(&ask.request),
-        status = answer.decision.status.word(),
-        action = answer.decision.step.action.word(),
-        reason = answer.decision.reason.word(),
-        route = answer.decision.route.as_ref().map(|r| route_tail(&r.to_string())),
-        ending = ended.word(),
-        answer_us,
-        "answered a call"
-    );
+    answer.log(&ask, ended, answer_us);
     ended
-}
-
-/// A route's key, shortened as numbers are.
-fn route_tail(route: &str) -> String {
-    if route == "default" { route.to_owned() } else { crate::number::shortened(route) }
 }
 
 /// Why there is no environment.

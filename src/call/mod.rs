@@ -6,11 +6,13 @@
 
 mod answer;
 mod fastagi;
+mod lookup;
+mod outbound;
 mod plane;
 mod request;
 mod stats;
 
 pub use answer::{Answer, Answerer, Delay};
-pub use plane::{CallPlane, CallThread, Heartbeat, Limits, ShutdownLevel, bind};
+pub use plane::{CallPlane, CallThread, Door, Heartbeat, Limits, ShutdownLevel, bind};
 pub use request::{Ask, BadParameter, PARAMETERS};
 pub use stats::{CallStats, Ending};

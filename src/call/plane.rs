@@ -1,11 +1,11 @@
 //! Listener, limits and threads of the call plane.
 //!
-//! Each call thread has a runtime of its own and takes connections from the same socket. There is no queue between
+//! Each call thread has a runtime of its own and takes connections from the same sockets. There is no queue between
 //! accepting and answering: a connection is served at once, or answered at once that it isn't.
 
 use super::answer::{Answerer, DISK_READERS_MAX};
-use super::fastagi::{self, Admission};
 use super::stats::{CallStats, Ending};
+use super::{fastagi, lookup, outbound};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -18,14 +18,16 @@ use tokio::sync::watch;
 
 /// What is asked of the kernel as backlog; it gives `net.core.somaxconn` at most. A full one costs a caller 2 s.
 const BACKLOG: i32 = 65_535;
-/// How long a new connection may take to send its environment. Asterisk needs a third of a millisecond.
-const ENVIRONMENT_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long a new connection may take to put its question. Asterisk needs a third of a millisecond.
+const QUESTION_WAIT_MAX: Duration = Duration::from_secs(2);
 /// The same when more than half of the sessions are taken: whoever connects and says nothing must make room.
-const ENVIRONMENT_WAIT_CROWDED_MAX: Duration = Duration::from_millis(250);
+const QUESTION_WAIT_CROWDED_MAX: Duration = Duration::from_millis(250);
 /// Sessions above the cap that are still told so; those above these are closed without a word.
 const REFUSALS_MAX: usize = 512;
 /// The pause after a failed `accept` (descriptors used up, say): long enough not to spin, short enough not to matter.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+/// How often a full house is looked at again.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
 /// How often a call thread shows that it lives.
 const BEAT: Duration = Duration::from_millis(250);
 /// How long those that are told so may take to hear it.
@@ -42,6 +44,28 @@ pub enum ShutdownLevel {
     Drain,
     /// Stop.
     Now,
+}
+
+/// Who comes in by a socket, and what is spoken there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Asterisk: FastAGI.
+    Agi,
+    /// FreeSWITCH: the outbound event socket.
+    Esl,
+    /// Either: HTTP.
+    Http,
+}
+
+/// Why a session isn't served as usual, if it isn't.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It is served.
+    Served,
+    /// Too many sessions.
+    Capacity,
+    /// The agent is stopping.
+    Draining,
 }
 
 /// Limits of the plane.
@@ -118,28 +142,39 @@ impl Drop for Place {
 /// turn can't take that away.
 pub struct CallThread {
     runtime: Runtime,
-    listener: TcpListener,
+    doors: Vec<(Door, TcpListener)>,
 }
 
 impl CallThread {
-    /// Makes a runtime for a listener.
+    /// Makes a runtime for listeners.
     ///
     /// # Errors
     /// The system has no descriptors to give.
-    pub fn new(listener: StdListener) -> io::Result<CallThread> {
+    pub fn new(listeners: Vec<(Door, StdListener)>) -> io::Result<CallThread> {
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(DISK_READERS_MAX).build()?;
-        let listener = {
-            let _inside = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
-        Ok(CallThread { runtime, listener })
+        let inside = runtime.enter();
+        let doors: io::Result<Vec<_>> = listeners.into_iter().map(|(door, l)| Ok((door, TcpListener::from_std(l)?))).collect();
+        drop(inside);
+        Ok(CallThread { doors: doors?, runtime })
     }
 
     /// Serves connections until told to stop; run it on a thread of its own.
-    pub fn run(self, plane: &Arc<CallPlane>, mut shutdown: watch::Receiver<ShutdownLevel>, heartbeat: &Arc<Heartbeat>) {
+    pub fn run(self, plane: &Arc<CallPlane>, shutdown: watch::Receiver<ShutdownLevel>, heartbeat: &Arc<Heartbeat>) {
         self.runtime.block_on(async {
             let beating = tokio::spawn(beat(heartbeat.clone()));
-            plane.accept(&self.listener, &mut shutdown).await;
+            let accepting: Vec<_> = self
+                .doors
+                .into_iter()
+                .map(|(door, listener)| tokio::spawn(plane.clone().accept(door, listener, shutdown.clone())))
+                .collect();
+            for door in accepting {
+                // one that panicked takes no more calls, and the watchdog must hear of it
+                if let Err(error) = door.await
+                    && error.is_panic()
+                {
+                    std::panic::resume_unwind(error.into_panic());
+                }
+            }
             beating.abort();
         });
         // sessions that wait for a dead peer are not waited for
@@ -149,31 +184,42 @@ impl CallThread {
 }
 
 impl CallPlane {
-    async fn accept(self: &Arc<Self>, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
+    async fn accept(self: Arc<Self>, door: Door, listener: TcpListener, mut shutdown: watch::Receiver<ShutdownLevel>) {
+        let for_sessions = shutdown.clone();
         loop {
             tokio::select! {
                 biased;
-                level = shutdown.wait_for(|level| *level > ShutdownLevel::Run) => {
-                    if level.is_ok_and(|l| *l == ShutdownLevel::Drain) {
+                level = told_to_stop(&mut shutdown, ShutdownLevel::Drain) => {
+                    if level == ShutdownLevel::Drain {
                         break;
                     }
                     return;
                 }
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
+                accepted = self.next(door, &listener) => match accepted {
+                    Ok(stream) => {
                         self.accept_fails.store(false, Ordering::Relaxed);
-                        self.admit(stream, false);
+                        self.admit(stream, door, false, &for_sessions);
                     }
                     Err(error) => self.pause(&error).await,
                 },
             }
         }
-        self.drain(listener, shutdown).await;
+        self.drain(door, &listener, &mut shutdown).await;
+    }
+
+    /// The next connection. FreeSWITCH's wait in front of a full house: closed without a word, a call in async mode
+    /// would be parked for ever.
+    async fn next(&self, door: Door, listener: &TcpListener) -> io::Result<TcpStream> {
+        while door == Door::Esl && self.sessions.load(Ordering::Acquire) >= self.limits.sessions_max + REFUSALS_MAX {
+            tokio::time::sleep(FULL_PAUSE).await;
+        }
+        listener.accept().await.map(|(stream, _)| stream)
     }
 
     /// Refuses what comes, with an answer, until the sessions that are served have ended; then waits a moment for those
     /// that are being refused.
-    async fn drain(self: &Arc<Self>, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
+    async fn drain(self: &Arc<Self>, door: Door, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
+        let for_sessions = shutdown.clone();
         let deadline = tokio::time::Instant::now() + DRAIN_WAIT_MAX;
         let mut look = tokio::time::interval(Duration::from_millis(5));
         let mut quiet_looks = 0;
@@ -181,13 +227,13 @@ impl CallPlane {
         while quiet_looks < 2 {
             tokio::select! {
                 biased;
-                _ = shutdown.wait_for(|level| *level == ShutdownLevel::Now) => return,
+                _ = told_to_stop(shutdown, ShutdownLevel::Now) => return,
                 () = tokio::time::sleep_until(deadline) => return,
                 _ = look.tick() => {
                     quiet_looks = if self.served.load(Ordering::Acquire) == 0 { quiet_looks + 1 } else { 0 };
                 }
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.admit(stream, true),
+                accepted = self.next(door, listener) => match accepted {
+                    Ok(stream) => self.admit(stream, door, true, &for_sessions),
                     Err(error) => self.pause(&error).await,
                 },
             }
@@ -209,7 +255,7 @@ impl CallPlane {
         }
     }
 
-    fn admit(self: &Arc<Self>, stream: TcpStream, draining: bool) {
+    fn admit(self: &Arc<Self>, stream: TcpStream, door: Door, draining: bool, shutdown: &watch::Receiver<ShutdownLevel>) {
         let taken = self.sessions.fetch_add(1, Ordering::AcqRel);
         let sessions_max = self.limits.sessions_max;
         let admission = match (draining, taken >= sessions_max) {
@@ -222,19 +268,30 @@ impl CallPlane {
             self.served.fetch_add(1, Ordering::AcqRel);
         }
         let place = Place { plane: self.clone(), served };
-        if taken >= sessions_max + REFUSALS_MAX {
+        if taken >= sessions_max + REFUSALS_MAX && door != Door::Esl {
             self.stats.ended(Ending::Dropped);
             return;
         }
-        let wait = if taken * 2 > sessions_max { ENVIRONMENT_WAIT_CROWDED_MAX } else { ENVIRONMENT_WAIT_MAX };
+        let wait = if taken * 2 > sessions_max { QUESTION_WAIT_CROWDED_MAX } else { QUESTION_WAIT_MAX };
         // answers are one small write each; a lost option costs nothing but time
         let _ = stream.set_nodelay(true);
+        let shutdown = (door == Door::Http).then(|| shutdown.clone());
         tokio::spawn(async move {
             let plane = &place.plane;
-            let ending = fastagi::session(stream, &plane.answerer, &plane.stats, admission, wait).await;
-            plane.stats.ended(ending);
+            match (door, shutdown) {
+                (Door::Agi, _) => plane.stats.ended(fastagi::session(stream, &plane.answerer, &plane.stats, admission, wait).await),
+                (Door::Esl, _) => plane.stats.ended(outbound::session(stream, &plane.answerer, &plane.stats, admission, wait).await),
+                // counts its look-ups itself: there may be many on one connection
+                (Door::Http, shutdown) => lookup::connection(stream, plane, admission, wait, shutdown).await,
+            }
         });
     }
+}
+
+/// Waits until the plane is told to stop at least so firmly, and says how firmly. Whoever could tell it being gone
+/// means the same.
+pub(super) async fn told_to_stop(shutdown: &mut watch::Receiver<ShutdownLevel>, least: ShutdownLevel) -> ShutdownLevel {
+    shutdown.wait_for(|level| *level >= least).await.map_or(ShutdownLevel::Now, |level| *level)
 }
 
 async fn beat(heartbeat: Arc<Heartbeat>) {

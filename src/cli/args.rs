@@ -77,6 +77,12 @@ pub(super) struct ServeArgs {
     /// Listen for FastAGI here (port 0 picks a free one) [default: 127.0.0.1:4573]
     #[arg(long, env = "STROWGER_AGI", value_name = "ADDRESS")]
     pub(super) agi: Option<SocketAddr>,
+    /// Listen for FreeSWITCH's outbound sockets here [default: 127.0.0.1:8084]
+    #[arg(long, env = "STROWGER_ESL", value_name = "ADDRESS")]
+    pub(super) esl: Option<SocketAddr>,
+    /// Answer a switch's HTTP look-ups here: /name and /xml [default: 127.0.0.1:8086]
+    #[arg(long, env = "STROWGER_LOOKUP_HTTP", value_name = "ADDRESS")]
+    pub(super) lookup_http: Option<SocketAddr>,
     /// Answer within this time, or say late [default: 100]
     #[arg(long, env = "STROWGER_ANSWER_BUDGET_MS", value_name = "MS")]
     pub(super) answer_budget_ms: Option<u64>,
@@ -337,6 +343,6 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "REQUEST")]
     pub(super) request: Option<String>,
     /// Show the answer in this switch's words
-    #[arg(long, value_parser = ["asterisk"], default_value = "asterisk")]
+    #[arg(long, value_parser = ["asterisk", "freeswitch"], default_value = "asterisk")]
     pub(super) switch: String,
 }

@@ -8,6 +8,7 @@ use super::serve::serve_overrides;
 use crate::config::Config;
 use crate::control::{DecisionView, Reply, Request, StatusView};
 use crate::number::{NumberPlan, describe};
+use crate::routing::Switch;
 use serde_json::json;
 
 pub(super) fn name(global: &Global, args: &NameArgs) -> Result<Exit, Failure> {
@@ -74,6 +75,7 @@ pub(super) fn explain(global: &Global, args: &ExplainArgs) -> Result<Exit, Failu
         to: args.to.clone(),
         from: args.from.clone(),
         withheld: args.withheld,
+        switch: if args.switch == "freeswitch" { Switch::Freeswitch } else { Switch::Asterisk },
     };
     let Reply::Explained(view) = Backend::look(global)?.ask(request)? else { return Err(unexpected()) };
     let found = matches!(view.decision.get("status").and_then(|s| s.as_str()), Some("found" | "ok"));
@@ -148,7 +150,7 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
     let config = Config::load(serve_overrides(global, args))?;
     let mut tenants: Vec<_> = config.tenants.values().collect();
     tenants.sort_by(|a, b| a.id.cmp(&b.id));
-    let dial = &config.tenants["default"].asterisk;
+    let (dial, freeswitch) = (&config.tenants["default"].asterisk, &config.tenants["default"].freeswitch);
     let warnings: Vec<String> = tenants
         .iter()
         .filter(|t| t.plan.country().is_none())
@@ -175,12 +177,16 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
             "data": config.data,
             "admin": config.admin,
             "agi": config.agi,
+            "esl": config.esl,
+            "lookup_http": config.lookup_http,
             "answer_budget_ms": config.answer_budget.as_millis() as u64,
             "sessions_max": config.sessions_max,
             "call_threads": config.call_threads,
             "log": config.log,
             "dial": { "trunk": dial.trunk, "timeout_seconds": dial.timeout_seconds, "asterisk": {
-                "extension": dial.extension.to_string(), "number": dial.number.to_string(), "options": dial.options } },
+                "extension": dial.extension.to_string(), "number": dial.number.to_string(), "options": dial.options },
+                "freeswitch": { "domain": freeswitch.domain, "extension": freeswitch.extension.to_string(),
+                "number": freeswitch.number.to_string(), "options": freeswitch.options } },
             "tenants": tenants.iter().map(tenant).collect::<Vec<_>>(),
             "warnings": warnings,
         }));
@@ -192,6 +198,8 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         ("data", config.data.display().to_string()),
         ("admin", config.admin.display().to_string()),
         ("agi", config.agi.to_string()),
+        ("esl", config.esl.to_string()),
+        ("lookup_http", config.lookup_http.to_string()),
         ("answer_budget_ms", config.answer_budget.as_millis().to_string()),
         ("sessions_max", config.sessions_max.to_string()),
         ("call_threads", config.call_threads.to_string()),
@@ -201,6 +209,10 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         ("dial.asterisk.extension", dial.extension.to_string()),
         ("dial.asterisk.number", dial.number.to_string()),
         ("dial.asterisk.options", dial.options.clone()),
+        ("dial.freeswitch.domain", freeswitch.domain.clone().unwrap_or_else(|| "the switch's own".to_owned())),
+        ("dial.freeswitch.extension", freeswitch.extension.to_string()),
+        ("dial.freeswitch.number", freeswitch.number.to_string()),
+        ("dial.freeswitch.options", freeswitch.options.clone()),
     ]
     .into_iter()
     .map(|(name, value)| vec![name.to_owned(), value])

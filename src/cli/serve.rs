@@ -12,6 +12,8 @@ use crate::daemon::{LogTarget, Options, Server, start_log};
 pub(super) fn serve_overrides(global: &Global, args: &ServeArgs) -> Overrides {
     Overrides {
         agi: args.agi,
+        esl: args.esl,
+        lookup_http: args.lookup_http,
         answer_budget_ms: args.answer_budget_ms,
         sessions_max: args.sessions_max,
         call_threads: args.call_threads,
@@ -31,7 +33,13 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
             tracing::info!("the store has data; the sample was not loaded");
         }
     }
-    print::announce(&format!("ready agi={} admin={}", server.agi(), server.admin().display()));
+    print::announce(&format!(
+        "ready agi={} esl={} lookup-http={} admin={}",
+        server.agi(),
+        server.esl(),
+        server.lookup_http(),
+        server.admin().display()
+    ));
     // no service manager, or one that doesn't listen, is no reason not to serve
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     server.wait().map_err(|e| Failure::new(Exit::Trouble, format!("the call plane ended ({e})")))?;

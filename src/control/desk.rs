@@ -120,9 +120,9 @@ impl Desk {
             }
             Request::ScreenLs { tenant, list, after } => self.screen_ls(&tenant, list, after.as_ref()),
             Request::Name { tenant, number } => self.name(&tenant, &number),
-            Request::Explain { tenant, request, to, from, withheld } => {
+            Request::Explain { tenant, request, to, from, withheld, switch } => {
                 let text = QuestionText { request: &request, to: &to, from: &from, restricted: withheld, ..QuestionText::default() };
-                self.explain(&tenant, &text)
+                self.explain(&tenant, &text, switch)
             }
             Request::ImportBegin { tenant, source } => self.import_begin(&tenant, &source),
             Request::ImportRows { rows } => self.import_rows(rows),

@@ -4,10 +4,10 @@ use super::desk::{Desk, Refusal, bad};
 use super::request::Reply;
 use super::views::DecisionView;
 use crate::routing::render::{self, VARIABLES};
-use crate::routing::{Data, LookupFailed, Question, QuestionText, Trace, decide};
+use crate::routing::{Data, LookupFailed, Question, QuestionText, Switch, Trace, decide};
 
 impl Desk {
-    pub(super) fn explain(&self, tenant: &str, text: &QuestionText<'_>) -> Result<Reply, Refusal> {
+    pub(super) fn explain(&self, tenant: &str, text: &QuestionText<'_>, switch: Switch) -> Result<Reply, Refusal> {
         let rules = self.tenant(tenant)?;
         let question = match Question::read(text, &rules.plan) {
             Ok(question) => question,
@@ -27,7 +27,10 @@ impl Desk {
             Ok(answered) => answered,
             Err(error) => return Ok(Reply::Store(error.to_string())),
         };
-        let rendered = render::asterisk(&decision, Some(&rules.asterisk));
+        let rendered = match switch {
+            Switch::Asterisk => render::asterisk(&decision, Some(&rules.asterisk)),
+            Switch::Freeswitch => render::freeswitch(&decision, Some(&rules.freeswitch)),
+        };
         let fields = VARIABLES.iter().zip(rendered.values).map(|(name, value)| (name.to_ascii_lowercase(), value.into()));
         let mut view = DecisionView { decision: fields.collect(), trace: Vec::new(), revision };
         view.trace = trace.rules().iter().map(ToString::to_string).collect();

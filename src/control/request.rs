@@ -2,7 +2,7 @@
 
 use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
-use crate::routing::List;
+use crate::routing::{List, Switch};
 use serde::{Deserialize, Serialize};
 
 /// Which route, as typed.
@@ -62,7 +62,15 @@ pub enum Request {
     /// Who has a number.
     Name { tenant: String, number: String },
     /// What would be answered, and why.
-    Explain { tenant: String, request: String, to: String, from: String, withheld: bool },
+    Explain {
+        tenant: String,
+        request: String,
+        to: String,
+        from: String,
+        withheld: bool,
+        #[serde(default)]
+        switch: Switch,
+    },
     /// Begins an import; what follows on this connection belongs to it.
     ImportBegin { tenant: String, source: String },
     /// Rows of the import: (row in the file, contact).

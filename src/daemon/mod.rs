@@ -12,14 +12,14 @@ mod watchdog;
 
 pub use log::{LogGuard, LogTarget, start as start_log};
 
-use crate::call::{Answerer, CallPlane, CallStats, CallThread, Delay, Ending, Heartbeat, Limits, ShutdownLevel, bind};
+use crate::call::{Answerer, CallPlane, CallStats, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{AdminServer, BindError, Desk, PlaneStatus, PlaneStatusSource};
 use crate::routing::Tenants;
 use crate::store::{Store, StoreError};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -44,14 +44,14 @@ pub enum StartError {
     /// A port.
     #[error("{what} can't listen on {address} ({error}); {remedy}")]
     Listen {
-        /// `FastAGI`.
+        /// Who is to come in there.
         what: &'static str,
         /// Where.
         address: SocketAddr,
         /// What the system said.
         error: io::Error,
         /// What to do.
-        remedy: &'static str,
+        remedy: String,
     },
     /// The admin socket.
     #[error(transparent)]
@@ -73,6 +73,8 @@ pub struct Options {
 /// A server that runs.
 pub struct Server {
     agi: SocketAddr,
+    esl: SocketAddr,
+    lookup_http: SocketAddr,
     admin: PathBuf,
     store: Store,
     rules: Arc<Tenants>,
@@ -94,8 +96,12 @@ impl Server {
         let (store, writer) = Store::open(&config.store_dir(), clock.clone())?;
         // sled's own threads write an import's megabytes
         threads::nice_those_named("sled");
-        let listener = bind(config.agi).map_err(|error| listen_error(config.agi, error))?;
-        let agi = listener.local_addr()?;
+        let listeners = [
+            (Door::Agi, listen("FastAGI", "--agi", config.agi)?),
+            (Door::Esl, listen("FreeSWITCH's outbound socket", "--esl", config.esl)?),
+            (Door::Http, listen("the look-up HTTP", "--lookup-http", config.lookup_http)?),
+        ];
+        let [agi, esl, lookup_http] = [listeners[0].1.local_addr()?, listeners[1].1.local_addr()?, listeners[2].1.local_addr()?];
         for tenant in config.tenants.values() {
             tenant.plan.warm_up();
         }
@@ -117,7 +123,8 @@ impl Server {
             served: AtomicUsize::new(0),
             accept_fails: AtomicBool::new(false),
         });
-        let planes = plane_status(&plane, agi, config.admin.clone(), log_lines_dropped);
+        let planes =
+            plane_status(&plane, [("agi", agi), ("esl", esl), ("lookup-http", lookup_http)], config.admin.clone(), log_lines_dropped);
         let admin = AdminServer::bind(&config.admin, store.clone(), rules.clone(), planes)?;
         // the snapshot is wanted soon, also on a busy machine; edits can wait
         let writer = threads::spawn("writer", threads::Priority::Low, move || {
@@ -131,7 +138,8 @@ impl Server {
         let mut calls = Vec::with_capacity(config.call_threads);
         for (n, heartbeat) in heartbeats.iter().enumerate() {
             let (plane, level, heartbeat) = (plane.clone(), level.clone(), heartbeat.clone());
-            let turning = CallThread::new(listener.try_clone()?)?;
+            let doors: io::Result<Vec<_>> = listeners.iter().map(|(door, listener)| Ok((*door, listener.try_clone()?))).collect();
+            let turning = CallThread::new(doors?)?;
             let name = format!("call-{n}");
             calls.push(threads::spawn(&name, threads::Priority::Normal, move || turning.run(&plane, level, &heartbeat))?);
         }
@@ -140,12 +148,22 @@ impl Server {
         if options.signals {
             signals::start(shutdown.clone())?;
         }
-        Ok(Server { agi, admin: config.admin.clone(), store, rules, shutdown, admin_stop, calls, admin_thread, writer })
+        Ok(Server { agi, esl, lookup_http, admin: config.admin.clone(), store, rules, shutdown, admin_stop, calls, admin_thread, writer })
     }
 
     /// Where FastAGI listens.
     pub fn agi(&self) -> SocketAddr {
         self.agi
+    }
+
+    /// Where FreeSWITCH's outbound sockets come in.
+    pub fn esl(&self) -> SocketAddr {
+        self.esl
+    }
+
+    /// Where a switch asks over HTTP.
+    pub fn lookup_http(&self) -> SocketAddr {
+        self.lookup_http
     }
 
     /// The admin socket.
@@ -193,21 +211,32 @@ impl Server {
     }
 }
 
-fn listen_error(address: SocketAddr, error: io::Error) -> StartError {
-    let remedy = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program has the port: stop it, or set another with --agi (port 0 picks a free one)",
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address: set one of its own with --agi",
-        io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: set another with --agi",
-        _ => "set another address with --agi",
-    };
-    StartError::Listen { what: "FastAGI", address, error, remedy }
+fn listen(what: &'static str, flag: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    bind(address).map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("another program has the port: stop it, or set another with {flag} (port 0 picks a free one)")
+            }
+            io::ErrorKind::AddrNotAvailable => format!("this machine has no such address: set one of its own with {flag}"),
+            io::ErrorKind::PermissionDenied => format!("ports below 1024 need a privilege: set another with {flag}"),
+            _ => format!("set another address with {flag}"),
+        };
+        StartError::Listen { what, address, error, remedy }
+    })
 }
 
-fn plane_status(plane: &Arc<CallPlane>, agi: SocketAddr, admin: PathBuf, dropped: Arc<dyn Fn() -> u64 + Send + Sync>) -> PlaneStatusSource {
+fn plane_status(
+    plane: &Arc<CallPlane>,
+    doors: [(&str, SocketAddr); 3],
+    admin: PathBuf,
+    dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
+) -> PlaneStatusSource {
     let (plane, began) = (plane.clone(), Instant::now());
+    let mut listening: Vec<_> = doors.iter().map(|(door, address)| ((*door).to_owned(), address.to_string())).collect();
+    listening.push(("admin".to_owned(), admin.display().to_string()));
     Arc::new(move || PlaneStatus {
         uptime_seconds: began.elapsed().as_secs(),
-        listening: vec![("agi".into(), agi.to_string()), ("admin".into(), admin.display().to_string())],
+        listening: listening.clone(),
         sessions: plane.sessions.load(Ordering::Relaxed) as u64,
         endings: Ending::ALL.iter().map(|e| (e.word().to_owned(), plane.stats.of(*e))).collect(),
         late: plane.stats.late.get(),

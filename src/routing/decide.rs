@@ -155,8 +155,8 @@ fn next_step(
     }
     let caller = caller_name(&question.from, data, trace)?;
     let next = usize::from(token.index) + 1;
-    if next >= route.steps.len() || token.hops >= HOPS_MAX {
-        trace.note(|| Rule::Token(format!("the last step ended ({outcome:?})")));
+    if next >= route.steps.len() || token.hops >= HOPS_MAX || outcome == Outcome::Answered {
+        trace.note(|| Rule::Token(format!("the plan is over after this step ({outcome:?})")));
         return Ok(Decision {
             step: Step::of(Action::Hangup),
             caller,

@@ -18,6 +18,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: &'static [Status] = &[Status::Found, Status::Unknown, Status::Late, Status::Error, Status::Ok];
+
     /// The word on the wire.
     pub fn word(self) -> &'static str {
         match self {

@@ -13,15 +13,17 @@ mod screening;
 mod step_token;
 mod tenant;
 mod trace;
+pub mod xml;
 
 pub use decide::{decide, fallback_decision, refusal};
 pub use decision::{CallerName, Decision, Reason, Status};
 pub use question::{Caller, Outcome, Question, QuestionError, QuestionText, Request};
+pub use render::Switch;
 pub use route::{Action, Prefix, Route, RouteKey, STEP_KINDS, STEPS_MAX, Step, StepError, TARGETS_MAX};
 pub use screening::{List, Screen, ScreenKey};
 pub use step_token::{HOPS_MAX, StepToken, TOKEN_BYTES_MAX, TokenError};
 pub use tenant::{
-    DEFAULT_TENANT, DialTemplates, TARGET_BYTES_MAX, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError, Tenants, check_tenant_id,
+    DEFAULT_TENANT, DialTemplates, Filling, TARGET_BYTES_MAX, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError, Tenants, check_tenant_id,
 };
 pub use trace::{Rule, Trace};
 

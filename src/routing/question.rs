@@ -70,17 +70,20 @@ pub enum Outcome {
     NoAnswer,
     /// The phone or trunk can't be reached.
     Unavailable,
+    /// It was served, and that is over: there is no next step.
+    Answered,
     /// Anything else, or nothing said.
     Failed,
 }
 
 impl Outcome {
-    /// Either switch's words: `DIALSTATUS`, `QUEUESTATUS`, `VMSTATUS`, or a hangup cause.
+    /// Either switch's words: `DIALSTATUS`, `QUEUESTATUS`, `VMSTATUS`, a hangup cause, or `cc_cause`.
     pub fn from_word(word: &str) -> Outcome {
         match word {
             "BUSY" | "USER_BUSY" => Outcome::Busy,
             "NOANSWER" | "NO_ANSWER" | "NO_USER_RESPONSE" | "TIMEOUT" => Outcome::NoAnswer,
             "CHANUNAVAIL" | "SUBSCRIBER_ABSENT" | "USER_NOT_REGISTERED" | "NO_ROUTE_DESTINATION" => Outcome::Unavailable,
+            "answered" => Outcome::Answered,
             _ => Outcome::Failed,
         }
     }

@@ -57,6 +57,18 @@ enum Part {
     Text(String),
     Target,
     Trunk,
+    Domain,
+}
+
+/// What fills the holes of a template.
+#[derive(Debug, Clone, Copy)]
+pub struct Filling<'a> {
+    /// `{extension}` or `{number}`.
+    pub target: &'a str,
+    /// `{trunk}`.
+    pub trunk: &'a str,
+    /// `{domain}`.
+    pub domain: &'a str,
 }
 
 impl Template {
@@ -64,7 +76,8 @@ impl Template {
     ///
     /// # Errors
     /// [`TenantError::Template`]: no placeholder, an unknown one, or characters that a dialplan would act upon.
-    pub fn parse(text: &str, target: &'static str) -> Result<Template, TenantError> {
+    /// `{trunk}` may stand in any; `{domain}` where there `has_domain`.
+    pub fn parse(text: &str, target: &'static str, has_domain: bool) -> Result<Template, TenantError> {
         let wrong = |why: String| Err(TenantError::Template(text.to_owned(), why));
         if text.len() > TEMPLATE_BYTES_MAX {
             return wrong(format!("is longer than {TEMPLATE_BYTES_MAX} bytes"));
@@ -81,6 +94,8 @@ impl Template {
             match &rest[open + 1..open + close] {
                 name if name == target => parts.push(Part::Target),
                 "trunk" => parts.push(Part::Trunk),
+                "domain" if has_domain => parts.push(Part::Domain),
+                "domain" => return wrong("has {domain}, and there is none: set domain under [dial.freeswitch]".to_owned()),
                 other => return wrong(format!("has {{{other}}}; the placeholders are {{{target}}} and {{trunk}}")),
             }
             rest = &rest[open + close + 1..];
@@ -95,12 +110,13 @@ impl Template {
     }
 
     /// Fills the holes.
-    pub fn fill(&self, target: &str, trunk: &str, out: &mut String) {
+    pub fn fill(&self, filling: Filling<'_>, out: &mut String) {
         for part in &self.parts {
             out.push_str(match part {
                 Part::Text(text) => text,
-                Part::Target => target,
-                Part::Trunk => trunk,
+                Part::Target => filling.target,
+                Part::Trunk => filling.trunk,
+                Part::Domain => filling.domain,
             });
         }
     }
@@ -113,6 +129,7 @@ impl fmt::Display for Template {
             Part::Text(text) => f.write_str(text),
             Part::Target => write!(f, "{{{}}}", self.target),
             Part::Trunk => f.write_str("{trunk}"),
+            Part::Domain => f.write_str("{domain}"),
         })
     }
 }
@@ -130,6 +147,8 @@ pub struct DialTemplates {
     pub timeout_seconds: u16,
     /// `STROWGER_OPTIONS` of a dial.
     pub options: String,
+    /// The domain of users, on FreeSWITCH. Without one the switch uses its own.
+    pub domain: Option<String>,
 }
 
 /// One tenant as configured.
@@ -143,18 +162,21 @@ pub struct Tenant {
     pub fallback: Option<Step>,
     /// Its dial strings on Asterisk.
     pub asterisk: DialTemplates,
+    /// Its dial strings on FreeSWITCH.
+    pub freeswitch: DialTemplates,
 }
 
 /// The configured tenants by id.
 pub type Tenants = HashMap<String, Tenant>;
 
 impl Tenant {
-    /// Checks that a step's dial string fits into an answer.
+    /// Checks that a step's dial string fits into an answer, whichever switch asks.
     ///
     /// # Errors
     /// [`TenantError::TargetTooLong`].
     pub fn check_step(&self, step: &Step) -> Result<(), TenantError> {
-        let bytes = render::asterisk_target(&step.action, Some(&self.asterisk)).len();
+        let asterisk = render::asterisk_target(&step.action, Some(&self.asterisk)).len();
+        let bytes = asterisk.max(render::freeswitch_target(&step.action, Some(&self.freeswitch)).len());
         if bytes > TARGET_BYTES_MAX { Err(TenantError::TargetTooLong { step: step.to_string(), bytes }) } else { Ok(()) }
     }
 }
@@ -166,15 +188,22 @@ mod tests {
     #[test]
     fn a_template_is_filled_and_a_wrong_one_says_why() {
         let mut out = String::new();
-        Template::parse("PJSIP/{number}@{trunk}", "number").expect("right").fill("+1415", "t1", &mut out);
+        let filling = Filling { target: "+1415", trunk: "t1", domain: "pbx.example" };
+        Template::parse("PJSIP/{number}@{trunk}", "number", false).expect("right").fill(filling, &mut out);
         assert_eq!(out, "PJSIP/+1415@t1");
+        out.clear();
+        Template::parse("user/{extension}@{domain}", "extension", true)
+            .expect("right")
+            .fill(Filling { target: "101", ..filling }, &mut out);
+        assert_eq!(out, "user/101@pbx.example");
         for (text, why) in [
             ("PJSIP/x", "lacks {number}"),
             ("PJSIP/{nunber}", "placeholders are {number} and {trunk}"),
             ("PJSIP/{number", "without its }"),
             ("PJSIP/${X}{number}", "read as its own"),
+            ("user/{number}@{domain}", "set domain under [dial.freeswitch]"),
         ] {
-            let error = Template::parse(text, "number").expect_err(text).to_string();
+            let error = Template::parse(text, "number", false).expect_err(text).to_string();
             assert!(error.contains(why), "{error}");
         }
         assert!(check_tenant_id("acme-1").is_ok());

@@ -8,9 +8,11 @@
 #![allow(dead_code, unused_imports)]
 
 mod caller;
+mod http;
 mod place;
 
 pub use caller::*;
+pub use http::*;
 pub use place::*;
 
 use std::time::{Duration, Instant};

@@ -18,6 +18,9 @@ use tempfile::TempDir;
 pub const TENANTS: &str =
     "[[tenant]]\nid = \"default\"\ncountry = \"US\"\n\n[[tenant]]\nid = \"acme\"\ncountry = \"DE\"\nfallback = \"voicemail:900\"\n";
 
+/// `serve`, with every port a free one.
+pub const SERVE: &[&str] = &["serve", "--agi", "127.0.0.1:0", "--esl", "127.0.0.1:0", "--lookup-http", "127.0.0.1:0"];
+
 /// The server sets the process's umask for a moment while it makes its socket; directories are not made meanwhile.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -108,7 +111,7 @@ impl Place {
 
     /// Starts a server as a process and waits until it is ready.
     pub fn serve(&self, arguments: &[&str]) -> Running {
-        let mut command = self.command(&["serve", "--agi", "127.0.0.1:0"]);
+        let mut command = self.command(SERVE);
         command.args(arguments).stderr(self.log());
         Running::start(command)
     }
@@ -120,7 +123,7 @@ impl Place {
 
     /// A server under limits of the shell (`ulimit -n 48`).
     pub fn serve_under(&self, limits: &str, arguments: &[&str]) -> Running {
-        let plain = self.command(&["serve", "--agi", "127.0.0.1:0"]);
+        let plain = self.command(SERVE);
         let mut command = Command::new("/bin/sh");
         command.env_clear().env("HOME", self.path()).stdin(Stdio::null()).stderr(self.log());
         command.arg("-c").arg(format!("{limits}; exec \"$0\" \"$@\"")).arg(plain.get_program()).args(plain.get_args()).args(arguments);
@@ -143,6 +146,8 @@ impl Place {
             config: Some(self.path().join("strowger.toml")),
             data: Some(self.data()),
             agi: Some(([127, 0, 0, 1], 0).into()),
+            esl: Some(([127, 0, 0, 1], 0).into()),
+            lookup_http: Some(([127, 0, 0, 1], 0).into()),
             ..Overrides::default()
         })
         .unwrap();
@@ -165,6 +170,14 @@ impl InProcess {
 
     pub fn agi(&self) -> SocketAddr {
         self.server().agi()
+    }
+
+    pub fn esl(&self) -> SocketAddr {
+        self.server().esl()
+    }
+
+    pub fn lookup_http(&self) -> SocketAddr {
+        self.server().lookup_http()
     }
 
     /// Has requests carried out that must succeed.
@@ -191,6 +204,8 @@ impl Drop for InProcess {
 pub struct Running {
     pub child: Child,
     pub agi: SocketAddr,
+    pub esl: SocketAddr,
+    pub lookup_http: SocketAddr,
     pub admin: PathBuf,
 }
 
@@ -201,11 +216,14 @@ impl Running {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let line = lines.find(|line| line.starts_with("ready ")).unwrap_or_default();
         let word = |key: &str| line.split_whitespace().find_map(|w| w.strip_prefix(key).map(str::to_owned));
-        let (Some(agi), Some(admin)) = (word("agi="), word("admin=")) else {
+        let address = |key: &str| word(key).and_then(|text| text.parse().ok());
+        let (Some(agi), Some(esl), Some(lookup_http), Some(admin)) =
+            (address("agi="), address("esl="), address("lookup-http="), word("admin="))
+        else {
             let _ = child.kill();
             panic!("the server didn't get ready: {line:?}, {:?}", child.wait());
         };
-        Running { child, agi: agi.parse().unwrap(), admin: admin.into() }
+        Running { child, agi, esl, lookup_http, admin: admin.into() }
     }
 
     pub fn pid(&self) -> u32 {

@@ -3,8 +3,11 @@
 //! A flag beats an environment variable, which beats the file, which beats the default. A key that isn't known stops
 //! the start: a misspelt one would otherwise be a setting that is silently not there.
 
+mod dial;
+
 use crate::number::{Country, NumberPlan};
-use crate::routing::{DEFAULT_TENANT, DialTemplates, Step, Template, Tenant, Tenants, check_tenant_id};
+use crate::routing::{DEFAULT_TENANT, Step, Tenant, Tenants, check_tenant_id};
+use dial::{Dial, DialTable};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -44,6 +47,10 @@ pub struct Config {
     pub admin: PathBuf,
     /// Where FastAGI listens.
     pub agi: SocketAddr,
+    /// Where FreeSWITCH's outbound sockets come in.
+    pub esl: SocketAddr,
+    /// Where a switch asks over HTTP while a call waits.
+    pub lookup_http: SocketAddr,
     /// How long an answer may take.
     pub answer_budget: Duration,
     /// Sessions that are served at once.
@@ -67,6 +74,10 @@ pub struct Overrides {
     pub admin: Option<PathBuf>,
     /// `--agi`, `STROWGER_AGI`.
     pub agi: Option<SocketAddr>,
+    /// `--esl`, `STROWGER_ESL`.
+    pub esl: Option<SocketAddr>,
+    /// `--lookup-http`, `STROWGER_LOOKUP_HTTP`.
+    pub lookup_http: Option<SocketAddr>,
     /// `--answer-budget-ms`, `STROWGER_ANSWER_BUDGET_MS`.
     pub answer_budget_ms: Option<u64>,
     /// `--sessions-max`, `STROWGER_SESSIONS_MAX`.
@@ -83,31 +94,16 @@ struct File {
     data: Option<PathBuf>,
     admin: Option<PathBuf>,
     agi: Option<toml::Spanned<String>>,
+    esl: Option<toml::Spanned<String>>,
+    lookup_http: Option<toml::Spanned<String>>,
     answer_budget_ms: Option<toml::Spanned<u64>>,
     sessions_max: Option<toml::Spanned<usize>>,
     call_threads: Option<toml::Spanned<usize>>,
     log: Option<String>,
     #[serde(default)]
-    dial: Dial,
+    dial: DialTable,
     #[serde(default)]
     tenant: Vec<TenantTable>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Dial {
-    trunk: Option<toml::Spanned<String>>,
-    timeout_seconds: Option<toml::Spanned<u16>>,
-    #[serde(default)]
-    asterisk: DialAsterisk,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DialAsterisk {
-    extension: Option<toml::Spanned<String>>,
-    number: Option<toml::Spanned<String>>,
-    options: Option<toml::Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -151,23 +147,14 @@ impl Config {
             None => Source { path: PathBuf::new(), text: String::new() },
         };
         let file: File = toml::from_str(&source.text).map_err(|error| toml_error(&source, &error))?;
-        let dial = dial(&source, &file.dial)?;
+        let dial = Dial::read(&source, &file.dial)?;
         let tenants = tenants(&source, &file.tenant, &dial)?;
-        // what the file says is read even if a flag beats it: a mistake in it would show on the day the flag is left out
-        let agi_in_file = match &file.agi {
-            Some(text) => Some(text.get_ref().parse().map_err(|_| {
-                source.at(
-                    text,
-                    format!("agi = {:?} is no address; write host and port in numbers, such as \"127.0.0.1:4573\"", text.get_ref()),
-                )
-            })?),
-            None => None,
-        };
-        let agi = overrides.agi.or(agi_in_file).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4573)));
         let data = overrides.data.or(file.data).unwrap_or_else(home_data);
         Ok(Config {
             admin: overrides.admin.or(file.admin).unwrap_or_else(|| data.join("strowger.sock")),
-            agi,
+            agi: address(&source, "agi", overrides.agi, file.agi.as_ref(), 4573)?,
+            esl: address(&source, "esl", overrides.esl, file.esl.as_ref(), 8084)?,
+            lookup_http: address(&source, "lookup_http", overrides.lookup_http, file.lookup_http.as_ref(), 8086)?,
             answer_budget: Duration::from_millis(
                 limited(&source, "answer_budget_ms", overrides.answer_budget_ms, file.answer_budget_ms.as_ref(), 1..=ANSWER_BUDGET_MS_MAX)?
                     .unwrap_or(100),
@@ -187,6 +174,27 @@ impl Config {
     pub fn store_dir(&self) -> PathBuf {
         self.data.join("store")
     }
+}
+
+/// An address: the flag's, else the file's, else this port on loopback. What the file says is read even if a flag beats
+/// it: a mistake in it would show on the day the flag is left out.
+fn address(
+    source: &Source,
+    key: &str,
+    flag: Option<SocketAddr>,
+    file: Option<&toml::Spanned<String>>,
+    port: u16,
+) -> Result<SocketAddr, ConfigError> {
+    let in_file = match file {
+        Some(text) => Some(text.get_ref().parse().map_err(|_| {
+            source.at(
+                text,
+                format!("{key} = {:?} is no address; write host and port in numbers, such as \"127.0.0.1:{port}\"", text.get_ref()),
+            )
+        })?),
+        None => None,
+    };
+    Ok(flag.or(in_file).unwrap_or(SocketAddr::from(([127, 0, 0, 1], port))))
 }
 
 /// Half of the processors, 8 at most: the switch and the kernel's network need the rest. Measured on two: with two
@@ -240,37 +248,7 @@ fn limited<T: PartialOrd + Copy + std::fmt::Display>(
     }
 }
 
-fn dial(source: &Source, dial: &Dial) -> Result<DialTemplates, ConfigError> {
-    let template = |span: Option<&toml::Spanned<String>>, default: &str, target: &'static str| match span {
-        Some(span) => Template::parse(span.get_ref(), target).map_err(|e| source.at(span, e.to_string())),
-        None => Template::parse(default, target).map_err(|e| ConfigError { place: "the default".into(), what: e.to_string() }),
-    };
-    let plain = |span: Option<&toml::Spanned<String>>, default: &str, what: &str| match span {
-        Some(span) if span.get_ref().len() > 200 || span.get_ref().chars().any(|c| c.is_control() || matches!(c, '"' | '\\' | '$')) => {
-            Err(source.at(
-                span,
-                format!("{what} has at most 200 characters, none of them a control, \", \\ or $ (which never reaches a dialplan)"),
-            ))
-        }
-        Some(span) => Ok(span.get_ref().clone()),
-        None => Ok(default.to_owned()),
-    };
-    let timeout_seconds = match &dial.timeout_seconds {
-        Some(span) if !(1..=3600).contains(span.get_ref()) => {
-            return Err(source.at(span, format!("timeout_seconds = {} is not between 1 and 3600", span.get_ref())));
-        }
-        span => span.as_ref().map_or(30, |s| *s.get_ref()),
-    };
-    Ok(DialTemplates {
-        extension: template(dial.asterisk.extension.as_ref(), "PJSIP/{extension}", "extension")?,
-        number: template(dial.asterisk.number.as_ref(), "PJSIP/{number}@{trunk}", "number")?,
-        trunk: plain(dial.trunk.as_ref(), "trunk", "trunk")?,
-        timeout_seconds,
-        options: plain(dial.asterisk.options.as_ref(), "", "options")?,
-    })
-}
-
-fn tenants(source: &Source, tables: &[TenantTable], dial: &DialTemplates) -> Result<Tenants, ConfigError> {
+fn tenants(source: &Source, tables: &[TenantTable], dial: &Dial) -> Result<Tenants, ConfigError> {
     let mut tenants = HashMap::new();
     for table in tables {
         let id = table.id.get_ref();
@@ -297,7 +275,7 @@ fn tenants(source: &Source, tables: &[TenantTable], dial: &DialTemplates) -> Res
             Some(span) => Some(Step::parse(span.get_ref(), &plan).map_err(|e| source.at(span, format!("fallback: {e}")))?),
             None => None,
         };
-        let tenant = Tenant { id: id.clone(), plan, fallback, asterisk: dial.clone() };
+        let tenant = Tenant { id: id.clone(), plan, fallback, asterisk: dial.asterisk.clone(), freeswitch: dial.freeswitch.clone() };
         if let (Some(span), Some(step)) = (&table.fallback, &tenant.fallback) {
             tenant.check_step(step).map_err(|e| source.at(span, format!("fallback: {e}")))?;
         }
@@ -309,7 +287,8 @@ fn tenants(source: &Source, tables: &[TenantTable], dial: &DialTemplates) -> Res
         id: DEFAULT_TENANT.to_owned(),
         plan: NumberPlan::new(None),
         fallback: None,
-        asterisk: dial.clone(),
+        asterisk: dial.asterisk.clone(),
+        freeswitch: dial.freeswitch.clone(),
     });
     Ok(tenants)
 }
@@ -348,6 +327,10 @@ mod tests {
             ("[[tenant]]\nid = \"A b\"\n", 2, "1 to 32"),
             ("[dial.asterisk]\nnumber = \"PJSIP/x\"\n", 2, "lacks {number}"),
             ("[dial.asterisk]\nextention = \"PJSIP/x\"\n", 2, "did you mean extension?"),
+            ("[dial.freeswitch]\nextension = \"user/{extension}@{domain}\"\n", 2, "set domain under [dial.freeswitch]"),
+            ("[dial.freeswitch]\ndomain = \"pbx example\"\n", 2, "no host name"),
+            ("[dial.freeswitch]\noptions = \"ignore_early_media=true\"\n", 2, "{ignore_early_media=true}"),
+            ("esl = \"8084\"\n", 1, "is no address"),
             ("[[tenant]]\nid = \"a\"\nfallback = \"dail:1\"\n", 3, "did you mean dial?"),
             ("agi = \n", 1, ""),
         ] {

@@ -1,0 +1,208 @@
+//! HTTP on the call plane: `GET /name?number=` and `POST /xml`, for a switch that asks while a call waits.
+//!
+//! Facts that shaped it (recording `http-01-xml_curl-cidlookup-curl`, and the switch's sources):
+//!
+//! * FreeSWITCH opens a new connection for each question and has a time limit of its own; it spends less on this than on
+//!   an outbound socket.
+//! * `mod_cidlookup` takes any body for a name, whatever the status, and so does Asterisk's `CURL()`: what is no name has
+//!   no body. Why, stands in a header.
+//! * `mod_xml_curl` goes on to the switch's own files where the document says that nothing was found.
+//!
+//! There is no path here but these two: no events, no administration.
+
+use super::answer::{Answer, NAME_BYTES_MAX};
+use super::plane::{Admission, CallPlane, ShutdownLevel, told_to_stop};
+use super::request::{Ask, ChannelAsk};
+use super::stats::Ending;
+use crate::routing::render::{Place, freeswitch_extension};
+use crate::routing::{Reason, Status, xml};
+use crate::wire::esl::Value;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use percent_encoding::percent_decode;
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// The largest form, in bytes. FreeSWITCH sends some 6,000; a dialplan's own variables come on top.
+const FORM_BYTES_MAX: usize = 256 * 1024;
+/// The largest head of a request, in bytes. FreeSWITCH's has some 200.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How long a form may take to arrive.
+const FORM_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long a connection may take in all. A switch that keeps its connection opens another after this.
+const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(600);
+
+type Reply = Response<Full<Bytes>>;
+
+/// Serves one connection until its peer closes it, says nothing for too long, or the plane is stopped.
+pub(super) async fn connection(
+    stream: TcpStream,
+    plane: &Arc<CallPlane>,
+    admission: Admission,
+    question_wait: Duration,
+    shutdown: Option<watch::Receiver<ShutdownLevel>>,
+) {
+    let asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        async { Ok::<_, Infallible>(respond(request, plane, admission).await) }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(question_wait).max_buf_size(HEAD_BYTES_MAX);
+    // one that isn't served is told so once
+    builder.keep_alive(admission == Admission::Served);
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    let stopped = async {
+        match shutdown {
+            Some(mut shutdown) if admission == Admission::Served => _ = told_to_stop(&mut shutdown, ShutdownLevel::Drain).await,
+            _ => std::future::pending().await,
+        }
+    };
+    let served = tokio::select! {
+        served = &mut serving => served,
+        () = tokio::time::sleep(CONNECTION_WAIT_MAX) => Ok(()),
+        () = stopped => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    match served {
+        Err(error) if error.is_parse() => {
+            tracing::warn!(%error, "a peer of the look-up port didn't speak HTTP; its connection was closed");
+            plane.stats.ended(Ending::Malformed);
+        }
+        Err(error) if error.is_timeout() && !asked.load(Ordering::Relaxed) => plane.stats.ended(Ending::NoQuestion),
+        _ if !asked.load(Ordering::Relaxed) => plane.stats.ended(Ending::GoneBeforeQuestion),
+        _ => {}
+    }
+}
+
+async fn respond(request: Request<Incoming>, plane: &CallPlane, admission: Admission) -> Reply {
+    match (request.uri().path(), request.method()) {
+        ("/name", &Method::GET) => name(&request, plane, admission).await,
+        ("/xml", &Method::POST) => document(request, plane, admission).await,
+        ("/name", _) => refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET", Some("GET")),
+        ("/xml", _) => refusal(StatusCode::METHOD_NOT_ALLOWED, "use POST", Some("POST")),
+        _ => refusal(StatusCode::NOT_FOUND, "the paths are /name?number= and /xml", None),
+    }
+}
+
+/// A reply without a body: to the switch a body would be a name.
+fn refusal(status: StatusCode, why: &'static str, allow: Option<&'static str>) -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = status;
+    reply.headers_mut().insert("strowger-reason", HeaderValue::from_static(why));
+    if let Some(methods) = allow {
+        reply.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    }
+    reply
+}
+
+/// The caller's name, as text; without a body where there is none.
+async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admission) -> Reply {
+    let began = Instant::now();
+    let query = request.uri().query().unwrap_or_default();
+    let is_named = Cell::new(false);
+    let (ask, wrong) = Ask::from_query("name", query, |key| {
+        let is_number = key == "number";
+        is_named.set(is_named.get() || is_number);
+        is_number.then_some("from")
+    });
+    if !is_named.get() {
+        plane.stats.ended(Ending::Malformed);
+        return refusal(StatusCode::BAD_REQUEST, "write /name?number=", None);
+    }
+    let (answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
+    let decision = &answer.decision;
+    let body = decision.caller.as_ref().filter(|_| decision.status == Status::Found);
+    let body = body.map(|caller| Value::new(&caller.name).truncated(NAME_BYTES_MAX).into_owned());
+    let mut reply = Response::new(Full::from(body.map(|name| name.as_str().to_owned()).unwrap_or_default()));
+    *reply.status_mut() = match (decision.status, decision.reason) {
+        (Status::Found | Status::Ok, _) => StatusCode::OK,
+        (Status::Unknown, _) => StatusCode::NOT_FOUND,
+        (Status::Error, Reason::BadRequest) => StatusCode::BAD_REQUEST,
+        (Status::Late | Status::Error, _) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert("strowger-status", HeaderValue::from_static(decision.status.word()));
+    headers.insert("strowger-reason", HeaderValue::from_static(decision.reason.word()));
+    finish(plane, &answer, &ask, ending, began);
+    reply
+}
+
+/// A fetch of `mod_xml_curl`.
+async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admission) -> Reply {
+    let began = Instant::now();
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let form = match timeout(FORM_WAIT_MAX, Limited::new(request.into_body(), FORM_BYTES_MAX).collect()).await {
+        Ok(Ok(form)) => form.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            plane.stats.ended(Ending::Malformed);
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "a form has 256 KiB at most", None);
+        }
+        Ok(Err(_)) => {
+            plane.stats.ended(Ending::GoneBeforeQuestion);
+            return refusal(StatusCode::BAD_REQUEST, "the form broke off", None);
+        }
+        Err(_) => {
+            plane.stats.ended(Ending::NoQuestion);
+            return refusal(StatusCode::REQUEST_TIMEOUT, "the form didn't come", None);
+        }
+    };
+    let text = match field(&form, b"section").as_deref() {
+        Some(b"dialplan") => extension(&form, &query, plane, admission, began).await,
+        _ => {
+            // sections that we have nothing for: the switch's own files do
+            plane.stats.ended(Ending::Answered);
+            None
+        }
+    };
+    let mut reply = Response::new(Full::from(text.map_or(Bytes::from_static(xml::NOT_FOUND.as_bytes()), Bytes::from)));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    reply
+}
+
+/// The decision as an extension; `None` where the switch's own dialplan is to run.
+async fn extension(form: &[u8], query: &str, plane: &CallPlane, admission: Admission, began: Instant) -> Option<String> {
+    let channel = ChannelAsk::read(fields(form), decode, query);
+    let ask = Ask { request: "route".to_owned(), ..channel.ask };
+    let (answer, ending) = plane.answerer.admitted(&ask, channel.wrong.as_ref(), admission, &plane.stats).await;
+    let place = Place { context: &channel.context, destination: &channel.destination };
+    let text = freeswitch_extension(&answer.decision, answer.tenant.map(|t| &t.freeswitch), place);
+    finish(plane, &answer, &ask, ending, began);
+    text
+}
+
+fn finish(plane: &CallPlane, answer: &Answer<'_>, ask: &Ask, ending: Ending, began: Instant) {
+    plane.stats.ended(ending);
+    answer.log(ask, ending, began.elapsed().as_micros() as u64);
+}
+
+/// A form's pairs, as they came.
+fn fields(form: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    form.split(|b| *b == b'&').filter_map(|pair| memchr::memchr(b'=', pair).map(|at| (&pair[..at], &pair[at + 1..])))
+}
+
+/// The first field of a name.
+fn field<'a>(form: &'a [u8], name: &[u8]) -> Option<Cow<'a, [u8]>> {
+    fields(form).find(|(key, _)| *key == name).map(|(_, value)| decode(value))
+}
+
+/// A value of a form. A `+` is a plus: FreeSWITCH writes a space as `%20`.
+fn decode(value: &[u8]) -> Cow<'_, [u8]> {
+    percent_decode(value).into()
+}

@@ -1,0 +1,133 @@
+//! `[dial]`: how targets become dial strings, for each switch.
+
+use super::{ConfigError, Source};
+use crate::routing::{DialTemplates, Template};
+use serde::Deserialize;
+
+/// Seconds to ring where nobody says how long.
+const TIMEOUT_SECONDS: u16 = 30;
+/// The longest of the plain texts, in characters.
+const TEXT_CHARS_MAX: usize = 200;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DialTable {
+    trunk: Option<toml::Spanned<String>>,
+    timeout_seconds: Option<toml::Spanned<u16>>,
+    #[serde(default)]
+    asterisk: AsteriskTable,
+    #[serde(default)]
+    freeswitch: FreeswitchTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AsteriskTable {
+    extension: Option<toml::Spanned<String>>,
+    number: Option<toml::Spanned<String>>,
+    options: Option<toml::Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FreeswitchTable {
+    domain: Option<toml::Spanned<String>>,
+    extension: Option<toml::Spanned<String>>,
+    number: Option<toml::Spanned<String>>,
+    options: Option<toml::Spanned<String>>,
+}
+
+/// The templates of both switches.
+pub(super) struct Dial {
+    pub(super) asterisk: DialTemplates,
+    pub(super) freeswitch: DialTemplates,
+}
+
+impl Dial {
+    /// Reads the table.
+    pub(super) fn read(source: &Source, table: &DialTable) -> Result<Dial, ConfigError> {
+        let trunk = plain(source, table.trunk.as_ref(), "trunk", "trunk")?;
+        let timeout_seconds = match &table.timeout_seconds {
+            Some(span) if !(1..=3600).contains(span.get_ref()) => {
+                return Err(source.at(span, format!("timeout_seconds = {} is not between 1 and 3600", span.get_ref())));
+            }
+            span => span.as_ref().map_or(TIMEOUT_SECONDS, |s| *s.get_ref()),
+        };
+        let (asterisk, freeswitch) = (&table.asterisk, &table.freeswitch);
+        let domain = domain(source, freeswitch.domain.as_ref())?;
+        let has_domain = domain.is_some();
+        // a user without a domain is one of the switch's own
+        let user = if has_domain { "user/{extension}@{domain}" } else { "user/{extension}" };
+        let options = plain(source, freeswitch.options.as_ref(), "", "options")?;
+        if let Some(span) = freeswitch.options.as_ref().filter(|_| !options.is_empty() && !is_braced(&options)) {
+            return Err(source.at(
+                span,
+                format!(
+                    "options = {options:?} are no bridge variables; write them with their braces, such as \"{{ignore_early_media=true}}\""
+                ),
+            ));
+        }
+        Ok(Dial {
+            asterisk: DialTemplates {
+                extension: template(source, asterisk.extension.as_ref(), "PJSIP/{extension}", "extension", false)?,
+                number: template(source, asterisk.number.as_ref(), "PJSIP/{number}@{trunk}", "number", false)?,
+                trunk: trunk.clone(),
+                timeout_seconds,
+                options: plain(source, asterisk.options.as_ref(), "", "options")?,
+                domain: None,
+            },
+            freeswitch: DialTemplates {
+                extension: template(source, freeswitch.extension.as_ref(), user, "extension", has_domain)?,
+                number: template(source, freeswitch.number.as_ref(), "sofia/gateway/{trunk}/{number}", "number", has_domain)?,
+                trunk,
+                timeout_seconds,
+                options,
+                domain,
+            },
+        })
+    }
+}
+
+/// Whether a text is `{…}`, `<…>` or several of them, as `bridge` takes variables.
+fn is_braced(text: &str) -> bool {
+    (text.starts_with('{') && text.ends_with('}')) || (text.starts_with('<') && (text.ends_with('>') || text.ends_with('}')))
+}
+
+fn template(
+    source: &Source,
+    span: Option<&toml::Spanned<String>>,
+    default: &str,
+    target: &'static str,
+    has_domain: bool,
+) -> Result<Template, ConfigError> {
+    match span {
+        Some(span) => Template::parse(span.get_ref(), target, has_domain).map_err(|e| source.at(span, e.to_string())),
+        None => Template::parse(default, target, has_domain).map_err(|e| ConfigError { place: "the default".into(), what: e.to_string() }),
+    }
+}
+
+fn plain(source: &Source, span: Option<&toml::Spanned<String>>, default: &str, what: &str) -> Result<String, ConfigError> {
+    match span {
+        Some(span)
+            if span.get_ref().len() > TEXT_CHARS_MAX || span.get_ref().chars().any(|c| c.is_control() || matches!(c, '"' | '\\' | '$')) =>
+        {
+            Err(source.at(
+                span,
+                format!("{what} has at most 200 characters, none of them a control, \", \\ or $ (which never reaches a dialplan)"),
+            ))
+        }
+        Some(span) => Ok(span.get_ref().clone()),
+        None => Ok(default.to_owned()),
+    }
+}
+
+fn domain(source: &Source, span: Option<&toml::Spanned<String>>) -> Result<Option<String>, ConfigError> {
+    let Some(span) = span else { return Ok(None) };
+    let text = span.get_ref();
+    let fits = (1..=253).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    if fits {
+        Ok(Some(text.clone()))
+    } else {
+        Err(source.at(span, format!("domain = {text:?} is no host name; write one such as \"pbx.example.com\", or an IPv4 address")))
+    }
+}

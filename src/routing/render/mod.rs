@@ -1,0 +1,67 @@
+//! A decision as one switch's text. Only here are `&`, `,`, `[]`, `{}` templates and variable names known.
+//!
+//! Names travel as variables of their own and never inside a target: no byte of a caller's name can become part of
+//! a dial string (a promise of this program).
+
+mod asterisk;
+mod extension;
+mod freeswitch;
+
+pub use asterisk::{asterisk, asterisk_target};
+pub use extension::{Place, freeswitch_extension};
+pub use freeswitch::{Leg, Ringing, freeswitch, freeswitch_legs, freeswitch_target};
+
+use super::{Action, Decision, DialTemplates};
+use serde::{Deserialize, Serialize};
+
+/// A switch, whose words an answer is put into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// Asterisk.
+    #[default]
+    Asterisk,
+    /// FreeSWITCH.
+    Freeswitch,
+}
+
+/// The variables of an answer, without the switch's prefix, in the order they are sent; `STATUS` is last, so that a
+/// dialplan that sees it knows that the others came too.
+pub const VARIABLES: &[&str] = &["ACTION", "TARGET", "TIMEOUT", "OPTIONS", "STEP", "ROUTE", "NAME", "CONTACT", "REASON", "STATUS"];
+
+/// A decision in one switch's words: every variable of [`VARIABLES`], in that order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Values, in the order of [`VARIABLES`].
+    pub values: [String; 10],
+    /// What the caller's name becomes; `None` leaves it alone.
+    pub caller_name: Option<String>,
+}
+
+impl Rendered {
+    /// The value of one variable, by its name without prefix.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        VARIABLES.iter().position(|v| *v == name).map(|i| self.values[i].as_str())
+    }
+
+    fn of(decision: &Decision, dial: Option<&DialTemplates>, target: String) -> Rendered {
+        let dial = dial.filter(|_| matches!(decision.step.action, Action::Dial { .. }));
+        let timeout = decision.step.timeout_seconds.or(dial.map(|d| d.timeout_seconds));
+        let caller = decision.caller.as_ref();
+        Rendered {
+            values: [
+                decision.step.action.word().to_owned(),
+                target,
+                timeout.map(|seconds| seconds.to_string()).unwrap_or_default(),
+                dial.map(|d| d.options.clone()).unwrap_or_default(),
+                decision.token.as_ref().map(super::StepToken::encode).unwrap_or_default(),
+                decision.route.as_ref().map(ToString::to_string).unwrap_or_default(),
+                caller.map(|c| c.name.clone()).unwrap_or_default(),
+                caller.map(|c| c.contact.clone()).unwrap_or_default(),
+                decision.reason.word().to_owned(),
+                decision.status.word().to_owned(),
+            ],
+            caller_name: caller.map(|c| c.name.clone()),
+        }
+    }
+}
