@@ -13,6 +13,7 @@ mod screening;
 mod step_token;
 mod tenant;
 mod trace;
+pub mod xml;
 
 pub use decide::{decide, fallback_decision, refusal};
 pub use decision::{CallerName, Decision, Reason, Status};
