@@ -1,0 +1,172 @@
+use super::*;
+use crate::number::Number;
+use crate::routing::{A1Hash, CallerName, Found, List, Route, RouteKey, Screen};
+use std::sync::Arc;
+
+/// What FreeSWITCH says of itself in every form, shortened.
+const HEAD: &str = "hostname=lab&section=directory&tag_name=domain&key_name=name&key_value=Pbx.Example&Event-Name=REQUEST_PARAMS&Core-UUID=9e8b3b06&FreeSWITCH-Hostname=vm&Event-Calling-File=sofia_reg.c&Event-Calling-Function=sofia_reg_parse_auth";
+
+/// A form without anything that would have to be decoded.
+fn asked(form: &str) -> DirectoryQuestion {
+    DirectoryQuestion::from_form(form.split('&').filter_map(|pair| pair.split_once('=')))
+}
+
+fn credentials_of(domain: &str, extension: &str) -> DirectoryQuestion {
+    DirectoryQuestion::Credentials { domain: domain.into(), extension: extension.into() }
+}
+
+fn user_of(domain: &str, extension: &str) -> DirectoryQuestion {
+    DirectoryQuestion::User { domain: domain.into(), extension: extension.into() }
+}
+
+struct OneUser(User);
+
+impl Data for OneUser {
+    fn revision(&self) -> u64 {
+        1
+    }
+    fn route(&self, _: &RouteKey) -> Found<Arc<Route>> {
+        Ok(None)
+    }
+    fn route_by_prefix(&self, _: &Number) -> Found<Arc<Route>> {
+        Ok(None)
+    }
+    fn screen_number(&self, _: List, _: &Number) -> Found<Arc<Screen>> {
+        Ok(None)
+    }
+    fn screen_withheld(&self) -> Found<Arc<Screen>> {
+        Ok(None)
+    }
+    fn caller(&self, _: &Number) -> Found<CallerName> {
+        Ok(None)
+    }
+    fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>> {
+        if domain == "broken" {
+            return Err(LookupFailed("the disk is gone".into()));
+        }
+        Ok(((domain, extension) == (&self.0.domain, &self.0.extension)).then(|| Arc::new(self.0.clone())))
+    }
+    fn has_domain(&self, domain: &str) -> Result<bool, LookupFailed> {
+        Ok(domain == self.0.domain)
+    }
+}
+
+fn data(name: &str) -> OneUser {
+    let a1_hash = A1Hash::of("101", "pbx.example", "secret").unwrap();
+    OneUser(User {
+        extension: "101".into(),
+        domain: "pbx.example".into(),
+        name: Some(name.into()),
+        context: Some("family".into()),
+        a1_hash,
+    })
+}
+
+fn answer(form: &str) -> String {
+    asked(form).answer(&data("Küche \"Süd\"")).unwrap()
+}
+
+#[test]
+fn a_registration_is_answered_with_the_hash_and_what_is_set_for_the_calls() {
+    let form = format!(
+        "{HEAD}&action=sip_auth&sip_profile=internal&sip_user_agent=x&sip_auth_username=101&sip_auth_realm=Pbx.Example&sip_auth_nonce=1&sip_auth_uri=sip:pbx.example&sip_contact_user=101&X-Key=user&sip_auth_response=0&sip_auth_method=REGISTER&key=id&user=101&domain=Pbx.Example&ip=192.0.2.7"
+    );
+    assert_eq!(asked(&form), credentials_of("pbx.example", "101"));
+    let hash = data("").0.a1_hash.reveal();
+    assert_eq!(
+        answer(&form),
+        format!(
+            "<document type=\"freeswitch/xml\"><section name=\"directory\"><domain name=\"pbx.example\"><groups><group name=\"default\"><users>\
+             <user id=\"101\"><params><param name=\"a1-hash\" value=\"{hash}\"/></params><variables>\
+             <variable name=\"user_context\" value=\"family\"/>\
+             <variable name=\"effective_caller_id_name\" value=\"Küche &quot;Süd&quot;\"/>\
+             <variable name=\"effective_caller_id_number\" value=\"101\"/></variables></user>\
+             </users></group></groups></domain></section></document>"
+        )
+    );
+}
+
+#[test]
+fn a_call_to_a_user_is_answered_with_a_dial_string_and_no_secret() {
+    let form = format!("{HEAD}&as_channel=true&action=user_call&key=id&user=101&domain=pbx.example");
+    let text = answer(&form);
+    assert!(!text.contains(&data("").0.a1_hash.reveal()) && !text.contains("a1-hash"), "{text}");
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let param = document.descendants().find(|n| n.has_tag_name("param")).unwrap();
+    assert_eq!((param.attribute("name"), param.attribute("value")), (Some("dial-string"), Some(DIAL_STRING)));
+    assert!(!DIAL_STRING.contains("$${"), "the preprocessor would fill that in");
+    // nothing may be kept by the switch: it doesn't ask again for another purpose
+    assert!(!text.contains("cacheable"));
+}
+
+#[test]
+fn what_a_call_carries_along_changes_neither_what_is_asked_nor_for_whom() {
+    let form = format!(
+        "{HEAD}&as_channel=true&action=user_call&action=sip_auth&section=dialplan&key_value=other&user=666&domain=other&purpose=&key=id&user=101&domain=pbx.example"
+    );
+    assert_eq!(asked(&form), user_of("pbx.example", "101"));
+}
+
+#[test]
+fn a_look_at_a_user_without_an_action_gets_no_secret() {
+    let form = format!("{HEAD}&key=id&user=101&domain=pbx.example");
+    assert_eq!(asked(&form), user_of("pbx.example", "101"));
+    for action in ["message-count", "is_local", ""] {
+        assert!(!answer(&format!("{form}&action={action}")).contains("a1-hash"));
+    }
+}
+
+#[test]
+fn who_asks_for_credentials_that_are_not_here_is_not_told_that_none_are_needed() {
+    for action in ["jsonrpc-authenticate", "reverse-auth-lookup", "SIP_AUTH", "sip_auth_token"] {
+        assert_eq!(answer(&format!("{HEAD}&action={action}&key=id&user=101&domain=pbx.example")), NOT_FOUND);
+    }
+}
+
+#[test]
+fn an_enumeration_of_a_domain_of_ours_finds_it_empty() {
+    for rest in ["&domain=pbx.example&purpose=network-list", "&group_name=sales&domain=pbx.example&action=group_call", ""] {
+        let text = answer(&format!("{HEAD}{rest}"));
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let domain = document.descendants().find(|n| n.has_tag_name("domain")).unwrap();
+        assert_eq!(domain.attribute("name"), Some("pbx.example"));
+        assert!(!document.descendants().any(|n| n.has_tag_name("user") || n.has_tag_name("param")), "{text}");
+    }
+    assert_eq!(answer(&format!("{HEAD}&purpose=network-list").replace("Pbx.Example", "other.example")), NOT_FOUND);
+    // mod_sofia at its start: it names no domain
+    let gateways =
+        "hostname=lab&section=directory&tag_name=&key_name=&key_value=&Event-Name=REQUEST_PARAMS&purpose=gateways&profile=internal";
+    assert_eq!((asked(gateways), answer(gateways).as_str()), (DirectoryQuestion::Other, NOT_FOUND));
+}
+
+#[test]
+fn whatever_else_is_asked_is_not_found() {
+    let auth = format!("{HEAD}&action=sip_auth&key=id&user=101&domain=pbx.example");
+    for (wrong, right) in [("user=102", "user=101"), ("user=", "user=101"), ("=x.example", "=Pbx.Example"), ("=a b", "=Pbx.Example")] {
+        assert_eq!(answer(&auth.replace(right, wrong)), NOT_FOUND, "{wrong}");
+    }
+    for form in
+        ["", "section=directory", "section=dialplan&user=101&domain=pbx.example&action=sip_auth", "section=directory&domain=${x}&user=1"]
+    {
+        assert_eq!(answer(form), NOT_FOUND, "{form}");
+    }
+    assert!(asked(&auth.replace("Pbx.Example", "broken")).answer(&data("")).is_err(), "a failed look-up isn't an absent user");
+}
+
+#[test]
+fn no_name_can_become_markup_an_expansion_or_a_line_that_is_thrown_away() {
+    for name in
+        ["\"/><param name=\"a1-hash\" value=\"x", "${system(id)}", "$${hostname}", "<!\"/><x", "<X-PRE-PROCESS cmd=\"exec\"/>", "a\nb\0"]
+    {
+        for question in [credentials_of("pbx.example", "101"), user_of("pbx.example", "101")] {
+            let text = question.answer(&data(name)).unwrap();
+            let document = roxmltree::Document::parse(&text).unwrap();
+            let elements = document.descendants().filter(roxmltree::Node::is_element).count();
+            assert_eq!(elements, 13, "{text}");
+            let shown = document.descendants().find(|n| n.attribute("name") == Some("effective_caller_id_name")).unwrap();
+            let value = shown.attribute("value").unwrap();
+            assert!(!value.contains("${") && !value.contains("<!"), "{value}");
+            assert!(!text.contains('\n') && !text.contains("<?") && !text.to_lowercase().contains("x-pre-process"), "{text}");
+        }
+    }
+}
