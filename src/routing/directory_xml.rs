@@ -14,8 +14,8 @@
 //!   Names of domains and users are compared without case.
 //! * Other modules take credentials that don't exist here (a password for mod_verto, `reverse-auth-user`): a question
 //!   whose action is about authentication, and that isn't mod_sofia's, is not answered with a user.
-//! * `purpose=gateways` names no domain; `purpose=network-list` does, and looks for `cidr` on users. An empty domain is
-//!   an answer: no such thing here.
+//! * `purpose=gateways` names a domain, or none where a profile wants those of `all`; `purpose=network-list` names one,
+//!   and looks for `cidr` on users. An empty domain is an answer: no such thing here.
 
 use super::user::{User, normal_domain};
 use super::xml::{NOT_FOUND, attribute};

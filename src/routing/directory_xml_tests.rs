@@ -1,6 +1,7 @@
 use super::*;
 use crate::number::Number;
 use crate::routing::{A1Hash, CallerName, Found, List, Route, RouteKey, Screen};
+use proptest::prelude::*;
 use std::sync::Arc;
 
 /// What FreeSWITCH says of itself in every form, shortened.
@@ -125,7 +126,12 @@ fn who_asks_for_credentials_that_are_not_here_is_not_told_that_none_are_needed()
 
 #[test]
 fn an_enumeration_of_a_domain_of_ours_finds_it_empty() {
-    for rest in ["&domain=pbx.example&purpose=network-list", "&group_name=sales&domain=pbx.example&action=group_call", ""] {
+    for rest in [
+        "&domain=pbx.example&purpose=network-list",
+        "&purpose=gateways&profile=internal&domain=pbx.example",
+        "&group_name=sales&domain=pbx.example&action=group_call",
+        "",
+    ] {
         let text = answer(&format!("{HEAD}{rest}"));
         let document = roxmltree::Document::parse(&text).unwrap();
         let domain = document.descendants().find(|n| n.has_tag_name("domain")).unwrap();
@@ -133,7 +139,7 @@ fn an_enumeration_of_a_domain_of_ours_finds_it_empty() {
         assert!(!document.descendants().any(|n| n.has_tag_name("user") || n.has_tag_name("param")), "{text}");
     }
     assert_eq!(answer(&format!("{HEAD}&purpose=network-list").replace("Pbx.Example", "other.example")), NOT_FOUND);
-    // mod_sofia at its start: it names no domain
+    // mod_sofia at its start, where a profile has <domain name="all">: it names none
     let gateways =
         "hostname=lab&section=directory&tag_name=&key_name=&key_value=&Event-Name=REQUEST_PARAMS&purpose=gateways&profile=internal";
     assert_eq!((asked(gateways), answer(gateways).as_str()), (DirectoryQuestion::Other, NOT_FOUND));
@@ -168,5 +174,31 @@ fn no_name_can_become_markup_an_expansion_or_a_line_that_is_thrown_away() {
             assert!(!value.contains("${") && !value.contains("<!"), "{value}");
             assert!(!text.contains('\n') && !text.contains("<?") && !text.to_lowercase().contains("x-pre-process"), "{text}");
         }
+    }
+}
+
+fn fields() -> impl Strategy<Value = Vec<(String, String)>> {
+    let names = ["section", "tag_name", "key_name", "key_value", "action", "purpose", "user", "domain", "key", "x"];
+    let values = ["directory", "domain", "name", "pbx.example", "PBX.EXAMPLE", "101", "sip_auth", "user_call", "gateways", "id", ""];
+    let value = prop_oneof![8 => proptest::sample::select(values.to_vec()).prop_map(str::to_owned), 1 => any::<String>()];
+    proptest::collection::vec((proptest::sample::select(names.to_vec()).prop_map(str::to_owned), value), 0..14)
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_asked_the_answer_is_a_document_and_only_a_registration_gets_the_hash(
+        mut fields in fields(), named in any::<bool>(), name in any::<String>()
+    ) {
+        if named {
+            let head = [("section", "directory"), ("tag_name", "domain"), ("key_name", "name"), ("key_value", "pbx.example"), ("user", "101")];
+            fields.splice(0..0, head.map(|(n, v)| (n.to_owned(), v.to_owned())));
+        }
+        let question = DirectoryQuestion::from_form(fields.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        let data = data(&name);
+        let text = question.answer(&data).unwrap();
+        prop_assert!(roxmltree::Document::parse(&text).is_ok(), "{}", text);
+        let is_registration = question == credentials_of("pbx.example", "101");
+        prop_assert_eq!(text.contains(&data.0.a1_hash.reveal()), is_registration);
+        prop_assert!(!is_registration || fields.iter().find(|(n, _)| n == "action").is_some_and(|(_, v)| v == "sip_auth"));
     }
 }
