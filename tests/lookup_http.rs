@@ -9,6 +9,7 @@ use strowger::control::{Request, RouteWhich, sample_requests};
 use strowger::daemon::Options;
 use strowger::directory::ContactDraft;
 use strowger::routing::xml::NOT_FOUND;
+use strowger::routing::{A1Hash, User};
 use support::*;
 
 fn contact(tenant: &str, id: &str, name: &str, number: &str) -> Request {
@@ -118,6 +119,47 @@ fn a_fetch_is_answered_with_a_whole_extension_or_with_not_found() {
         let reply = post(door, "/xml", &form);
         assert_eq!((reply.status, reply.body.as_str()), (200, NOT_FOUND), "{form:?}");
     }
+}
+
+#[test]
+fn a_telephone_s_user_is_answered_with_his_hash_and_a_stranger_is_not_found() {
+    let user = |domain: &str, extension: &str| User {
+        extension: extension.into(),
+        domain: domain.into(),
+        name: Some("Kitchen".into()),
+        context: None,
+        a1_hash: A1Hash::of(extension, domain, "secret").unwrap(),
+    };
+    let set = |tenant: &str, user| Request::UserSet { tenant: tenant.into(), user };
+    let (_place, server) =
+        served(Options::default(), vec![set("default", user("pbx.example", "101")), set("acme", user("acme.example", "7"))]);
+    let ask = |path: &str, domain: &str, user: &str, more: &str| {
+        let form = format!(
+            "hostname=pbx&section=directory&tag_name=domain&key_name=name&key_value={domain}{more}&key=id&user={user}&domain={domain}"
+        );
+        let reply = post(server.lookup_http(), path, &form);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.body
+    };
+    let register = "&action=sip_auth&sip_auth_method=REGISTER";
+    let known = ask("/xml", "pbx.example", "101", register);
+    assert!(known.contains(&A1Hash::of("101", "pbx.example", "secret").unwrap().reveal()), "{known}");
+    assert!(!known.contains("secret") && known.contains("cacheable=\"60000\""), "{known}");
+    assert_eq!(ask("/xml", "PBX.example", "101", "&action=user_call"), known);
+    for (path, domain, user) in [
+        ("/xml", "pbx.example", "102"),
+        ("/xml", "other.example", "101"),
+        ("/xml", "acme.example", "7"),
+        ("/xml?tenant=acme", "pbx.example", "101"),
+        ("/xml", "pbx.example", "1%3001%0A"),
+        ("/xml", "%00", "%00"),
+    ] {
+        assert_eq!(ask(path, domain, user, register), NOT_FOUND, "{path} {domain} {user}");
+    }
+    assert!(ask("/xml?tenant=acme", "acme.example", "7", register).contains("user id=\"7\""));
+    let wrong =
+        post(server.lookup_http(), "/xml?tenat=acme", "section=directory&tag_name=domain&key_name=name&key_value=pbx.example&user=101");
+    assert_eq!((wrong.status, wrong.body.as_str()), (503, ""));
 }
 
 #[test]

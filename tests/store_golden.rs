@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
-use store_1::{AT_US, REVISION, contacts, number, of_work, routes, screens};
+use store_1::{AT_US, REVISION, contacts, number, of_work, routes, screens, users};
 use strowger::clock::SystemClock;
 use strowger::number::Kind;
 use strowger::routing::{List, RouteKey, ScreenKey};
@@ -59,6 +59,7 @@ fn a_store_of_schema_1_is_read_value_by_value() {
     let gone = number(Kind::E164, "14155550005");
     assert!(store.in_snapshot("home", |d| d.caller(&gone)).unwrap().unwrap().is_none());
     read_rules(&store);
+    read_users(&store);
     read_log(&store);
     store.close();
     drop(store);
@@ -91,6 +92,21 @@ fn read_rules(store: &Store) {
     };
     store.on_disk("home", look);
     store.in_snapshot("home", look).unwrap();
+}
+
+fn read_users(store: &Store) {
+    assert_eq!(store.users("home", None, None, usize::MAX).unwrap(), users());
+    let look = |data: &dyn strowger::routing::Data| {
+        for (_, user) in users() {
+            assert!(data.has_domain(&user.domain).unwrap());
+            assert_eq!(data.user(&user.domain, &user.extension).unwrap().as_deref(), Some(&user));
+        }
+        assert!(data.user("pbx.example.com", "anna.b").unwrap().is_none());
+    };
+    store.on_disk("home", look);
+    store.in_snapshot("home", look).unwrap();
+    let secrets: Vec<String> = users().iter().map(|(_, user)| user.a1_hash.reveal()).collect();
+    assert_eq!(secrets, ["93cd305253e79bdc7204526e2a6b76b0", "ab2ef2f30e380123ce5cc28ef5592198"]);
 }
 
 fn read_log(store: &Store) {

@@ -8,7 +8,7 @@ use super::request::{Ask, BadParameter};
 use super::stats::{CallStats, Ending};
 use crate::clock::Clock;
 use crate::routing::{
-    DEFAULT_TENANT, Decision, LookupFailed, Question, Reason, Status, Tenant, Tenants, Trace, decide, fallback_decision, refusal,
+    DEFAULT_TENANT, Data, Decision, LookupFailed, Question, Reason, Status, Tenant, Tenants, Trace, decide, fallback_decision, refusal,
 };
 use crate::store::Reader;
 use std::sync::Arc;
@@ -176,12 +176,39 @@ impl Answerer {
     /// Decides; `None` when the budget is spent.
     async fn decide(&self, tenant: &Tenant, question: &Question) -> Option<Result<Decision, LookupFailed>> {
         let (now_seconds, seed) = (self.clock.now_us() / 1_000_000, self.seeds.fetch_add(0x9e37_79b9, Ordering::Relaxed));
-        let in_memory = || self.store.in_snapshot(&tenant.id, |data| decide(tenant, question, data, now_seconds, seed, &mut Trace::off()));
+        let in_memory = |data: &dyn Data| decide(tenant, question, data, now_seconds, seed, &mut Trace::off());
+        let for_disk = || {
+            let (tenant, question) = (tenant.clone(), question.clone());
+            move |data: &dyn Data| decide(&tenant, &question, data, now_seconds, seed, &mut Trace::off())
+        };
+        self.within_budget(&tenant.id, in_memory, for_disk).await
+    }
+
+    /// Reads a tenant's data for a question that no decision is needed for; `None` when the budget is spent.
+    pub(super) async fn look<T, R>(&self, tenant: &str, read: R) -> Option<Result<T, LookupFailed>>
+    where
+        T: Send + 'static,
+        R: Fn(&dyn Data) -> Result<T, LookupFailed> + Clone + Send + 'static,
+    {
+        self.within_budget(tenant, &read, || read.clone()).await
+    }
+
+    /// Reads the snapshot, or until it stands the disk; `None` when the budget is spent.
+    async fn within_budget<T, R>(
+        &self,
+        tenant: &str,
+        in_memory: impl Fn(&dyn Data) -> Result<T, LookupFailed>,
+        for_disk: impl FnOnce() -> R,
+    ) -> Option<Result<T, LookupFailed>>
+    where
+        T: Send + 'static,
+        R: FnOnce(&dyn Data) -> Result<T, LookupFailed> + Send + 'static,
+    {
         match self.delay {
             // the usual way: nothing to wait for, so no timer either
             Delay::None => {
-                if let Some(decided) = in_memory() {
-                    return Some(decided);
+                if let Some(read) = self.store.in_snapshot(tenant, &in_memory) {
+                    return Some(read);
                 }
             }
             Delay::Wait(_) => {}
@@ -191,22 +218,26 @@ impl Answerer {
             if let Delay::Wait(how_long) = self.delay {
                 tokio::time::sleep(how_long).await;
             }
-            match in_memory() {
-                Some(decided) => decided,
-                None => self.decide_on_disk(tenant.clone(), question.clone(), now_seconds, seed).await,
+            match self.store.in_snapshot(tenant, &in_memory) {
+                Some(read) => read,
+                None => self.read_disk(tenant.to_owned(), for_disk()).await,
             }
         };
         tokio::time::timeout(self.budget, waiting).await.ok()
     }
 
     /// Until the snapshot stands, the disk answers, on a thread that may wait for it.
-    async fn decide_on_disk(&self, tenant: Tenant, question: Question, now_seconds: u64, seed: u32) -> Result<Decision, LookupFailed> {
+    async fn read_disk<T: Send + 'static>(
+        &self,
+        tenant: String,
+        read: impl FnOnce(&dyn Data) -> Result<T, LookupFailed> + Send + 'static,
+    ) -> Result<T, LookupFailed> {
         let gone = || LookupFailed("the reader ended".into());
         let turn = self.disk.clone().acquire_owned().await.map_err(|_| gone())?;
         let store = self.store.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            store.on_disk(&tenant.id, |data| decide(&tenant, &question, data, now_seconds, seed, &mut Trace::off()))
+            store.on_disk(&tenant, read)
         });
         reading.await.unwrap_or_else(|_| Err(gone()))
     }

@@ -15,7 +15,7 @@ use super::plane::{Admission, CallPlane, ShutdownLevel, told_to_stop};
 use super::request::{Ask, ChannelAsk};
 use super::stats::Ending;
 use crate::routing::render::{Place, freeswitch_extension};
-use crate::routing::{Reason, Status, xml};
+use crate::routing::{DirectoryQuestion, Reason, Status, xml};
 use crate::wire::esl::Value;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -165,6 +165,10 @@ async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admi
     };
     let text = match field(&form, b"section").as_deref() {
         Some(b"dialplan") => extension(&form, &query, plane, admission, began).await,
+        Some(b"directory") => match user(&form, &query, plane, admission, began).await {
+            Ok(text) => Some(text),
+            Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, why, None),
+        },
         _ => {
             // sections that we have nothing for: the switch's own files do
             plane.stats.ended(Ending::Answered);
@@ -185,6 +189,39 @@ async fn extension(form: &[u8], query: &str, plane: &CallPlane, admission: Admis
     let text = freeswitch_extension(&answer.decision, answer.tenant.map(|t| &t.freeswitch), place);
     finish(plane, &answer, &ask, ending, began);
     text
+}
+
+/// A user of the directory. What could not be read is no user that isn't there: the switch is told that it failed.
+async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission, began: Instant) -> Result<String, &'static str> {
+    let text = |value| String::from_utf8_lossy(&decode(value)).into_owned();
+    let pairs: Vec<(String, String)> = fields(form).map(|(name, value)| (text(name), text(value))).collect();
+    let question = DirectoryQuestion::from_form(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let (ask, wrong) = Ask::from_query("", query, |_| None);
+    let looked = match admission {
+        Admission::Capacity => Err((Ending::Capacity, Status::Error, "capacity")),
+        Admission::Draining => Err((Ending::Draining, Status::Error, "draining")),
+        Admission::Served => match plane.answerer.look(&ask.tenant, move |data| question.answer(data)).await {
+            // a misspelt tenant must not ask another's
+            Some(Ok(_)) if wrong.is_some() => Err((Ending::Answered, Status::Error, "bad-request")),
+            Some(Ok(text)) => Ok(text),
+            Some(Err(error)) => {
+                tracing::error!(%error, "the store could not be read for a user; the switch was told so");
+                Err((Ending::Answered, Status::Error, "store-failed"))
+            }
+            None => Err((Ending::Answered, Status::Late, "late")),
+        },
+    };
+    let (answer, ending, status) = match looked {
+        Ok(text) if text == xml::NOT_FOUND => (Ok(text), Ending::Answered, Status::Unknown),
+        Ok(text) => (Ok(text), Ending::Answered, Status::Found),
+        Err((ending, status, why)) => (Err(why), ending, status),
+    };
+    if status == Status::Late {
+        plane.stats.late.add_one();
+    }
+    plane.stats.ended(ending);
+    tracing::info!(status = status.word(), ending = ending.word(), answer_us = began.elapsed().as_micros() as u64, "answered for a user");
+    answer
 }
 
 fn finish(plane: &CallPlane, answer: &Answer<'_>, ask: &Ask, ending: Ending, began: Instant) {

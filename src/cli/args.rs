@@ -59,6 +59,9 @@ pub(super) enum Command {
     /// Edit and show the list of callers who do, whatever the block list says
     #[command(subcommand)]
     Allow(ScreenVerb),
+    /// Edit and show the users who register telephones at the switch
+    #[command(subcommand)]
+    User(UserVerb),
     /// Say who has a number
     Name(NameArgs),
     /// Say what a number is
@@ -308,6 +311,63 @@ pub(super) enum ScreenVerb {
     },
     /// List all entries
     Ls,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UserWhichArgs {
+    /// The name that the telephone registers with, such as 101
+    pub(super) extension: String,
+    /// The realm: the domain that the telephone registers at
+    #[arg(long, value_name = "D")]
+    pub(super) domain: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserVerb {
+    /// Add or replace a user; the password is hashed here and kept nowhere
+    Set(UserSetArgs),
+    /// Remove a user
+    Rm {
+        #[command(flatten)]
+        which: UserWhichArgs,
+    },
+    /// Show a user, without his secret
+    Show {
+        #[command(flatten)]
+        which: UserWhichArgs,
+    },
+    /// List users by domain and extension, without their secrets
+    Ls {
+        /// Only those of this domain
+        #[arg(long, value_name = "D")]
+        domain: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UserSetArgs {
+    #[command(flatten)]
+    pub(super) which: UserWhichArgs,
+    #[command(flatten)]
+    pub(super) secret: UserSecretArgs,
+    /// The display name of his calls
+    #[arg(long, value_name = "TEXT")]
+    pub(super) name: Option<String>,
+    /// The dialplan context of his calls
+    #[arg(long, value_name = "C")]
+    pub(super) context: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct UserSecretArgs {
+    /// Read the password from standard input, one line
+    #[arg(long)]
+    pub(super) password_stdin: bool,
+    /// Take the hash that another program made, MD5 of EXTENSION:DOMAIN:PASSWORD; - reads it from standard input, where no
+    /// list of processes shows it
+    #[arg(long, value_name = "HEX", allow_hyphen_values = true)]
+    pub(super) a1_hash: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -139,7 +139,7 @@ fn status_text(view: &StatusView) -> String {
     ]);
     rows.push(vec![
         "store".to_owned(),
-        format!("revision {}, {} routes, {} kB on disk", view.revision, view.routes, view.store_bytes / 1000),
+        format!("revision {}, {} routes, {} users, {} kB on disk", view.revision, view.routes, view.users, view.store_bytes / 1000),
     ]);
     rows.push(vec!["snapshot".to_owned(), snapshot]);
     rows.extend(view.store_failed.iter().map(|why| vec!["STORE FAILED".to_owned(), why.clone()]));

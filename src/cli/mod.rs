@@ -10,6 +10,7 @@ mod look;
 mod play;
 mod print;
 mod serve;
+mod user;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -39,6 +40,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Route(verb) => edit::route(&global, verb),
         Command::Block(verb) => edit::screen(&global, crate::routing::List::Block, verb),
         Command::Allow(verb) => edit::screen(&global, crate::routing::List::Allow, verb),
+        Command::User(verb) => user::user(&global, verb),
         Command::Name(args) => look::name(&global, &args),
         Command::Number(verb) => look::number(&global, verb),
         Command::Explain(args) => look::explain(&global, &args),

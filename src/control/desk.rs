@@ -10,7 +10,7 @@ use crate::store::{Edit, Store, StoreError};
 use std::sync::Arc;
 
 /// Things on one page of a listing, at most: a page has to fit into a frame.
-const PAGE_MAX: usize = 1000;
+pub(super) const PAGE_MAX: usize = 1000;
 
 /// Where the desk learns of the other planes, without knowing them.
 pub type PlaneStatusSource = Arc<dyn Fn() -> PlaneStatus + Send + Sync>;
@@ -119,6 +119,10 @@ impl Desk {
                 }
             }
             Request::ScreenLs { tenant, list, after } => self.screen_ls(&tenant, list, after.as_ref()),
+            Request::UserSet { tenant, user } => self.user_set(&tenant, user),
+            Request::UserRm { tenant, which } => self.user_rm(&tenant, &which),
+            Request::UserShow { tenant, which } => self.user_show(&tenant, &which),
+            Request::UserLs { tenant, domain, after } => self.user_ls(&tenant, domain.as_deref(), after.as_ref()),
             Request::Name { tenant, number } => self.name(&tenant, &number),
             Request::Explain { tenant, request, to, from, withheld, switch } => {
                 let text = QuestionText { request: &request, to: &to, from: &from, restricted: withheld, ..QuestionText::default() };
@@ -142,7 +146,7 @@ impl Desk {
         })
     }
 
-    fn edit(&self, tenant: &str, edit: Edit) -> Result<Reply, Refusal> {
+    pub(super) fn edit(&self, tenant: &str, edit: Edit) -> Result<Reply, Refusal> {
         let done = self.store.edit(tenant, &self.who, edit)?;
         Ok(Reply::Done { revision: done.revision, existed: done.existed, changed: done.changed, notes: Vec::new() })
     }
@@ -163,7 +167,7 @@ impl Desk {
         })
     }
 
-    fn remove(&self, tenant: &str, edit: Edit, what: String) -> Result<Reply, Refusal> {
+    pub(super) fn remove(&self, tenant: &str, edit: Edit, what: String) -> Result<Reply, Refusal> {
         self.tenant(tenant)?;
         match self.edit(tenant, edit)? {
             Reply::Done { existed: false, .. } => Err(Refusal::NotFound(what)),
@@ -293,6 +297,7 @@ impl Desk {
             contacts: store.contacts,
             overlay: store.overlay,
             routes: store.routes,
+            users: store.users,
             directory_bytes: store.base_bytes,
             store_bytes: store.disk_bytes,
             store_failed: store.failed,

@@ -10,14 +10,15 @@ mod import;
 mod request;
 mod sample;
 mod server;
+mod users;
 mod views;
 
 pub use client::{Client, ClientError};
 pub use desk::{Desk, PlaneStatusSource};
-pub use request::{ListKey, Reply, Request, RouteWhich};
+pub use request::{ListKey, Reply, Request, RouteWhich, UserWhich};
 pub use sample::sample_requests;
 pub use server::{AdminServer, BindError};
-pub use views::{ContactView, DecisionView, ImportView, PlaneStatus, RouteView, RowError, ScreenView, StatusView};
+pub use views::{ContactView, DecisionView, ImportView, PlaneStatus, RouteView, RowError, ScreenView, StatusView, UserView};
 
 /// The largest frame on the admin socket, in bytes; an import comes in many.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;

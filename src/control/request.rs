@@ -1,8 +1,8 @@
 //! What can be asked of the admin plane. JSON on the wire, so that an older command line can talk to a newer server.
 
-use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView};
+use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView, UserView};
 use crate::directory::ContactDraft;
-use crate::routing::{List, Switch};
+use crate::routing::{List, Switch, User};
 use serde::{Deserialize, Serialize};
 
 /// Which route, as typed.
@@ -27,6 +27,15 @@ pub enum ListKey {
     Prefix(String),
     /// Those who withhold their number.
     Anonymous,
+}
+
+/// Which user, as typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserWhich {
+    /// The realm.
+    pub domain: String,
+    /// The name he registers with.
+    pub extension: String,
 }
 
 /// A request. Every one that edits is acknowledged only when the edit is on the disk and calls see it.
@@ -59,6 +68,14 @@ pub enum Request {
     ScreenShow { tenant: String, list: List, key: ListKey },
     /// Lists entries of a list, those after one of them.
     ScreenLs { tenant: String, list: List, after: Option<ListKey> },
+    /// Adds or replaces a user. It holds the hash and never the password: who typed that has hashed it.
+    UserSet { tenant: String, user: User },
+    /// Removes a user.
+    UserRm { tenant: String, which: UserWhich },
+    /// Shows a user.
+    UserShow { tenant: String, which: UserWhich },
+    /// Lists users of one domain or of all, those after one of them.
+    UserLs { tenant: String, domain: Option<String>, after: Option<UserWhich> },
     /// Who has a number.
     Name { tenant: String, number: String },
     /// What would be answered, and why.
@@ -117,6 +134,13 @@ pub enum Reply {
         screens: Vec<ScreenView>,
         /// The next page's `after`.
         next: Option<ListKey>,
+    },
+    /// Users, and the one to go on after.
+    Users {
+        /// In the order of domain and extension.
+        users: Vec<UserView>,
+        /// The next page's `after`.
+        next: Option<UserWhich>,
     },
     /// Who has a number.
     Name {

@@ -1,7 +1,7 @@
 //! Things as administrators see them. The names of these fields are what scripts that read `--json` hold on to.
 
 use crate::directory::Contact;
-use crate::routing::{Route, Screen, ScreenKey};
+use crate::routing::{Route, Screen, ScreenKey, User};
 use serde::{Deserialize, Serialize};
 
 /// A number of a contact.
@@ -117,6 +117,33 @@ impl ScreenView {
     }
 }
 
+/// A user. What proves that it is he is a secret: administrators see that it is there, and not what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserView {
+    /// The name he registers with.
+    pub extension: String,
+    /// The realm.
+    pub domain: String,
+    /// The display name of his calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The dialplan context of his calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// `set`: no user is without.
+    pub a1_hash: String,
+    /// The revision of his last change.
+    pub revision: u64,
+}
+
+impl UserView {
+    /// A stored user as administrators see him.
+    pub fn of(revision: u64, user: User) -> UserView {
+        let a1_hash = "set".to_owned();
+        UserView { extension: user.extension, domain: user.domain, name: user.name, context: user.context, a1_hash, revision }
+    }
+}
+
 /// A decision: its variables without the switch's prefix, in lower case, and what led to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionView {
@@ -201,6 +228,9 @@ pub struct StatusView {
     pub overlay: u64,
     /// Routes that calls see.
     pub routes: u64,
+    /// Users that the switch's directory has.
+    #[serde(default)]
+    pub users: u64,
     /// Memory of the packed directory, in bytes.
     pub directory_bytes: u64,
     /// The store's size on disk, in bytes.

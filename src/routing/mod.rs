@@ -6,6 +6,7 @@
 
 mod decide;
 mod decision;
+mod directory_xml;
 mod question;
 pub mod render;
 mod route;
@@ -13,10 +14,12 @@ mod screening;
 mod step_token;
 mod tenant;
 mod trace;
+mod user;
 pub mod xml;
 
 pub use decide::{decide, fallback_decision, refusal};
 pub use decision::{CallerName, Decision, Reason, Status};
+pub use directory_xml::DirectoryQuestion;
 pub use question::{Caller, Outcome, Question, QuestionError, QuestionText, Request};
 pub use render::Switch;
 pub use route::{Action, Prefix, Route, RouteKey, STEP_KINDS, STEPS_MAX, Step, StepError, TARGETS_MAX};
@@ -26,6 +29,10 @@ pub use tenant::{
     DEFAULT_TENANT, DialTemplates, Filling, TARGET_BYTES_MAX, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError, Tenants, check_tenant_id,
 };
 pub use trace::{Rule, Trace};
+pub use user::{
+    A1Hash, CONTEXT_BYTES_MAX, DOMAIN_BYTES_MAX, EXTENSION_BYTES_MAX, PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX, User, UserError,
+    check_extension, normal_domain,
+};
 
 use crate::number::Number;
 use std::sync::Arc;
@@ -53,4 +60,11 @@ pub trait Data {
     fn screen_withheld(&self) -> Found<Arc<Screen>>;
     /// Who has this number.
     fn caller(&self, number: &Number) -> Found<CallerName>;
+    /// The user of a domain, which is given in lower case, with exactly this extension.
+    fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>>;
+    /// Whether a domain, given in lower case, has any user.
+    ///
+    /// # Errors
+    /// [`LookupFailed`].
+    fn has_domain(&self, domain: &str) -> Result<bool, LookupFailed>;
 }

@@ -15,7 +15,7 @@ use super::record::{self, Change, Generation};
 use super::{StoreError, lookup_failed};
 use crate::directory::Contact;
 use crate::number::Number;
-use crate::routing::{CallerName, Data, Found, List, Route, RouteKey, Screen, ScreenKey};
+use crate::routing::{CallerName, Data, Found, List, LookupFailed, Route, RouteKey, Screen, ScreenKey, User};
 use arc_swap::ArcSwap;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -276,6 +276,11 @@ impl Durable {
         self.get(tenant, &key::route(route))?.map(|(_, r)| record::decode(&r)).transpose()
     }
 
+    /// A user and his revision.
+    pub(super) fn user(&self, tenant: &str, domain: &str, extension: &str) -> Result<Option<(u64, User)>, StoreError> {
+        self.get(tenant, &key::user(domain, extension))?.map(|(revision, r)| Ok((revision, record::decode(&r)?))).transpose()
+    }
+
     /// All contacts that have a number, newest first; ids that say so and don't (any more) are passed over.
     pub(super) fn contacts_with(&self, tenant: &str, number: &Number) -> Result<Vec<(u64, Contact)>, StoreError> {
         let prefix = key::number_of(number);
@@ -392,5 +397,15 @@ impl Data for TenantOnDisk<'_> {
     fn caller(&self, number: &Number) -> Found<CallerName> {
         let found = self.durable.contacts_with(self.tenant, number).map_err(lookup_failed)?;
         Ok(found.into_iter().next().map(|(_, c)| CallerName { contact: c.id, name: c.name }))
+    }
+
+    fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>> {
+        Ok(self.durable.user(self.tenant, domain, extension).map_err(lookup_failed)?.map(|(_, user)| Arc::new(user)))
+    }
+
+    fn has_domain(&self, domain: &str) -> Result<bool, LookupFailed> {
+        let prefix = key::users(domain);
+        let first = self.durable.entries(self.tenant, &prefix, &prefix).next();
+        Ok(first.transpose().map_err(lookup_failed)?.is_some())
     }
 }

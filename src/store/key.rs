@@ -1,7 +1,8 @@
 //! Keys: the tenant first, then what sort of thing, then which.
 //!
 //! Inside a tenant an entry's key is one byte for the sort and the rest for the thing:
-//! `c` id (a contact), `n` number 0 id (a contact has this number), `r` (a route), `s` (a list entry).
+//! `c` id (a contact), `n` number 0 id (a contact has this number), `r` (a route), `s` (a list entry), `u` domain 0
+//! extension (a user).
 
 use crate::number::{Kind, Number};
 use crate::routing::{List, Prefix, RouteKey, ScreenKey};
@@ -11,6 +12,7 @@ pub(super) const CONTACT: u8 = b'c';
 pub(super) const NUMBER_OF: u8 = b'n';
 pub(super) const ROUTE: u8 = b'r';
 pub(super) const SCREEN: u8 = b's';
+pub(super) const USER: u8 = b'u';
 
 /// `tenant 0`: what every key of a tenant begins with.
 pub(super) fn tenant(id: &str) -> Vec<u8> {
@@ -82,6 +84,19 @@ pub(super) fn screen(list: List, key: &ScreenKey) -> Vec<u8> {
         ScreenKey::Prefix(p) => joined(&[SCREEN, list, b'p', p.kind.tag()], &p.digits),
         ScreenKey::Withheld => vec![SCREEN, list, b'w'],
     }
+}
+
+/// What the keys of a domain's users begin with.
+pub(super) fn users(domain: &str) -> Vec<u8> {
+    let mut key = joined(&[USER], domain);
+    key.push(0);
+    key
+}
+
+pub(super) fn user(domain: &str, extension: &str) -> Vec<u8> {
+    let mut key = users(domain);
+    key.extend_from_slice(extension.as_bytes());
+    key
 }
 
 /// The prefixes of a number from the longest to the shortest.

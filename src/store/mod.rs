@@ -28,7 +28,7 @@ pub use writer::Writer;
 use crate::clock::Clock;
 use crate::directory::Contact;
 use crate::number::Number;
-use crate::routing::{Data, List, LookupFailed, Route, RouteKey, Screen, ScreenKey, check_tenant_id};
+use crate::routing::{Data, List, LookupFailed, Route, RouteKey, Screen, ScreenKey, User, check_tenant_id};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use durable::{Durable, TenantOnDisk};
 use engine::{Engine, Space};
@@ -64,6 +64,10 @@ pub enum Edit {
     PutScreen(Screen),
     /// Removes an entry of a list.
     RemoveScreen(List, ScreenKey),
+    /// Adds or replaces a user.
+    PutUser(User),
+    /// Removes a user, who is named by his domain and extension.
+    RemoveUser(String, String),
 }
 
 /// What an edit did.
@@ -90,6 +94,8 @@ pub struct StoreStatus {
     pub overlay: u64,
     /// Routes, of all tenants.
     pub routes: u64,
+    /// Users, of all tenants.
+    pub users: u64,
     /// Memory of the bases, in bytes.
     pub base_bytes: u64,
     /// Bytes on the disk.
@@ -321,11 +327,47 @@ impl Reader {
         self.page(tenant, &key::screens(list), after.map(|k| key::screen(list, k)), limit)
     }
 
+    /// A user and his revision. The domain is given in lower case.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn user(&self, tenant: &str, domain: &str, extension: &str) -> Result<Option<(u64, User)>, StoreError> {
+        self.shared.durable.user(tenant, domain, extension)
+    }
+
+    /// A page of a tenant's users and their revisions, by domain and extension: those that come after `after`, so many at
+    /// most; of one domain or of all.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn users(
+        &self,
+        tenant: &str,
+        domain: Option<&str>,
+        after: Option<(&str, &str)>,
+        limit: usize,
+    ) -> Result<Vec<(u64, User)>, StoreError> {
+        let prefix = domain.map_or_else(|| vec![key::USER], key::users);
+        let after = after.map(|(domain, extension)| key::user(domain, extension));
+        self.entries_after(tenant, &prefix, after, limit, |e| Ok((e.revision, record::decode(e.record())?)))
+    }
+
     fn page<R: record::Record>(&self, tenant: &str, prefix: &[u8], after: Option<Vec<u8>>, limit: usize) -> Result<Vec<R>, StoreError> {
+        self.entries_after(tenant, prefix, after, limit, |e| record::decode(e.record()))
+    }
+
+    fn entries_after<T>(
+        &self,
+        tenant: &str,
+        prefix: &[u8],
+        after: Option<Vec<u8>>,
+        limit: usize,
+        read: impl Fn(&durable::Entry) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
         let from = after.clone().unwrap_or_default();
         let entries = self.shared.durable.entries(tenant, prefix, &from);
         let later = entries.filter(|item| item.as_ref().map_or(true, |e| after.as_deref().is_none_or(|after| e.key() > after)));
-        later.take(limit).map(|item| record::decode(item?.record())).collect()
+        later.take(limit).map(|item| read(&item?)).collect()
     }
 
     /// The change log from a revision on.
@@ -356,6 +398,7 @@ impl Reader {
             contacts: pictures().map(|p| p.base.contacts() as u64).sum(),
             overlay: pictures().map(|p| p.edited.size() as u64).sum(),
             routes: pictures().map(|p| p.routes.size() as u64).sum(),
+            users: pictures().flat_map(|p| p.users.values()).map(|users| users.size() as u64).sum(),
             base_bytes: pictures().map(|p| p.base.bytes() as u64).sum(),
             disk_bytes: self.shared.durable.engine.disk_bytes(),
             failed: self.shared.failed().map(|e| e.to_string()),

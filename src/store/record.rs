@@ -2,9 +2,10 @@
 
 use super::StoreError;
 use crate::directory::Contact;
-use crate::routing::{Route, Screen};
+use crate::routing::{Route, Screen, User};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The version that this program writes.
 const VERSION: u8 = 1;
@@ -17,6 +18,7 @@ pub(super) trait Record: Serialize + DeserializeOwned {}
 impl Record for Contact {}
 impl Record for Route {}
 impl Record for Screen {}
+impl Record for User {}
 impl Record for Change {}
 impl Record for Vec<Generation> {}
 
@@ -60,8 +62,8 @@ pub struct Generation {
     pub contacts: u64,
 }
 
-/// One entry before and after an edit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One entry before and after an edit. Records may hold secrets, so [`Debug`](fmt::Debug) prints their lengths only.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryChange {
     /// The entry's key inside the tenant.
     pub key: Vec<u8>,
@@ -69,6 +71,17 @@ pub struct EntryChange {
     pub before: Option<Vec<u8>>,
     /// Its record after; `None` where it was removed.
     pub after: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for EntryChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len = |record: &Option<Vec<u8>>| record.as_ref().map(Vec::len);
+        f.debug_struct("EntryChange")
+            .field("key", &String::from_utf8_lossy(&self.key))
+            .field("before_bytes", &len(&self.before))
+            .field("after_bytes", &len(&self.after))
+            .finish()
+    }
 }
 
 /// One edit in the change log: enough to do it again, and to undo it.

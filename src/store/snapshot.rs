@@ -1,6 +1,6 @@
 //! What calls read: an immutable picture of everything a decision needs, swapped whole for each edit.
 //!
-//! Contacts are a packed base with a small overlay of edits and tombstones; routes and lists are persistent maps, so
+//! Contacts are a packed base with a small overlay of edits and tombstones; routes, lists and users are persistent maps, so
 //! that a new picture shares all but the edited entry with the old one. The writer keeps the old pictures until no
 //! call looks at them, and frees them itself.
 
@@ -8,7 +8,7 @@ use super::base::Base;
 use super::key;
 use crate::directory::Contact;
 use crate::number::Number;
-use crate::routing::{CallerName, Data, Found, List, Prefix, Route, RouteKey, Screen, ScreenKey};
+use crate::routing::{CallerName, Data, Found, List, LookupFailed, Prefix, Route, RouteKey, Screen, ScreenKey, User};
 use rpds::HashTrieMapSync;
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(super) struct TenantPicture {
     pub(super) edited_numbers: HashTrieMapSync<Number, Vec<Arc<Edited>>>,
     pub(super) routes: HashTrieMapSync<RouteKey, Arc<Route>>,
     pub(super) screens: HashTrieMapSync<(List, ScreenKey), Arc<Screen>>,
+    /// Users by domain and extension; no domain is empty.
+    pub(super) users: HashTrieMapSync<String, HashTrieMapSync<String, Arc<User>>>,
     /// How many prefixes there are, so that tenants without any don't look for them.
     pub(super) route_prefixes: usize,
     pub(super) screen_prefixes: usize,
@@ -95,6 +97,19 @@ impl TenantPicture {
             self.screen_prefixes = self.screen_prefixes + usize::from(has) - usize::from(had);
         }
     }
+
+    pub(super) fn edit_user(&mut self, domain: &str, extension: &str, user: Option<Arc<User>>) {
+        let mut users = self.users.get(domain).cloned().unwrap_or_default();
+        match user {
+            Some(user) => users.insert_mut(extension.to_owned(), user),
+            None => drop(users.remove_mut(extension)),
+        }
+        if users.is_empty() {
+            self.users.remove_mut(domain);
+        } else {
+            self.users.insert_mut(domain.to_owned(), users);
+        }
+    }
 }
 
 /// One tenant of a picture, as a decision reads it.
@@ -150,5 +165,13 @@ impl Data for TenantInMemory<'_> {
             (None, Some(b)) => named(b.id, b.name),
             (None, None) => None,
         })
+    }
+
+    fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>> {
+        Ok(self.picture.users.get(domain).and_then(|users| users.get(extension)).cloned())
+    }
+
+    fn has_domain(&self, domain: &str) -> Result<bool, LookupFailed> {
+        Ok(self.picture.users.contains_key(domain))
     }
 }

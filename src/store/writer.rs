@@ -10,7 +10,7 @@ use super::record::{self, Change, EntryChange, Generation};
 use super::snapshot::{Snapshot, TenantPicture};
 use super::{Edit, EditOutcome, Shared, StoreError, key, marker::Marker};
 use crate::directory::{Contact, check_id};
-use crate::routing::{List, Route, RouteKey, Screen, ScreenKey};
+use crate::routing::{List, Route, RouteKey, Screen, ScreenKey, User};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -55,6 +55,7 @@ enum Effect {
     Contact(String, Option<Contact>),
     Route(RouteKey, Option<Route>),
     Screen(List, ScreenKey, Option<Screen>),
+    User(String, String, Option<User>),
 }
 
 /// A generation whose blocks are to be removed.
@@ -309,6 +310,25 @@ impl Writer {
                     (single(key::screen(list, &screen_key), Some(before), None), Some(Effect::Screen(list, screen_key, None)), true)
                 }
             },
+            Edit::PutUser(user) => {
+                let user = user.check().map_err(|e| StoreError::NotAKey(e.to_string()))?;
+                let entry_key = key::user(&user.domain, &user.extension);
+                let before = durable.get(tenant, &entry_key)?.map(|(_, r)| r);
+                let new = record::encode(&user)?;
+                if before.as_ref() == Some(&new) {
+                    return Ok((Vec::new(), None, true));
+                }
+                let existed = before.is_some();
+                let effect = Effect::User(user.domain.clone(), user.extension.clone(), Some(user));
+                (single(entry_key, before, Some(new)), Some(effect), existed)
+            }
+            Edit::RemoveUser(domain, extension) => {
+                let entry_key = key::user(&domain, &extension);
+                match durable.get(tenant, &entry_key)? {
+                    None => (Vec::new(), None, false),
+                    Some((_, before)) => (single(entry_key, Some(before), None), Some(Effect::User(domain, extension, None)), true),
+                }
+            }
         })
     }
 
@@ -344,6 +364,7 @@ impl Writer {
                 Effect::Contact(id, contact) => picture.edit_contact(&id, revision, contact.as_ref()),
                 Effect::Route(route_key, route) => picture.edit_route(&route_key, route.map(Arc::new)),
                 Effect::Screen(list, screen_key, screen) => picture.edit_screen(list, &screen_key, screen.map(Arc::new)),
+                Effect::User(domain, extension, user) => picture.edit_user(&domain, &extension, user.map(Arc::new)),
             }
             if picture.edited.size() > OVERLAY_MAX.max(picture.base.contacts() / 8) {
                 self.grown.insert(tenant.clone());
@@ -403,6 +424,10 @@ impl Writer {
         for item in durable.entries(tenant, &[key::SCREEN], &[key::SCREEN]) {
             let screen: Screen = record::decode(item?.record())?;
             picture.edit_screen(screen.list, &screen.key.clone(), Some(Arc::new(screen)));
+        }
+        for item in durable.entries(tenant, &[key::USER], &[key::USER]) {
+            let user: User = record::decode(item?.record())?;
+            picture.edit_user(&user.domain.clone(), &user.extension.clone(), Some(Arc::new(user)));
         }
         Ok(picture)
     }

@@ -3,13 +3,13 @@
 
 use strowger::directory::{Contact, ContactNumber};
 use strowger::number::{Kind, Number};
-use strowger::routing::{Action, List, Prefix, Route, RouteKey, Screen, ScreenKey, Step};
+use strowger::routing::{A1Hash, Action, List, Prefix, Route, RouteKey, Screen, ScreenKey, Step, User};
 use strowger::store::{Edit, Store, StoreError};
 
 /// When everything was done, in microseconds since 1970.
 pub const AT_US: u64 = 1_700_000_000_123_456;
 /// The newest revision.
-pub const REVISION: u64 = 20;
+pub const REVISION: u64 = 24;
 
 pub fn number(kind: Kind, digits: &str) -> Number {
     Number::from_key(kind, digits).expect("a number of that kind")
@@ -127,9 +127,32 @@ pub fn screens() -> Vec<Screen> {
     all
 }
 
+fn users_made() -> Vec<User> {
+    let user = |extension: &str, domain: &str, name: Option<&str>, context: Option<&str>| User {
+        extension: extension.to_owned(),
+        domain: domain.to_owned(),
+        name: name.map(str::to_owned),
+        context: context.map(str::to_owned),
+        a1_hash: A1Hash::of(extension, domain, "Circle Of Life").expect("a password"),
+    };
+    vec![
+        user("101", "pbx.example.com", Some("Küche \"Süd\""), Some("family")),
+        user("+4930123456", "192.0.2.7", None, None),
+        user("anna.b", "pbx.example.com", Some("Anna"), None),
+    ]
+}
+
+/// The users of the tenant `home` by domain and extension, with their revisions.
+pub fn users() -> Vec<(u64, User)> {
+    let mut all = users_made();
+    all.remove(2);
+    all.reverse();
+    vec![(21, all.remove(0)), (20, all.remove(0))]
+}
+
 /// The one contact of the tenant `work`.
 pub fn of_work() -> (u64, Contact) {
-    (20, contact("school", "Another school", "", &[(e164("4930123456"), "+4930123456", None)]))
+    (REVISION, contact("school", "Another school", "", &[(e164("4930123456"), "+4930123456", None)]))
 }
 
 fn import(store: &Store, contacts: &[Contact]) -> Result<(), StoreError> {
@@ -158,5 +181,9 @@ pub fn make(store: &Store) -> Result<(), StoreError> {
         edit(Edit::PutScreen(screen))?; // 14 to 18
     }
     edit(Edit::RemoveScreen(List::Block, ScreenKey::Withheld))?; // 19
-    store.edit("work", "bob", Edit::PutContact(of_work().1)).map(drop) // 20
+    for user in users_made() {
+        edit(Edit::PutUser(user))?; // 20 to 22
+    }
+    edit(Edit::RemoveUser("pbx.example.com".into(), "anna.b".into()))?; // 23
+    store.edit("work", "bob", Edit::PutContact(of_work().1)).map(drop) // 24
 }

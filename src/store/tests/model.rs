@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::number::NumberPlan;
+use crate::routing::A1Hash;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -9,6 +10,9 @@ const TENANTS: [&str; 2] = ["t", "t-2"];
 const IDS: [&str; 6] = ["a", "ab", "b", "c-1", "zed", "Z"];
 const SOURCES: [&str; 2] = ["crm", "ldap"];
 const NAMES: [&str; 3] = ["Ada", "Bob", ""];
+/// A domain that begins like another, and extensions that do.
+const DOMAINS: [&str; 3] = ["pbx", "pbx.example", "192.0.2.7"];
+const EXTENSIONS: [&str; 4] = ["1", "10", "101", "anna"];
 
 fn numbers() -> Vec<Number> {
     let all = [
@@ -41,6 +45,16 @@ fn screen_key(n: usize) -> ScreenKey {
         0 => ScreenKey::Withheld,
         1..=5 => ScreenKey::Prefix(prefixes()[n - 1].clone()),
         _ => ScreenKey::Number(numbers()[(n - 6) % 8].clone()),
+    }
+}
+
+fn user_with(domain: usize, extension: usize, name: usize) -> User {
+    User {
+        extension: EXTENSIONS[extension].into(),
+        domain: DOMAINS[domain].into(),
+        name: Some(NAMES[name].into()).filter(|n: &String| !n.is_empty()),
+        context: None,
+        a1_hash: A1Hash::of(EXTENSIONS[extension], DOMAINS[domain], if name == 0 { "secret" } else { "other" }).unwrap(),
     }
 }
 
@@ -85,6 +99,8 @@ fn edits() -> impl Strategy<Value = Edit> {
             Edit::PutScreen(Screen { list, key: screen_key(key), action })
         }),
         1 => (list, 0..14usize).prop_map(|(list, key)| Edit::RemoveScreen(list, screen_key(key))),
+        3 => (0..DOMAINS.len(), 0..EXTENSIONS.len(), 0..NAMES.len()).prop_map(|(d, e, n)| Edit::PutUser(user_with(d, e, n))),
+        2 => (0..DOMAINS.len(), 0..EXTENSIONS.len()).prop_map(|(d, e)| Edit::RemoveUser(DOMAINS[d].into(), EXTENSIONS[e].into())),
     ]
 }
 
@@ -109,6 +125,8 @@ struct TenantModel {
     contacts: BTreeMap<String, (u64, Contact)>,
     routes: BTreeMap<RouteKey, Route>,
     screens: BTreeMap<(List, ScreenKey), Screen>,
+    /// By domain and extension, each with its end, as the store's keys have it.
+    users: BTreeMap<(String, String), (u64, User)>,
 }
 
 /// What an import was put together over.
@@ -161,6 +179,16 @@ impl Model {
                 (old.is_some(), old != Some(new))
             }
             Edit::RemoveScreen(list, key) => same(t.screens.remove(&(list, key)).is_some()),
+            Edit::PutUser(new) => {
+                let at = (new.domain.clone(), new.extension.clone());
+                let old = t.users.get(&at).map(|(_, u)| u.clone());
+                let changed = old.as_ref() != Some(&new);
+                if changed {
+                    t.users.insert(at, (revision, new));
+                }
+                (old.is_some(), changed)
+            }
+            Edit::RemoveUser(domain, extension) => same(t.users.remove(&(domain, extension)).is_some()),
         };
         self.revision += u64::from(changed);
         EditOutcome { revision: self.revision, existed, changed }
@@ -213,6 +241,14 @@ fn check_data(model: &Model, tenant: usize, data: &dyn Data) {
     for key in 0..14 {
         assert_eq!(data.route(&route_key(key)).unwrap().as_deref(), t.routes.get(&route_key(key)));
     }
+    for domain in DOMAINS {
+        assert_eq!(data.has_domain(domain).unwrap(), t.users.keys().any(|(d, _)| d == domain), "{domain}");
+        for extension in EXTENSIONS {
+            let user = t.users.get(&(domain.to_owned(), extension.to_owned())).map(|(_, u)| u);
+            assert_eq!(data.user(domain, extension).unwrap().as_deref(), user);
+        }
+    }
+    assert!(!data.has_domain("pb").unwrap() && !data.has_domain("").unwrap());
     assert_eq!(data.screen_withheld().unwrap().as_deref(), t.screens.get(&(List::Block, ScreenKey::Withheld)));
     for number in numbers() {
         let caller = data.caller(&number).unwrap().map(|c| (c.contact, c.name));
@@ -246,8 +282,30 @@ fn check(model: &Model, opened: &Opened) {
             assert_eq!(opened.contacts_with(tenant, &number).unwrap(), model.with(n, &number));
         }
         assert_eq!(opened.routes(tenant, None, usize::MAX).unwrap().len(), t.routes.len());
+        check_users(t, opened, tenant);
         let screens = |list| opened.screens(tenant, list, None, usize::MAX).unwrap().len();
         assert_eq!(screens(List::Allow) + screens(List::Block), t.screens.len());
+    }
+}
+
+/// Listed users, whole and page by page.
+fn check_users(t: &TenantModel, opened: &Opened, tenant: &str) {
+    let all: Vec<_> = t.users.values().cloned().collect();
+    assert_eq!(opened.users(tenant, None, None, usize::MAX).unwrap(), all);
+    let mut paged: Vec<(u64, User)> = Vec::new();
+    loop {
+        let after = paged.last().map(|(_, u)| (u.domain.clone(), u.extension.clone()));
+        let page = opened.users(tenant, None, after.as_ref().map(|(d, e)| (d.as_str(), e.as_str())), 2).unwrap();
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page);
+    }
+    assert_eq!(paged, all);
+    let of_one: Vec<_> = all.iter().filter(|(_, u)| u.domain == DOMAINS[0]).cloned().collect();
+    assert_eq!(opened.users(tenant, Some(DOMAINS[0]), None, usize::MAX).unwrap(), of_one);
+    for (revision, user) in &all {
+        assert_eq!(opened.user(tenant, &user.domain, &user.extension).unwrap(), Some((*revision, user.clone())));
     }
 }
 
