@@ -9,7 +9,11 @@ use strowger::wire::agi::{
     command::{self, COMMAND_LINE_BYTES_MAX},
     switch_side::{self, EnvironmentFields, MSET_PLACES_ASTERISK_22},
 };
+use support::unescape;
 use tokio_util::codec::Decoder;
+
+#[path = "support/transcripts.rs"]
+mod support;
 
 /// Recorded calls whose caller forged lines of the environment, with what is wrong with each.
 const FORGED: [(&str, EnvironmentError); 4] = [
@@ -98,28 +102,8 @@ impl Transcript {
     }
 }
 
-fn unescape(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (c, if c == '\\' { chars.next() } else { None }) {
-            (_, Some('n')) => bytes.push(b'\n'),
-            (_, Some('r')) => bytes.push(b'\r'),
-            (_, Some('t')) => bytes.push(b'\t'),
-            (_, Some('\\')) => bytes.push(b'\\'),
-            (_, Some('x')) => bytes.push(u8::from_str_radix(&chars.by_ref().take(2).collect::<String>(), 16).unwrap()),
-            (_, Some(other)) => panic!("unknown escape {other:?}"),
-            (c, None) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    bytes
-}
-
 fn transcripts() -> Vec<Transcript> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/asterisk");
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.file_name().unwrap().to_str().unwrap().starts_with("agi-"));
-    paths.sort();
+    let paths = support::paths("asterisk", "agi-");
     let transcripts: Vec<_> = paths.iter().map(|path| Transcript::read(path)).collect();
     assert!(transcripts.len() > 60, "only {} transcripts were found", transcripts.len());
     transcripts
