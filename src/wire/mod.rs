@@ -5,3 +5,4 @@
 //! lets the buffer grow beyond a named bound, and a peer that writes something else is refused where it first differs.
 
 pub mod agi;
+pub mod esl;
