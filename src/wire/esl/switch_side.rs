@@ -5,7 +5,7 @@
 //! written after recorded sessions of FreeSWITCH 1.10.12, and where those are silent after its own code, oddities
 //! included; it shares nothing with the server's half.
 //!
-//! * [`connect_reply`]: a call told as the reply to `connect` (one block of 168 headers) or as the form that
+//! * [`connect_reply`]: a call told as the reply to `connect` (one block of 167 headers) or as the form that
 //!   mod_xml_curl posts.
 //! * [`command`]: what a server sends, one command at a time.
 //! * [`channel`]: what an application does with the channel's variables, after all the expanding and splitting.
