@@ -112,9 +112,8 @@ pub(super) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct CallArgs {
-    /// Play this switch
-    #[arg(long, value_parser = ["asterisk"], default_value = "asterisk")]
-    pub(super) switch: String,
+    #[command(flatten)]
+    pub(super) switch: SwitchArgs,
     /// Call this number
     #[arg(long, value_name = "DID")]
     pub(super) to: String,
@@ -136,16 +135,38 @@ pub(super) struct CallArgs {
     /// How the step ended
     #[arg(long, value_name = "DIALSTATUS")]
     pub(super) status: Option<String>,
-    /// Ask the server here [default: the configuration's address]
+}
+
+/// Which switch is played, how it asks, and where.
+#[derive(Debug, Args)]
+pub(super) struct SwitchArgs {
+    /// Play this switch
+    #[arg(long, value_parser = ["asterisk", "freeswitch"], default_value = "asterisk")]
+    pub(super) switch: String,
+    /// Ask as FreeSWITCH's socket application does, or over HTTP for a dialplan (xml) or a name [default: socket]
+    #[arg(long, value_parser = ["socket", "xml", "name"], value_name = "WAY")]
+    pub(super) via: Option<String>,
+    /// Call FreeSWITCH's socket application with async
+    #[arg(long = "async")]
+    pub(super) in_async_mode: bool,
+    /// Ask the server here, as Asterisk [default: the configuration's address]
     #[arg(long, env = "STROWGER_AGI", value_name = "ADDRESS")]
     pub(super) agi: Option<SocketAddr>,
+    /// Ask the server here, as FreeSWITCH's socket application [default: the configuration's address]
+    #[arg(long, env = "STROWGER_ESL", value_name = "ADDRESS")]
+    pub(super) esl: Option<SocketAddr>,
+    /// Ask the server here, as FreeSWITCH does over HTTP [default: the configuration's address]
+    #[arg(long, env = "STROWGER_LOOKUP_HTTP", value_name = "ADDRESS")]
+    pub(super) lookup_http: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// Ask the server here [default: the configuration's address]
-    #[arg(long, env = "STROWGER_AGI", value_name = "ADDRESS")]
-    pub(super) agi: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(super) switch: SwitchArgs,
+    /// Over HTTP, ask again over the same connection, as no FreeSWITCH does
+    #[arg(long)]
+    pub(super) keep_alive: bool,
     /// Keep this many calls going at once
     #[arg(long, default_value_t = 16, value_name = "N")]
     pub(super) connections: usize,

@@ -2,11 +2,11 @@
 
 use super::args::DemoArgs;
 use super::exit::{Exit, Failure};
-use super::{play, print, serve};
+use super::{conversation, play, print, serve};
 use crate::call::ShutdownLevel;
 use crate::config::{Config, Overrides};
 use crate::daemon::{LogTarget, Options, Server, start_log};
-use crate::play::CallFields;
+use crate::play::{CallFields, Way};
 
 /// The family's number in the sample.
 const DID: &str = "+14155550199";
@@ -49,9 +49,9 @@ pub(super) fn demo(args: &DemoArgs) -> Result<Exit, Failure> {
             extension: DID.to_owned(),
             ..CallFields::default()
         };
-        let conversation = play::play(server.agi(), &fields)?;
-        print::out(&play::conversation_text(&conversation));
-        print::line(&format!("--> {}\n", play::outcome_text(&conversation)));
+        let conversation = play::play(Way::FastAgi, server.agi(), &fields)?;
+        print::out(&conversation::conversation_text(&conversation));
+        print::line(&format!("--> {}\n", conversation::outcome_text(&conversation)));
     }
     if args.once {
         server.stop(ShutdownLevel::Drain);

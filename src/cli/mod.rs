@@ -2,6 +2,7 @@
 
 mod args;
 mod backend;
+mod conversation;
 mod demo;
 mod edit;
 mod exit;

@@ -1,13 +1,13 @@
 //! `call` and `bench`: the switch's side, from the command line.
 
-use super::args::{BenchArgs, CallArgs, Global};
+use super::args::{BenchArgs, CallArgs, Global, SwitchArgs};
 use super::backend::overrides;
+use super::conversation::{conversation_json, conversation_text, outcome_text};
 use super::exit::{Exit, Failure};
 use super::print;
 use crate::config::Config;
-use crate::play::{CallError, CallFields, Conversation, Direction, LoadPlan, Pace, call as play_call, run_load};
+use crate::play::{CallError, CallFields, Conversation, LoadPlan, LoadWay, Pace, SocketMode, Way, call_by, run_load_by};
 use crate::routing::DEFAULT_TENANT;
-use serde_json::json;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ const WITHHELD: u8 = 0x21;
 const STRIDE: u64 = 7_919;
 
 pub(super) fn call(global: &Global, args: &CallArgs) -> Result<Exit, Failure> {
+    let way = way(&args.switch)?;
     let mut arguments = Vec::new();
     arguments.extend(tenant_argument(global));
     arguments.extend(args.step.as_ref().map(|s| format!("step={s}")));
@@ -31,19 +32,19 @@ pub(super) fn call(global: &Global, args: &CallArgs) -> Result<Exit, Failure> {
         presentation: args.withheld.then_some(WITHHELD),
         extension: args.to.clone(),
         arguments,
-        ..CallFields::default()
+        ..if way == Way::FastAgi { CallFields::default() } else { CallFields::freeswitch() }
     };
-    let conversation = play(address(global, args.agi)?, &fields)?;
+    let conversation = play(way, address(global, &args.switch, way)?, &fields)?;
     if global.json {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let lines: Vec<_> = conversation.lines.iter().map(|(d, line)| json!([arrow(*d), text(line)])).collect();
-        let variables: serde_json::Map<_, _> = conversation.variables.iter().map(|(n, v)| (n.clone(), text(v).into())).collect();
-        print::json(&json!({ "variables": variables, "elapsed_us": conversation.elapsed.as_micros() as u64, "conversation": lines }));
+        print::json(&conversation_json(&conversation));
     } else {
         print::out(&conversation_text(&conversation));
         print::line(&outcome_text(&conversation));
     }
-    let found = matches!(conversation.variable("STROWGER_STATUS"), Some(b"found" | b"ok"));
+    let found = match way {
+        Way::Name => conversation.variable("profile:caller_id_name").is_some(),
+        _ => matches!(conversation.answer("STATUS"), Some(b"found" | b"ok")),
+    };
     Ok(if found { Exit::Done } else { Exit::NotFound })
 }
 
@@ -51,72 +52,76 @@ fn tenant_argument(global: &Global) -> Option<String> {
     (global.tenant != DEFAULT_TENANT).then(|| format!("tenant={}", global.tenant))
 }
 
-/// The address that was named, else the configuration's.
-fn address(global: &Global, named: Option<SocketAddr>) -> Result<SocketAddr, Failure> {
+/// Which way is meant.
+fn way(args: &SwitchArgs) -> Result<Way, Failure> {
+    let bad = |text: &str| Err(Failure::new(Exit::BadInput, text));
+    let mode = if args.in_async_mode { SocketMode::Async } else { SocketMode::Static };
+    match (args.switch.as_str(), args.via.as_deref()) {
+        ("freeswitch", None | Some("socket")) => Ok(Way::Socket(mode)),
+        (_, _) if args.in_async_mode => bad("--async is for --switch freeswitch --via socket"),
+        ("freeswitch", Some("xml")) => Ok(Way::Xml),
+        ("freeswitch", _) => Ok(Way::Name),
+        (_, Some(_)) => bad("--via is for --switch freeswitch; Asterisk asks over FastAGI"),
+        (_, None) => Ok(Way::FastAgi),
+    }
+}
+
+/// The address that was named for the way, else the configuration's.
+fn address(global: &Global, args: &SwitchArgs, way: Way) -> Result<SocketAddr, Failure> {
+    let named = match way {
+        Way::FastAgi => args.agi,
+        Way::Socket(_) => args.esl,
+        Way::Xml | Way::Name => args.lookup_http,
+    };
     match named {
         Some(address) => Ok(address),
-        None => Ok(Config::load(overrides(global))?.agi),
+        None => {
+            let config = Config::load(overrides(global))?;
+            Ok(match way {
+                Way::FastAgi => config.agi,
+                Way::Socket(_) => config.esl,
+                Way::Xml | Way::Name => config.lookup_http,
+            })
+        }
+    }
+}
+
+/// The flag that names a way's address.
+fn address_flag(way: Way) -> &'static str {
+    match way {
+        Way::FastAgi => "--agi",
+        Way::Socket(_) => "--esl",
+        Way::Xml | Way::Name => "--lookup-http",
     }
 }
 
 /// Plays a call to its end.
-pub(super) fn play(address: SocketAddr, fields: &CallFields) -> Result<Conversation, Failure> {
+pub(super) fn play(way: Way, address: SocketAddr, fields: &CallFields) -> Result<Conversation, Failure> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Failure::new(Exit::Trouble, e.to_string()))?;
-    runtime.block_on(play_call(address, fields, CALL_WAIT_MAX)).map_err(|error| {
+    runtime.block_on(call_by(way, address, fields, CALL_WAIT_MAX)).map_err(|error| {
         let remedy = match error {
-            CallError::Refused { .. } => "; start one with strowger serve, or name its address with --agi",
-            _ => "",
+            CallError::Refused { .. } => format!("; start one with strowger serve, or name its address with {}", address_flag(way)),
+            _ => String::new(),
         };
-        Failure::new(Exit::NoServer, format!("the call to {address} was not answered: {error}{remedy}"))
+        let then = match (&error, way) {
+            (_, Way::FastAgi) => "",
+            (CallError::TimedOut { .. }, Way::Socket(_)) => "; a real call would wait until the server closes, for ever if need be",
+            (CallError::NoAnswer, Way::Socket(SocketMode::Async)) => "; a real call would be PARKED FOR EVER",
+            _ => "; a real call would go on in the switch's own dialplan",
+        };
+        Failure::new(Exit::NoServer, format!("the call to {address} was not answered: {error}{then}{remedy}"))
     })
-}
-
-fn arrow(direction: Direction) -> &'static str {
-    match direction {
-        Direction::FromSwitch => "<",
-        Direction::FromServer => ">",
-    }
-}
-
-/// The conversation as transcripts are written: `<` from the switch, `>` to it.
-pub(super) fn conversation_text(conversation: &Conversation) -> String {
-    let mut text = String::new();
-    for (direction, line) in &conversation.lines {
-        text.push_str(&format!("{} {}\n", arrow(*direction), print::shown_bytes(line)));
-    }
-    text
-}
-
-/// What the caller experiences, in a sentence.
-pub(super) fn outcome_text(conversation: &Conversation) -> String {
-    let value = |name: &str| conversation.variable(&format!("STROWGER_{name}")).map(print::shown_bytes).unwrap_or_default();
-    let (status, action, target, name) = (value("STATUS"), value("ACTION"), value("TARGET"), value("NAME"));
-    let what = match action.as_str() {
-        "dial" => {
-            let who = if name.is_empty() { "and the directory adds no name".to_owned() } else { format!("with {name:?} on the display") };
-            format!("rings {} for {} s, {who}", target.replace('&', " and "), value("TIMEOUT"))
-        }
-        "voicemail" => format!("the caller speaks to mailbox {target}"),
-        "queue" => format!("the caller waits in queue {target}"),
-        "conference" => format!("the caller joins room {target}"),
-        "playback" => format!("the caller hears {target}"),
-        "goto" => format!("the call goes on at {target}"),
-        "busy" => "the caller hears busy".to_owned(),
-        "congestion" => "the caller hears congestion".to_owned(),
-        "hangup" => "the call ends".to_owned(),
-        "continue" if name.is_empty() => "the dialplan's own default runs".to_owned(),
-        "continue" => format!("the dialplan goes on, with {name:?} as the caller's name"),
-        _ => "the dialplan's own default runs: there was no answer".to_owned(),
-    };
-    let then = if value("STEP").is_empty() { "" } else { "; if that fails, the next step is asked for" };
-    format!("{what}{then} (status {status}, reason {}, answered in {} µs)", value("REASON"), conversation.elapsed.as_micros())
 }
 
 pub(super) fn bench(global: &Global, args: &BenchArgs) -> Result<Exit, Failure> {
     let bad = |text: String| Failure::new(Exit::BadInput, text);
     let seconds = Duration::try_from_secs_f64(args.seconds).map_err(|_| bad(format!("--seconds {} is no time", args.seconds)))?;
-    let address = address(global, args.agi)?;
+    let way = way(&args.switch)?;
+    if args.keep_alive && !matches!(way, Way::Xml | Way::Name) {
+        return Err(bad("--keep-alive is for --via xml and --via name".to_owned()));
+    }
+    let address = address(global, &args.switch, way)?;
     let mut arguments = Vec::new();
     arguments.extend(tenant_argument(global));
     let plan = LoadPlan {
@@ -135,7 +140,8 @@ pub(super) fn bench(global: &Global, args: &BenchArgs) -> Result<Exit, Failure> 
         },
     };
     let (to, from) = (Series::new(&args.to, args.to_count)?, Series::new(&args.from, args.from_count)?);
-    let report = run_load(&plan, move |n| (from.nth(n), to.nth(n))).map_err(|e| bad(e.to_string()))?;
+    let report = run_load_by(LoadWay { way, keep_alive: args.keep_alive }, &plan, move |n| (from.nth(n), to.nth(n)))
+        .map_err(|e| bad(e.to_string()))?;
     if global.json {
         print::json(&report);
     } else {

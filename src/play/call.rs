@@ -1,54 +1,61 @@
-//! One call, played from the environment to `HANGUP`, with everything that was said kept for printing.
+//! One call, played from its connect to its end, with everything that was said kept for printing: what is common to the
+//! switches and their ways to ask.
 
-use crate::wire::agi::{
-    command::lines,
-    switch_side::{
-        CommandDecoder, CommandLineError, EnvironmentFields, HANGUP, MSET_PLACES_ASTERISK_22, UNKNOWN_COMMAND, encode_result, mset_pairs,
-        words,
-    },
-};
-use bytes::BytesMut;
+use super::{asterisk, http, socket};
+use crate::wire::{agi::switch_side::CommandLineError, esl::switch_side::CommandError, esl::switch_side::SocketMode};
 use std::{
     io,
     net::SocketAddr,
     time::{Duration, Instant},
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-use tokio_util::codec::Decoder;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// Most commands that a call answers. An answer takes one, seldom three; a server that never stops must not fill the
 /// memory of whoever looks at it.
 pub const COMMANDS_MAX: usize = 256;
 
-const WRONG_WORDS: &[u8] = b"520 Invalid command syntax.  Proper usage not available.\n";
+/// Which switch is played, and by which of its ways it asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Way {
+    /// Asterisk's `AGI(agi://…)`.
+    #[default]
+    FastAgi,
+    /// FreeSWITCH's application `socket`.
+    Socket(SocketMode),
+    /// FreeSWITCH fetching the call's dialplan, by mod_xml_curl: `POST /xml`.
+    Xml,
+    /// FreeSWITCH asking for the caller's name, by mod_cidlookup: `GET /name?number=…`.
+    Name,
+}
 
-/// What the channel knows when the dialplan reaches `AGI()`. Texts are sent as they are, line ends too, as Asterisk does.
+/// What the channel knows when the dialplan asks. Texts are sent as they are, line ends too, as Asterisk does; FreeSWITCH
+/// encodes them.
 #[derive(Debug, Clone)]
 pub struct CallFields {
-    /// Path and query of the URL, `route?tenant=acme`; empty for a URL without a path.
+    /// Path and query of the URL, `route?tenant=acme`; empty for a URL without a path. Over HTTP the way says what is
+    /// asked, and this is not looked at.
     pub request: String,
-    /// Channel name.
+    /// Channel name; FreeSWITCH's is made from the caller's number.
     pub channel: String,
     /// Call id.
     pub unique_id: String,
-    /// Caller's number; `None` comes out as `unknown`.
+    /// Caller's number; `None` comes out as the switch says it.
     pub caller_number: Option<String>,
-    /// Caller's name; `None` comes out as `unknown`.
+    /// Caller's name; `None` comes out as the switch says it.
     pub caller_name: Option<String>,
-    /// Presentation bits; `None` for what Asterisk says: 67 (unavailable) without a number, else 0.
+    /// Presentation bits; `None` for what Asterisk says: 67 (unavailable) without a number, else 0. To FreeSWITCH a
+    /// restricted one is a caller whose number and name are to be hidden.
     pub presentation: Option<u8>,
     /// Dialplan extension: the number called.
     pub extension: String,
     /// Dialplan context.
     pub context: String,
-    /// Number dialled, where the channel was told.
+    /// Number dialled, where Asterisk's channel was told.
     pub dnid: Option<String>,
-    /// Redirecting number.
+    /// Redirecting number, where Asterisk's channel was told.
     pub rdnis: Option<String>,
-    /// Arguments of `AGI()` behind the URL.
+    /// Arguments of `AGI()` behind the URL. FreeSWITCH has each `key=value` as a channel variable `strowger_key`, or in the
+    /// query of a URL for the name only.
     pub arguments: Vec<String>,
 }
 
@@ -71,25 +78,10 @@ impl Default for CallFields {
 }
 
 impl CallFields {
-    fn encode(&self, address: SocketAddr, out: &mut BytesMut) {
-        let arguments: Vec<&[u8]> = self.arguments.iter().map(String::as_bytes).collect();
-        let presentation = if self.caller_number.is_some() { 0 } else { 67 };
-        EnvironmentFields {
-            server: address.to_string().as_bytes(),
-            network_script: self.request.as_bytes(),
-            channel: self.channel.as_bytes(),
-            unique_id: self.unique_id.as_bytes(),
-            caller_number: self.caller_number.as_deref().map(str::as_bytes),
-            caller_name: self.caller_name.as_deref().map(str::as_bytes),
-            presentation: self.presentation.unwrap_or(presentation),
-            extension: self.extension.as_bytes(),
-            context: self.context.as_bytes(),
-            dnid: self.dnid.as_deref().map(str::as_bytes),
-            rdnis: self.rdnis.as_deref().map(str::as_bytes),
-            arguments: &arguments,
-            ..EnvironmentFields::default()
-        }
-        .encode(out);
+    /// The fields of a call on FreeSWITCH, whose ids are UUIDs and whose strangers come in context `public`.
+    #[must_use]
+    pub fn freeswitch() -> Self {
+        Self { unique_id: "a21a71a1-5b44-415c-bcb8-18e1ffa03f99".to_owned(), context: "public".to_owned(), ..Self::default() }
     }
 }
 
@@ -105,7 +97,7 @@ pub enum Direction {
 /// How a call that was answered ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The server closed: a good session.
+    /// The server closed, or said `exit`, or its response was whole: a good session.
     Closed,
     /// The server's side was torn down while there was something left to read or write.
     Reset,
@@ -113,17 +105,45 @@ pub enum Ended {
     LeftOpen,
 }
 
+/// What the switch does with the call once the session is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Afterwards {
+    /// It goes on in the dialplan, behind the application that asked.
+    Continues,
+    /// It never comes back to the dialplan, and nobody tells it to hang up.
+    ParkedForEver {
+        /// What the server did wrong.
+        because: &'static str,
+    },
+    /// It waits for the server, for ever.
+    Waits,
+    /// It executes the actions of the document: application and argument, those that only set variables included.
+    Executes(Vec<(String, String)>),
+    /// No name came: the caller is shown as he was.
+    NameLeftAlone,
+    /// The document, or what came in its place, is of no use: the switch's own dialplan applies.
+    OwnDialplan {
+        /// Why.
+        because: String,
+    },
+}
+
 /// What was said, and what it set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     /// Every line without its newline, in order, the environment's too.
     pub lines: Vec<(Direction, Vec<u8>)>,
-    /// The channel variables that the server set, in order, as the channel would hold them.
+    /// The channel variables that the server set, in order, as the channel would hold them. Fields of a caller's profile on
+    /// FreeSWITCH stand here as `profile:NAME`.
     pub variables: Vec<(String, Vec<u8>)>,
-    /// From before the connect to the first complete command.
+    /// From before the connect to the complete answer: the first command, on FreeSWITCH `exit` or the whole response.
     pub elapsed: Duration,
     /// How it ended.
     pub ended: Ended,
+    /// What the server should not have written, as sentences.
+    pub findings: Vec<String>,
+    /// What becomes of the call.
+    pub afterwards: Afterwards,
 }
 
 impl Conversation {
@@ -131,6 +151,16 @@ impl Conversation {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&[u8]> {
         self.variables.iter().rev().find(|(set, _)| set == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// The value of a decision's variable, `STROWGER_NAME` or `strowger_name` as the switch has it.
+    #[must_use]
+    pub fn answer(&self, name: &str) -> Option<&[u8]> {
+        let is_it = |set: &str| {
+            let rest = set.strip_prefix("STROWGER_").or_else(|| set.strip_prefix("strowger_"));
+            rest.is_some_and(|rest| rest.eq_ignore_ascii_case(name))
+        };
+        self.variables.iter().rev().find(|(set, _)| is_it(set)).map(|(_, value)| value.as_slice())
     }
 }
 
@@ -144,7 +174,8 @@ pub enum CallError {
         /// Where.
         address: SocketAddr,
     },
-    /// No complete command within the time. A real call would still be waiting: Asterisk has no such limit.
+    /// No complete answer within the time. A real call would still be waiting: Asterisk has no such limit, and neither has
+    /// FreeSWITCH's socket.
     #[error("no answer within {wait_ms} ms")]
     TimedOut {
         /// The time given, in milliseconds.
@@ -156,6 +187,12 @@ pub enum CallError {
     /// The server wrote something that is no command line.
     #[error(transparent)]
     Garbage(#[from] CommandLineError),
+    /// The server wrote something that is no command of an event socket.
+    #[error(transparent)]
+    NoCommand(#[from] CommandError),
+    /// The server wrote something that is no response of HTTP.
+    #[error("the server wrote no response of HTTP: {0}")]
+    NoResponse(&'static str),
     /// More than [`COMMANDS_MAX`] commands.
     #[error("the server sent over {COMMANDS_MAX} commands")]
     Endless,
@@ -169,103 +206,93 @@ pub enum CallError {
 /// # Errors
 /// [`CallError`] when no answer came. A server that answers and then doesn't close is [`Ended::LeftOpen`].
 pub async fn call(address: SocketAddr, fields: &CallFields, wait_max: Duration) -> Result<Conversation, CallError> {
+    call_by(Way::FastAgi, address, fields, wait_max).await
+}
+
+/// Plays one call against the server at `address`, as the switch would that asks this way. `wait_max` bounds all of it.
+///
+/// # Errors
+/// [`CallError`] when no answer came. A server that answers and then doesn't end the session is [`Ended::LeftOpen`].
+pub async fn call_by(way: Way, address: SocketAddr, fields: &CallFields, wait_max: Duration) -> Result<Conversation, CallError> {
     let mut session = Session::new();
-    match tokio::time::timeout(wait_max, session.play(address, fields)).await {
+    let played = async {
+        match way {
+            Way::FastAgi => asterisk::play(&mut session, address, fields).await,
+            Way::Socket(mode) => socket::play(&mut session, address, fields, mode).await,
+            Way::Xml | Way::Name => http::play(&mut session, address, fields, way).await,
+        }
+    };
+    match tokio::time::timeout(wait_max, played).await {
         Ok(ended) => session.finish(ended?),
-        Err(_) if session.answered.is_some() => session.finish(Ended::LeftOpen),
+        Err(_) if session.answered.is_some() => {
+            session.afterwards = Afterwards::Waits;
+            session.finish(Ended::LeftOpen)
+        }
         Err(_) => Err(CallError::TimedOut { wait_ms: wait_max.as_millis() }),
     }
 }
 
-struct Session {
+/// A conversation while it lasts.
+pub(super) struct Session {
     began: Instant,
     answered: Option<Duration>,
-    lines: Vec<(Direction, Vec<u8>)>,
-    variables: Vec<(String, Vec<u8>)>,
+    pub(super) lines: Vec<(Direction, Vec<u8>)>,
+    pub(super) variables: Vec<(String, Vec<u8>)>,
+    pub(super) findings: Vec<String>,
+    pub(super) afterwards: Afterwards,
 }
 
 impl Session {
     fn new() -> Self {
-        Self { began: Instant::now(), answered: None, lines: Vec::new(), variables: Vec::new() }
+        Self {
+            began: Instant::now(),
+            answered: None,
+            lines: Vec::new(),
+            variables: Vec::new(),
+            findings: Vec::new(),
+            afterwards: Afterwards::Continues,
+        }
     }
 
     fn finish(self, ended: Ended) -> Result<Conversation, CallError> {
         let elapsed = self.answered.ok_or(CallError::NoAnswer)?;
-        Ok(Conversation { lines: self.lines, variables: self.variables, elapsed, ended })
+        let Self { lines, variables, findings, afterwards, .. } = self;
+        Ok(Conversation { lines, variables, elapsed, ended, findings, afterwards })
     }
 
-    async fn play(&mut self, address: SocketAddr, fields: &CallFields) -> Result<Ended, CallError> {
-        let mut stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
+    /// Notes that there is an answer; the first time counts.
+    pub(super) fn is_answered(&mut self) {
+        self.answered.get_or_insert_with(|| self.began.elapsed());
+    }
+
+    /// Notes that the answer is complete only now.
+    pub(super) fn is_answered_now(&mut self) {
+        self.answered = Some(self.began.elapsed());
+    }
+
+    /// Connects as a switch does.
+    pub(super) async fn connect(&self, address: SocketAddr) -> Result<TcpStream, CallError> {
+        TcpStream::connect(address).await.map_err(|error| match error.kind() {
             io::ErrorKind::ConnectionRefused => CallError::Refused { address },
             kind => CallError::Connection(kind),
-        })?;
-        let mut out = BytesMut::new();
-        fields.encode(address, &mut out);
-        let mut ended = self.say(&mut stream, &out).await;
-        let (mut decoder, mut buffer, mut commands) = (CommandDecoder::default(), BytesMut::with_capacity(8_192), 0);
-        while ended.is_none() {
-            let Some(line) = decoder.decode(&mut buffer)? else {
-                match stream.read_buf(&mut buffer).await {
-                    Ok(0) => ended = Some(Ended::Closed),
-                    Ok(_) => {}
-                    Err(_) => ended = Some(Ended::Reset),
-                }
-                continue;
-            };
-            self.answered.get_or_insert_with(|| self.began.elapsed());
-            self.lines.push((Direction::FromServer, line.to_vec()));
-            commands += 1;
-            if commands > COMMANDS_MAX {
-                return Err(CallError::Endless);
-            }
-            out.clear();
-            self.answer(&line, &mut out);
-            ended = self.say(&mut stream, &out).await;
-        }
-        if ended == Some(Ended::Closed) {
-            decoder.decode_eof(&mut buffer)?;
-        }
-        // After its FIN the server may be gone for good; Asterisk doesn't mind either.
-        self.say(&mut stream, HANGUP).await;
-        Ok(ended.unwrap_or(Ended::Closed))
+        })
     }
 
     /// Writes lines and keeps them; says how the session ended if they couldn't be written.
-    async fn say(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> Option<Ended> {
+    pub(super) async fn say(&mut self, stream: &mut TcpStream, bytes: &[u8]) -> Option<Ended> {
         if stream.write_all(bytes).await.is_err() {
             return Some(Ended::Reset);
         }
-        let text = |line: &[u8]| line.strip_suffix(b"\n").unwrap_or(line).to_vec();
-        self.lines.extend(lines(bytes).map(|line| (Direction::FromSwitch, text(line))));
+        self.keep(Direction::FromSwitch, bytes);
         None
     }
 
-    /// Does what Asterisk would with a command, as far as variables go, and appends its reply.
-    fn answer(&mut self, line: &[u8], out: &mut BytesMut) {
-        let words = words(line);
-        let verbs: Vec<_> = words.iter().take(2).map(|word| word.to_ascii_uppercase()).collect();
-        let verbs: Vec<&[u8]> = verbs.iter().map(Vec::as_slice).collect();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match (verbs.as_slice(), &words[words.len().min(2)..]) {
-            ([b"EXEC", b"MSET"], arguments) => {
-                let list = arguments.first().map_or(&b""[..], Vec::as_slice);
-                let pairs = mset_pairs(list, MSET_PLACES_ASTERISK_22);
-                self.variables.extend(pairs.into_iter().map(|(name, value)| (text(&name), value)));
-                encode_result(0, None, out);
-            }
-            ([b"SET", b"VARIABLE"], [name, value]) => {
-                self.variables.push((text(name), value.clone()));
-                encode_result(1, None, out);
-            }
-            ([b"GET", b"VARIABLE"], [name]) => match self.variables.iter().rev().find(|(set, _)| *set == text(name)) {
-                Some((_, value)) => encode_result(1, Some(value), out),
-                None => encode_result(0, None, out),
-            },
-            ([b"SET" | b"GET", b"VARIABLE"], _) => out.extend_from_slice(WRONG_WORDS),
-            ([b"NOOP", ..], _) => encode_result(0, None, out),
-            ([b"VERBOSE", _], _) => encode_result(1, None, out),
-            ([b"EXEC", _], _) => encode_result(-2, None, out),
-            _ => out.extend_from_slice(UNKNOWN_COMMAND),
+    /// Keeps the lines of a text, without their newlines.
+    pub(super) fn keep(&mut self, direction: Direction, bytes: &[u8]) {
+        let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+        if lines.last().is_some_and(|last| last.is_empty()) {
+            lines.pop();
         }
+        self.lines.extend(lines.into_iter().map(|line| (direction, line.to_vec())));
     }
 }

@@ -11,19 +11,19 @@
 //!   call, nearly all of it the kernel's), and half the rate when pinned to one core.
 //! * The runtime's timers tick in milliseconds. So a second thread paces the open loop: it sleeps until shortly before a
 //!   call's time, yields through the rest (a sleep comes some 50 µs late), and hands out one permit for each call.
-//! * Asterisk opens a connection for every call, and writes `HANGUP` after the server's FIN; so do we. A server that has
-//!   closed fully then sends RST, and no port is kept in TIME_WAIT.
+//! * The switches open a connection for every call, and so do we ([`LoadWay`] has the exception). What is said over it is in
+//!   `agi`, `socket` and `http`: templates with slots, one write, and a look at the answer that allocates nothing.
 
+mod agi;
+mod http;
+mod socket;
+mod template;
+
+use super::call::Way;
 use super::report::{Failures, LoadReport, Recorder, Statuses};
-use crate::wire::agi::{
-    command::COMMAND_LINE_BYTES_MAX,
-    switch_side::{EnvironmentFields, HANGUP},
-};
-use bytes::BytesMut;
-use memchr::{memchr, memmem};
 use std::{
     cell::{Cell, RefCell},
-    io::{self, Write},
+    io,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -31,7 +31,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Semaphore,
     task::{JoinSet, LocalSet},
@@ -44,8 +43,14 @@ pub const CONNECTIONS_MAX: usize = 1_000;
 /// How long before a call's time the pacing thread stops sleeping: about a sleep's usual lateness.
 const SLEEP_MARGIN: Duration = Duration::from_micros(60);
 
-const STATUS: &[u8] = b"STROWGER_STATUS=";
-const RESULT: &[u8] = b"200 result=0\n";
+/// Which switch calls, and by which of its ways it asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoadWay {
+    /// Switch and way.
+    pub way: Way,
+    /// Over HTTP, ask again over the same connection. FreeSWITCH never does; it tells what a connection costs.
+    pub keep_alive: bool,
+}
 
 /// When calls begin.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -115,13 +120,24 @@ pub fn run<N>(plan: &LoadPlan, numbers: N) -> Result<LoadReport, LoadError>
 where
     N: Fn(u64) -> (String, String) + 'static,
 {
+    run_by(LoadWay::default(), plan, numbers)
+}
+
+/// As [`run`], by the way that is named: `run` plays Asterisk.
+///
+/// # Errors
+/// [`LoadError`] for a plan that can't be played. Failing calls are counted in the report.
+pub fn run_by<N>(way: LoadWay, plan: &LoadPlan, numbers: N) -> Result<LoadReport, LoadError>
+where
+    N: Fn(u64) -> (String, String) + 'static,
+{
     let start = |error: io::Error| LoadError::Start(error.kind());
     let schedule = Schedule::new(plan)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(start)?;
     let permits = Arc::new(Semaphore::new(0));
     let load = Rc::new(Load {
         plan: plan.clone(),
-        template: Template::new(plan),
+        asker: Asker::new(way, plan),
         numbers,
         schedule,
         permits: Arc::clone(&permits),
@@ -221,7 +237,7 @@ fn at(interval: Duration, index: u64) -> Duration {
 /// What the calls of a run share.
 struct Load<N> {
     plan: LoadPlan,
-    template: Template,
+    asker: Asker,
     numbers: N,
     schedule: Schedule,
     permits: Arc<Semaphore>,
@@ -271,14 +287,76 @@ enum Failure {
 
 /// What a connection reuses from call to call.
 struct Scratch {
-    block: Vec<u8>,
+    /// What is written.
+    out: Vec<u8>,
+    /// A part of it, where that is put together from two.
+    part: Vec<u8>,
     buffer: Box<[u8]>,
+    /// The connection, where it is kept.
+    kept: Option<TcpStream>,
+}
+
+impl Scratch {
+    fn new(buffer_bytes: usize) -> Self {
+        Self { out: Vec::with_capacity(8_192), part: Vec::new(), buffer: vec![0; buffer_bytes].into(), kept: None }
+    }
+}
+
+/// What is said in a call.
+enum Asker {
+    Agi(agi::Asker),
+    Socket(socket::Asker),
+    Http(http::Asker),
+}
+
+impl Asker {
+    fn new(way: LoadWay, plan: &LoadPlan) -> Self {
+        match way.way {
+            Way::FastAgi => Self::Agi(agi::Asker::new(plan)),
+            Way::Socket(mode) => Self::Socket(socket::Asker::new(plan, mode)),
+            Way::Xml => Self::Http(http::Asker::new(plan, true, way.keep_alive)),
+            Way::Name => Self::Http(http::Asker::new(plan, false, way.keep_alive)),
+        }
+    }
+
+    fn scratch(&self) -> Scratch {
+        Scratch::new(match self {
+            Self::Agi(_) => agi::BUFFER_BYTES,
+            Self::Socket(_) => socket::BUFFER_BYTES,
+            Self::Http(_) => http::BUFFER_BYTES,
+        })
+    }
+
+    fn fill(&self, index: u64, from: &str, to: &str, scratch: &mut Scratch) {
+        match self {
+            Self::Agi(asker) => asker.fill(index, from, to, scratch),
+            Self::Socket(asker) => asker.fill(index, from, to, scratch),
+            Self::Http(asker) => asker.fill(index, from, to, scratch),
+        }
+    }
+
+    /// One call, from the connect to the end of the session; gives when its answer was complete.
+    async fn call(&self, scratch: &mut Scratch, judge: impl Fn(Option<&[u8]>) -> Result<(), Failure>) -> Result<Instant, Failure> {
+        match self {
+            Self::Agi(asker) => asker.call(scratch, judge).await,
+            Self::Socket(asker) => asker.call(scratch, judge).await,
+            Self::Http(asker) => asker.call(scratch, judge).await,
+        }
+    }
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
+    TcpStream::connect(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => Failure::Refused,
+        io::ErrorKind::ConnectionReset => Failure::Reset,
+        _ => Failure::Local,
+    })
 }
 
 impl<N: Fn(u64) -> (String, String)> Load<N> {
     /// One connection's calls, one after the other.
     async fn play(self: Rc<Self>) {
-        let mut scratch = Scratch { block: Vec::with_capacity(1_024), buffer: vec![0; COMMAND_LINE_BYTES_MAX + 1].into() };
+        let mut scratch = self.asker.scratch();
         loop {
             let free = Instant::now();
             let Some(index) = self.next_call().await else { return };
@@ -298,11 +376,12 @@ impl<N: Fn(u64) -> (String, String)> Load<N> {
                 self.found.borrow_mut().recorder.record_pacing(nanoseconds(intended, began));
             }
             let (from, to) = (self.numbers)(index);
-            self.template.fill(index, &from, &to, &mut scratch.block);
-            let outcome = match tokio::time::timeout(self.plan.wait_max, self.call(&mut scratch)).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(Failure::TimedOut),
-            };
+            self.asker.fill(index, &from, &to, &mut scratch);
+            let call = self.asker.call(&mut scratch, |status| self.judge(status));
+            let outcome = tokio::time::timeout(self.plan.wait_max, call).await.unwrap_or(Err(Failure::TimedOut));
+            if outcome.is_err() {
+                scratch.kept = None;
+            }
             let mut found = self.found.borrow_mut();
             let answered = match outcome {
                 Ok(answered) => answered,
@@ -326,58 +405,6 @@ impl<N: Fn(u64) -> (String, String)> Load<N> {
         let index = self.next.get();
         self.next.set(index + 1);
         (index < self.schedule.calls).then_some(index)
-    }
-
-    /// One call, from the connect to the end of the session; gives when its answer was complete.
-    async fn call(&self, scratch: &mut Scratch) -> Result<Instant, Failure> {
-        let mut stream = TcpStream::connect(self.plan.address).await.map_err(|error| match error.kind() {
-            io::ErrorKind::ConnectionRefused => Failure::Refused,
-            io::ErrorKind::ConnectionReset => Failure::Reset,
-            _ => Failure::Local,
-        })?;
-        stream.write_all(&scratch.block).await.map_err(|_| Failure::Reset)?;
-        let (mut filled, mut answered, mut status_seen) = (0, None, false);
-        loop {
-            match stream.read(&mut scratch.buffer[filled..]).await {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                // A server may close without reading our reply.
-                Err(_) if answered.is_some() => break,
-                Err(_) => return Err(Failure::Reset),
-            }
-            let Some(end) = memchr(b'\n', &scratch.buffer[..filled]) else {
-                if filled > COMMAND_LINE_BYTES_MAX {
-                    return Err(Failure::Malformed);
-                }
-                continue;
-            };
-            let now = Instant::now();
-            // One command at a time: Asterisk doesn't read a second one before its reply, either.
-            if end + 1 != filled || filled > COMMAND_LINE_BYTES_MAX {
-                return Err(Failure::Malformed);
-            }
-            match status_of(&scratch.buffer[..end]).ok_or(Failure::Malformed)? {
-                Some(status) if !status_seen => {
-                    (answered, status_seen) = (Some(now), true);
-                    self.judge(Some(status))?;
-                }
-                _ => _ = answered.get_or_insert(now),
-            }
-            filled = 0;
-            if stream.write_all(RESULT).await.is_err() {
-                break;
-            }
-        }
-        if filled > 0 {
-            return Err(Failure::NoAnswer);
-        }
-        // A server that has closed fully answers this by RST.
-        let _ = stream.write_all(HANGUP).await;
-        let answered = answered.ok_or(Failure::NoAnswer)?;
-        if !status_seen {
-            self.judge(None)?;
-        }
-        Ok(answered)
     }
 
     fn judge(&self, status: Option<&[u8]>) -> Result<(), Failure> {
@@ -416,70 +443,4 @@ impl<N: Fn(u64) -> (String, String)> Load<N> {
 
 fn nanoseconds(from: Instant, to: Instant) -> u64 {
     u64::try_from(to.duration_since(from).as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The status that a command line (newline excluded) sets, if it sets one; `None` if it isn't a whole MSet.
-fn status_of(line: &[u8]) -> Option<Option<&[u8]>> {
-    let list = line.strip_prefix(b"EXEC MSet \"")?.strip_suffix(b"\"")?;
-    let at = memmem::rfind(list, STATUS).filter(|at| *at == 0 || list[at - 1] == b',');
-    Some(at.and_then(|at| list[at + STATUS.len()..].split(|byte| *byte == b',').next()))
-}
-
-/// An environment with places for what differs from call to call.
-struct Template {
-    pieces: Vec<(Vec<u8>, Slot)>,
-}
-
-#[derive(Clone, Copy)]
-enum Slot {
-    CallId,
-    From,
-    To,
-    End,
-}
-
-impl Template {
-    fn new(plan: &LoadPlan) -> Self {
-        // Control characters mark the places; the plan's texts hold none.
-        let mut block = BytesMut::new();
-        let arguments: Vec<&[u8]> = plan.arguments.iter().map(String::as_bytes).collect();
-        EnvironmentFields {
-            server: plan.address.to_string().as_bytes(),
-            network_script: plan.request.as_bytes(),
-            channel: b"PJSIP/strowger-\x01",
-            unique_id: b"1795277700.\x01",
-            caller_number: Some(b"\x02"),
-            presentation: 0,
-            dnid: Some(b"\x03"),
-            extension: b"\x03",
-            arguments: &arguments,
-            ..EnvironmentFields::default()
-        }
-        .encode(&mut block);
-        let slot = |byte: &u8| match byte {
-            1 => Slot::CallId,
-            2 => Slot::From,
-            3 => Slot::To,
-            _ => Slot::End,
-        };
-        let pieces = block.split_inclusive(|byte| (1..=3).contains(byte)).map(|piece| match piece.split_last() {
-            Some((last, text)) if *last <= 3 => (text.to_vec(), slot(last)),
-            _ => (piece.to_vec(), Slot::End),
-        });
-        Self { pieces: pieces.collect() }
-    }
-
-    fn fill(&self, index: u64, from: &str, to: &str, block: &mut Vec<u8>) {
-        block.clear();
-        for (text, slot) in &self.pieces {
-            block.extend_from_slice(text);
-            match slot {
-                // Writing to memory doesn't fail.
-                Slot::CallId => _ = write!(block, "{index}"),
-                Slot::From => block.extend_from_slice(from.as_bytes()),
-                Slot::To => block.extend_from_slice(to.as_bytes()),
-                Slot::End => {}
-            }
-        }
-    }
 }

@@ -1,18 +1,24 @@
 //! The switch's side over a real socket: one call to look at ([`call()`]), or many to measure ([`load`]).
 //!
-//! Both do what Asterisk was seen to do (`wire::agi::switch_side` holds how it writes and reads): a new connection for
-//! every call, the environment first, one reply to each command, `HANGUP` after the server's FIN. Unlike Asterisk, the
-//! environment goes out in one write and not in 25, and every wait has an end.
+//! Both do what Asterisk and FreeSWITCH were seen to do (`switch_side` under `wire::agi` and `wire::esl` holds how they
+//! write and read): a new connection for every call, what the call is in one go, a reply to each command, and the end as
+//! the switch makes it ([`Way`] says which of them asks, and how). Unlike the switches, every wait has an end.
 //!
 //! These are tools for the command line, the demo and tests; no part of the server uses them.
 
+mod asterisk;
 pub mod call;
+mod http;
 pub mod load;
 pub mod report;
+mod socket;
 
-pub use call::{CallError, CallFields, Conversation, Direction, Ended, call};
-pub use load::{LoadError, LoadPlan, Pace, run as run_load};
+pub use crate::wire::esl::switch_side::SocketMode;
+pub use call::{Afterwards, CallError, CallFields, Conversation, Direction, Ended, Way, call, call_by};
+pub use load::{LoadError, LoadPlan, LoadWay, Pace, run as run_load, run_by as run_load_by};
 pub use report::LoadReport;
 
+#[cfg(test)]
+mod freeswitch_tests;
 #[cfg(test)]
 mod tests;

@@ -18,10 +18,10 @@ use tokio_util::codec::Decoder;
 const STATUS: VariableName = VariableName::from_static("STROWGER_STATUS");
 const NAME: VariableName = VariableName::from_static("CALLERID(name)");
 const FOUND: &[u8] = b"EXEC MSet \"CALLERID(name)=Ada,STROWGER_STATUS=found\"\n";
-const PLENTY: Duration = Duration::from_secs(10);
+pub(super) const PLENTY: Duration = Duration::from_secs(10);
 
 /// Listens on a free port; each connection is given to `habit` on a thread of its own.
-fn server(habit: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+pub(super) fn server(habit: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let habit = Arc::new(habit);
@@ -86,7 +86,7 @@ fn silent() -> SocketAddr {
 }
 
 /// An address where nobody listens, and where none of the servers here will.
-fn nobody() -> SocketAddr {
+pub(super) fn nobody() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::new(127, 0, 0, 77), 0)).unwrap().local_addr().unwrap()
 }
 
@@ -184,7 +184,7 @@ fn a_server_that_answers_and_never_closes_is_told_from_one_that_does() {
     assert_eq!(conversation.variable("STROWGER_STATUS"), Some(&b"found"[..]));
 }
 
-fn plan(address: SocketAddr) -> LoadPlan {
+pub(super) fn plan(address: SocketAddr) -> LoadPlan {
     LoadPlan {
         address,
         request: "route".to_owned(),

@@ -7,12 +7,14 @@
 //! * An event comes plain or as JSON ([`event`]); a value may be an array, and of any charset.
 //! * It reads headers byte by byte and bodies at once, and any number of variables can be set by one `multiset`
 //!   ([`command`]). What it would expand is taken out before ([`Value`]).
+//! * [`switch_side`] is its own half of the outbound socket, for tests, `strowger call` and `strowger bench`.
 
 pub mod command;
 pub mod event;
 pub mod frame;
 pub mod headers;
 pub mod log;
+pub mod switch_side;
 pub mod value;
 
 pub use command::{AppName, CommandError, VariableName};
