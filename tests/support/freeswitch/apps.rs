@@ -92,6 +92,10 @@ impl Run<'_> {
     fn bridge(&mut self, data: &str) -> Flow {
         let (variables, rest) = leading(data, '{', '}');
         if rest.is_empty() {
+            if !data.is_empty() {
+                self.set("originate_disposition", "failure");
+                self.set("DIALSTATUS", "INVALIDARGS");
+            }
             return Flow::Next;
         }
         let mut bridge = Bridge {

@@ -142,15 +142,17 @@ fn substituted(data: &str, groups: &[String]) -> String {
 /// What the preprocessor does to a file: `X-PRE-PROCESS set`, then `$${global}` put in.
 pub fn preprocessed(text: &str, globals: &mut BTreeMap<String, String>) -> String {
     let set = Regex::new(r#"<X-PRE-PROCESS\s+cmd="set"\s+data="([^="]+)=([^"]*)"\s*/>"#).unwrap();
+    let global = Regex::new(r"\$\$\{([^}]*)\}").unwrap();
     let mut out = String::new();
     for line in text.split_inclusive('\n') {
-        if let Some(found) = set.captures(line) {
+        let known = |found: &regex::Captures<'_>| globals.get(&found[1]).cloned().unwrap_or_default();
+        let line = global.replace_all(line, known).into_owned();
+        if let Some(found) = set.captures(&line) {
             globals.insert(found[1].to_owned(), found[2].to_owned());
         }
-        out.push_str(&set.replace_all(line, ""));
+        out.push_str(&set.replace_all(&line, ""));
     }
-    let global = Regex::new(r"\$\$\{([^}]*)\}").unwrap();
-    global.replace_all(&out, |found: &regex::Captures<'_>| globals.get(&found[1]).cloned().unwrap_or_default()).into_owned()
+    out
 }
 
 /// Reads contexts below a node; extensions outside of any context belong to `outer`, as where a context includes a

@@ -179,12 +179,18 @@ pub struct Bridge {
 }
 
 /// What both sides of one socket said.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Session {
     pub said: Vec<u8>,
     pub heard: Vec<u8>,
     /// Bytes behind `exit`, which nobody reads as commands.
     pub ignored: Vec<u8>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session of {} bytes said, {:?} heard", self.said.len(), String::from_utf8_lossy(&self.heard))
+    }
 }
 
 /// What became of a call.

@@ -171,7 +171,9 @@ fn serve_socket(mut stream: TcpStream, answer: &dyn Fn(&Question) -> Answer, ask
     let question = Question(headers.lines().filter_map(header).collect());
     let variables = pairs(&answer(&question));
     asked.lock().unwrap().push(question);
-    let list: Vec<String> = variables.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    // read three times: as an argument, as a list, as a value
+    let escape = |v: &str| v.replace('\\', &"\\".repeat(8)).replace('\'', "\\\\'");
+    let list: Vec<String> = variables.iter().map(|(n, v)| format!("{n}={}", escape(v))).collect();
     let _ = stream.write_all(execute("multiset", &format!("^^\u{1}{}", list.join("\u{1}"))).as_bytes());
     hear_frame(&mut stream);
     let _ = stream.write_all(b"exit\n\n");
@@ -222,7 +224,9 @@ pub const NOT_FOUND: &str = r#"<document type="freeswitch/xml"><section name="re
 fn document(question: &Question, answer: &Answer) -> String {
     let variables = pairs(answer);
     let value = |name: &str| variables.iter().find(|(n, _)| n == &format!("strowger_{name}")).map(|(_, v)| v.as_str()).unwrap_or_default();
-    let mut actions: Vec<(&str, String)> = variables.iter().map(|(n, v)| ("set", format!("{n}={v}"))).collect();
+    // read twice: as an argument, as a value
+    let twice = |v: &str| v.replace('\\', &"\\".repeat(4));
+    let mut actions: Vec<(&str, String)> = variables.iter().map(|(n, v)| ("set", format!("{n}={}", twice(v)))).collect();
     let target = value("target");
     let failed = match value("action") {
         "dial" => {
