@@ -153,7 +153,7 @@ fn extensions_are_stacked_sixteen_deep_and_transfers_are_counted() {
 /// A switch that fetches its dialplan, with one on its disk.
 fn fetching(url: &str) -> FakeSwitch {
     let mut switch = switch(&[("set", "after=disk")]);
-    switch.xml_curl = Some(XmlCurl { url: url.to_owned(), timeout: Some(Duration::from_millis(200)) });
+    switch.xml_curl = Some(XmlCurl { url: url.to_owned(), timeout: Some(Duration::from_secs(10)) });
     switch
 }
 
@@ -206,11 +206,13 @@ fn a_fetched_dialplan_is_used_and_anything_else_means_the_one_on_the_disk() {
 }
 
 #[test]
-fn a_dead_or_hung_http_server_costs_the_timeout_at_most() {
-    for (agent, most) in [(Agent::dead(), 150), (Agent::closing(), 150), (Agent::hung(), 600)] {
-        let record = fetching(&format!("http://{}/xml", agent.http)).call(&Call::to("1"));
+fn a_dead_http_server_costs_nothing_and_a_hung_one_the_timeout() {
+    for (agent, timeout) in [(Agent::dead(), 10_000), (Agent::closing(), 10_000), (Agent::hung(), 200)] {
+        let mut switch = fetching(&format!("http://{}/xml", agent.http));
+        switch.xml_curl.as_mut().unwrap().timeout = Some(Duration::from_millis(timeout));
+        let record = switch.call(&Call::to("1"));
         assert_eq!(record.variable("after"), "disk");
-        assert!(record.took < Duration::from_millis(most), "{record:?}");
+        assert!(record.took < Duration::from_secs(5), "{record:?}");
     }
 }
 
@@ -227,6 +229,7 @@ fn cidlookup_asks_with_digits_only_and_calls_an_unknown_caller_unknown() {
     let tail = |r: &str| r.lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(tail(&request), tail(&recorded));
     assert!(request.starts_with("GET /name?number=1 HTTP/1.1\r\n"));
-    switch.cidlookup.as_mut().unwrap().url = format!("http://{}/name", Agent::hung().http);
+    let url = format!("http://{}/name", Agent::hung().http);
+    switch.cidlookup = Some(CidLookup { url, timeout: Duration::from_millis(200) });
     assert_eq!(switch.call(&Call::to("1")).profile["caller_id_name"], "UNKNOWN");
 }

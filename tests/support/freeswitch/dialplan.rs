@@ -5,7 +5,8 @@
 
 use super::text::{Names, expand};
 use regex::Regex;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 /// Whether hunting an extension ends with this condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,11 +108,19 @@ fn hunt_one(hunter: &mut dyn Hunter, extension: &Extension, collected: &mut Vec<
     proceeds
 }
 
+thread_local! {
+    /// Expressions that were met before: compiling one costs more than all else that a hunt does.
+    static KNOWN: RefCell<HashMap<String, Regex>> = RefCell::new(HashMap::new());
+}
+
 /// The groups of a match, the whole match first. Not anchored.
 fn matched(expression: &str, subject: &str) -> Option<Vec<String>> {
-    let regex = Regex::new(expression).unwrap_or_else(|e| panic!("{expression}: {e}"));
-    let captures = regex.captures(subject)?;
-    Some(captures.iter().map(|group| group.map(|g| g.as_str().to_owned()).unwrap_or_default()).collect())
+    KNOWN.with_borrow_mut(|known| {
+        let compile = || Regex::new(expression).unwrap_or_else(|e| panic!("{expression}: {e}"));
+        let regex = known.entry(expression.to_owned()).or_insert_with(compile);
+        let captures = regex.captures(subject)?;
+        Some(captures.iter().map(|group| group.map(|g| g.as_str().to_owned()).unwrap_or_default()).collect())
+    })
 }
 
 /// `$1` and the others put in.

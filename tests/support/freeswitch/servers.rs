@@ -208,13 +208,13 @@ fn serve_http(mut stream: TcpStream, answer: &dyn Fn(&Question) -> Answer, asked
     let field = |f: &str| f.split_once('=').map(|(n, v)| (n.to_owned(), url_decoded(v)));
     let question = Question(fields.split('&').filter_map(field).collect());
     let answer = answer(&question);
+    asked.lock().unwrap().push(question.clone());
     if target.starts_with("/name") {
         let name = answer.iter().find(|(n, _)| *n == "name").map(|(_, v)| v.as_str()).unwrap_or_default();
         respond(&mut stream, "200 OK", "text/plain", name);
     } else {
         respond(&mut stream, "200 OK", "text/xml", &document(&question, &answer));
     }
-    asked.lock().unwrap().push(question);
 }
 
 /// The document that says there is no dialplan here.

@@ -7,7 +7,7 @@
 
 use super::run::{Flow, Run};
 use super::text::{bytes_of, text_of};
-use super::{ASYNC_RACE, Cut, Ending, HangsUp, Session};
+use super::{Cut, Ending, HangsUp, Session};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -106,9 +106,10 @@ impl Run<'_> {
         let mut resumes = self.get("socket_resume") == Some("true");
         let mut pending = Flow::Next;
         let mut first = true;
+        let race = self.switch.async_race;
         let end = |resumes: bool, pending: Flow, connected: Instant| match (is_async, resumes) {
             (false, true) => Flow::End(Ending::StuckInReset),
-            (true, false) if connected.elapsed() < ASYNC_RACE => Flow::End(Ending::Parked),
+            (true, false) if connected.elapsed() < race => Flow::End(Ending::Parked),
             _ => pending,
         };
         loop {
