@@ -102,11 +102,16 @@ fn a_fetch_is_answered_with_a_whole_extension_or_with_not_found() {
     let steps = actions(&reply.body);
     assert!(steps.contains(&("bridge".into(), "user/101,user/102".into())), "{steps:?}");
     assert!(steps.contains(&("set_profile_var".into(), "caller_id_name=Lincoln School".into())), "{steps:?}");
-    let token = steps[0].1.split('|').find_map(|pair| pair.strip_prefix("strowger_step=")).unwrap().to_owned();
+    let list = steps.iter().find_map(|(_, data)| data.strip_prefix("^^|strowger_step=")).unwrap();
+    let (token, next) = list.split_once("|strowger_next=").unwrap();
+    assert_eq!(next, DID);
 
-    let next = format!("{}&variable_strowger_step={token}&variable_strowger_status=USER_BUSY", fetch(DID, SCHOOL));
-    let steps = actions(&post(door, "/xml", &next).body);
+    let left = format!("variable_strowger_step={token}&variable_strowger_next=%2B14155550199&variable_strowger_status=USER_BUSY");
+    let steps = actions(&post(door, "/xml", &format!("{}&{left}", fetch(DID, SCHOOL))).body);
     assert!(steps.contains(&("voicemail".into(), "default $${domain} 199".into())), "{steps:?}");
+    // the plan was left, and the call was transferred: that is another question
+    let steps = actions(&post(door, "/xml", &format!("{}&{left}", fetch("+14155550142", SCHOOL))).body);
+    assert!(steps.contains(&("bridge".into(), "user/101".into())), "{steps:?}");
 
     for form in [
         fetch("+12025550100", SCHOOL),
@@ -163,6 +168,31 @@ fn a_telephone_s_user_is_answered_with_his_hash_and_a_stranger_is_not_found() {
 }
 
 #[test]
+fn only_the_contexts_that_the_url_names_are_answered_for() {
+    let (_place, server) = served(Options::default(), vec![]);
+    let form = fetch(DID, SCHOOL);
+    for (path, is_ours) in [
+        ("/xml", true),
+        ("/xml?context=public", true),
+        ("/xml?context=office&context=public&tenant=default", true),
+        ("/xml?context=office", false),
+        ("/xml?context=", false),
+        ("/xml?context=publi", false),
+    ] {
+        assert_eq!(post(server.lookup_http(), path, &form).body != NOT_FOUND, is_ours, "{path}");
+    }
+}
+
+#[test]
+fn a_number_that_lost_its_plus_on_the_way_is_found_all_the_same() {
+    let (_place, server) = served(Options::default(), vec![contact("acme", "oma", "Oma Rosa", "+14155550123")]);
+    // in Germany these digits are no American's
+    assert_eq!(get(server.lookup_http(), "/name?tenant=acme&number=14155550123").body, "Oma Rosa");
+    assert_eq!(get(server.lookup_http(), "/name?number=493023125000").body, "Bäckerei Jürgen \"Brezn\" Groß");
+    assert_eq!(get(server.lookup_http(), "/name?number=493023125001").status, 404);
+}
+
+#[test]
 fn what_is_hunted_for_beats_what_the_channel_was_called_with() {
     let (_place, server) = served(Options::default(), vec![]);
     let form = fetch("4000", SCHOOL).replace("Hunt-Destination-Number=4000", "Hunt-Destination-Number=%2B14155550199");
@@ -174,8 +204,9 @@ fn names_of_strangers_stay_text_in_a_document_and_in_a_name() {
     let evil = r#"<x y="${system(reboot)}">O'Brien & $${domain}%0A]]></x>"#;
     let route = Request::RouteSet { tenant: "default".into(), which: RouteWhich::Default, steps: vec!["busy".into()], fallback: None };
     let (place, server) = served(Options::default(), vec![contact("default", "evil", evil, "+12025550166"), route]);
-    let shown = evil.replace("${", "{").replace("$${", "{").replace("${domain}", "{domain}");
-    assert_eq!(get(server.lookup_http(), "/name?number=%2B12025550166").body, shown);
+    let shown = evil.replace("$${", "{").replace("${", "{");
+    // a percent sign would be a command to whoever prints it
+    assert_eq!(get(server.lookup_http(), "/name?number=%2B12025550166").body, shown.replace('%', ""));
     let steps = actions(&post(server.lookup_http(), "/xml", &fetch("+12025550100", "+12025550166")).body);
     assert!(steps.contains(&("set".into(), format!("strowger_name={shown}"))), "{steps:?}");
     assert!(!format!("{steps:?}").contains("${s") && !format!("{steps:?}").contains("${d"), "{steps:?}");

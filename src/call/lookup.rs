@@ -125,11 +125,17 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
         plane.stats.ended(Ending::Malformed);
         return refusal(StatusCode::BAD_REQUEST, "write /name?number=", None);
     }
-    let (answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
+    let (mut answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
+    if answer.decision.reason == Reason::NoName && ask.from.bytes().all(|b| b.is_ascii_digit()) {
+        // mod_cidlookup takes the plus away
+        let with_plus = Ask { from: format!("+{}", ask.from), ..ask.clone() };
+        (answer, _) = plane.answerer.admitted(&with_plus, None, admission, &plane.stats).await;
+    }
     let decision = &answer.decision;
     let body = decision.caller.as_ref().filter(|_| decision.status == Status::Found);
-    let body = body.map(|caller| Value::new(&caller.name).truncated(NAME_BYTES_MAX).into_owned());
-    let mut reply = Response::new(Full::from(body.map(|name| name.as_str().to_owned()).unwrap_or_default()));
+    // the API of mod_cidlookup prints what it is told as a format: a percent sign would be one of its commands
+    let body = body.map(|caller| Value::new(&caller.name).truncated(NAME_BYTES_MAX).as_str().replace('%', ""));
+    let mut reply = Response::new(Full::from(body.unwrap_or_default()));
     *reply.status_mut() = match (decision.status, decision.reason) {
         (Status::Found | Status::Ok, _) => StatusCode::OK,
         (Status::Unknown, _) => StatusCode::NOT_FOUND,
@@ -148,6 +154,7 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
 async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admission) -> Reply {
     let began = Instant::now();
     let query = request.uri().query().unwrap_or_default().to_owned();
+    let (contexts, query) = contexts_of(&query);
     let form = match timeout(FORM_WAIT_MAX, Limited::new(request.into_body(), FORM_BYTES_MAX).collect()).await {
         Ok(Ok(form)) => form.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -164,7 +171,7 @@ async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admi
         }
     };
     let text = match field(&form, b"section").as_deref() {
-        Some(b"dialplan") => extension(&form, &query, plane, admission, began).await,
+        Some(b"dialplan") => extension(&form, &query, &contexts, plane, admission, began).await,
         Some(b"directory") => match user(&form, &query, plane, admission, began).await {
             Ok(text) => Some(text),
             Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, why, None),
@@ -181,8 +188,19 @@ async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admi
 }
 
 /// The decision as an extension; `None` where the switch's own dialplan is to run.
-async fn extension(form: &[u8], query: &str, plane: &CallPlane, admission: Admission, began: Instant) -> Option<String> {
+async fn extension(
+    form: &[u8],
+    query: &str,
+    contexts: &[String],
+    plane: &CallPlane,
+    admission: Admission,
+    began: Instant,
+) -> Option<String> {
     let channel = ChannelAsk::read(fields(form), decode, query);
+    if !contexts.is_empty() && !contexts.contains(&channel.context) {
+        plane.stats.ended(Ending::Answered);
+        return None;
+    }
     let ask = Ask { request: "route".to_owned(), ..channel.ask };
     let (answer, ending) = plane.answerer.admitted(&ask, channel.wrong.as_ref(), admission, &plane.stats).await;
     let place = Place { context: &channel.context, destination: &channel.destination };
@@ -222,6 +240,19 @@ async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission,
     plane.stats.ended(ending);
     tracing::info!(status = status.word(), ending = ending.word(), answer_us = began.elapsed().as_micros() as u64, "answered for a user");
     answer
+}
+
+/// `context=public` of a query, which may stand there several times, and the rest: the switch asks for every hunt, in all
+/// contexts, and an extension that dials another is none of ours.
+fn contexts_of(query: &str) -> (Vec<String>, String) {
+    let (mut contexts, mut rest) = (Vec::new(), Vec::new());
+    for pair in query.split('&') {
+        match pair.strip_prefix("context=") {
+            Some(context) => contexts.push(String::from_utf8_lossy(&decode(context.as_bytes())).into_owned()),
+            None => rest.push(pair),
+        }
+    }
+    (contexts, rest.join("&"))
 }
 
 fn finish(plane: &CallPlane, answer: &Answer<'_>, ask: &Ask, ending: Ending, began: Instant) {

@@ -208,6 +208,7 @@ impl ChannelAsk {
                 b"Hunt-Context" => channel.hunt.context = Some(value),
                 b"Caller-Privacy-Hide-Number" | b"Hunt-Privacy-Hide-Number" => channel.hide_number |= value == b"true",
                 b"variable_originate_disposition" => channel.disposition = Some(value),
+                b"variable_strowger_next" => channel.next = Some(value),
                 b"variable_socket_path" => path = Some(value),
                 _ => parameters.extend(name.strip_prefix(VARIABLE_PREFIX).map(|key| (key, value))),
             }
@@ -226,6 +227,10 @@ impl ChannelAsk {
                 wrong.get_or_insert(error);
             }
         }
+        if channel.next.is_some_and(|next| text(&decode(next)) != destination) {
+            // the plan was left, and the call has gone to another number since: a question of its own
+            ask.step = None;
+        }
         // the answer before this one left its own STATUS on the channel, which says nothing of how its step ended
         let is_ours = ask.status.is_empty() || Status::ALL.iter().any(|status| status.word() == ask.status);
         if ask.step.is_some() && is_ours {
@@ -243,6 +248,8 @@ struct Channel<'a> {
     hunt: Profile<'a>,
     hide_number: bool,
     disposition: Option<&'a [u8]>,
+    /// The number that the step token was handed out for.
+    next: Option<&'a [u8]>,
 }
 
 #[derive(Default)]

@@ -10,7 +10,9 @@
 //!   characters to offer, so a printable delimiter is chosen that no value holds, and values with quotes or backslashes
 //!   are set one by one.
 //! * A failed `bridge` goes on only where `continue_on_fail` says so; else the caller gets the callee's cause.
-//! * `transfer` hunts again: another fetch, with the step token among the channel's variables.
+//! * `transfer` hunts again: another fetch, with the step token among the channel's variables. A token that stays on a
+//!   channel must not answer for a number that is called later, so it is set for this one fetch, and beside it the
+//!   number it is for (`strowger_next`).
 
 use super::{Rendered, VARIABLES, freeswitch};
 use crate::routing::xml::attribute;
@@ -29,6 +31,8 @@ pub struct Place<'a> {
 const NEXT: &str = "strowger-next";
 /// Delimiters to choose from. None of them is anything to a shell of quotes and escapes.
 const DELIMITERS: &str = "|~^;!#%,+*";
+/// Where the token of the next step stands in [`VARIABLES`].
+const STEP: &str = "STEP";
 
 /// The decision as a document; `None` where the dialplan's own default is to run.
 pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, place: Place<'_>) -> Option<String> {
@@ -46,7 +50,7 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
             let own = [("call_timeout", timeout), ("hangup_after_bridge", "true"), ("continue_on_fail", on_fail)];
             actions.set_all(&rendered, &own);
             actions.add("bridge", &format!("{}{target}", rendered.value("OPTIONS").unwrap_or_default()));
-            actions.next(has_next, "${originate_disposition}", place);
+            actions.next(&rendered, "${originate_disposition}", place);
         }
         Action::Voicemail(mailbox) => {
             actions.set_all(&rendered, &[]);
@@ -61,21 +65,23 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
         Action::Queue(_) => {
             actions.set_all(&rendered, &[("hangup_after_bridge", "true")]);
             actions.add("answer", "");
-            actions.add("callcenter", &with_profile(target));
-            actions.next(has_next, "${cc_cause}", place);
+            actions.add("callcenter", target);
+            actions.next(&rendered, "${cc_cause}", place);
             actions.add("hangup", "NORMAL_CLEARING");
         }
         Action::Conference(_) => {
             actions.set_all(&rendered, &[]);
             actions.add("answer", "");
-            actions.add("conference", &with_profile(target));
+            // a room with its profile
+            let room = if target.contains('@') { target.to_owned() } else { format!("{target}@default") };
+            actions.add("conference", &room);
             actions.add("hangup", "NORMAL_CLEARING");
         }
         Action::Playback(_) => {
             actions.set_all(&rendered, &[]);
             actions.add("answer", "");
             actions.add("playback", target);
-            actions.next(has_next, "PLAYED", place);
+            actions.next(&rendered, "SUCCESS", place);
             actions.add("hangup", "NORMAL_CLEARING");
         }
         Action::Goto { .. } => {
@@ -83,7 +89,7 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
             actions.add("transfer", target);
         }
         Action::Busy => actions.refuse(&rendered, "USER_BUSY"),
-        Action::Congestion => actions.refuse(&rendered, "SWITCH_CONGESTION"),
+        Action::Congestion => actions.refuse(&rendered, "NORMAL_CIRCUIT_CONGESTION"),
         Action::Hangup => actions.refuse(&rendered, "NORMAL_CLEARING"),
     }
     Some(format!(
@@ -91,11 +97,6 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
         attribute(place.context),
         actions.0
     ))
-}
-
-/// A queue or room with its profile.
-fn with_profile(name: &str) -> String {
-    if name.contains('@') { name.to_owned() } else { format!("{name}@default") }
 }
 
 /// Whether a text is one word to `transfer`, and none that an expansion could begin in.
@@ -122,8 +123,12 @@ impl Actions {
         let name = rendered.caller_name.as_deref().filter(|name| !name.is_empty());
         let mut pairs: Vec<(String, &str)> = own.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         pairs.extend(name.map(|name| ("effective_caller_id_name".to_owned(), name)));
+        pairs.push(("strowger_next".to_owned(), ""));
         let answer = VARIABLES.iter().zip(&rendered.values);
-        pairs.extend(answer.map(|(name, value)| (format!("strowger_{}", name.to_ascii_lowercase()), value.as_str())));
+        pairs.extend(answer.map(|(name, value)| {
+            let value = if *name == STEP { "" } else { value.as_str() };
+            (format!("strowger_{}", name.to_ascii_lowercase()), value)
+        }));
         let (plain, quoted): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, value)| !value.contains(['\'', '\\']));
         for (name, value) in quoted {
             // two expansions, and each makes one backslash of two
@@ -148,16 +153,19 @@ impl Actions {
     }
 
     /// Fetches the next step, if there is one, and says how this one ended.
-    fn next(&mut self, has_next: bool, outcome: &str, place: Place<'_>) {
-        if has_next {
-            let destination = if is_word(place.destination) { place.destination } else { NEXT };
-            self.add_ours("set", &format!("strowger_status={outcome}"));
-            if is_word(place.context) {
-                self.add("transfer", &format!("{destination} XML {}", place.context));
-            } else {
-                // a transfer without a context stays in its own
-                self.add("transfer", destination);
-            }
+    fn next(&mut self, rendered: &Rendered, outcome: &str, place: Place<'_>) {
+        let token = rendered.value(STEP).unwrap_or_default();
+        if token.is_empty() {
+            return;
+        }
+        let destination = if is_word(place.destination) { place.destination } else { NEXT };
+        self.add("multiset", &format!("^^|strowger_step={token}|strowger_next={destination}"));
+        self.add_ours("set", &format!("strowger_status={outcome}"));
+        if is_word(place.context) {
+            self.add("transfer", &format!("{destination} XML {}", place.context));
+        } else {
+            // a transfer without a context stays in its own
+            self.add("transfer", destination);
         }
     }
 }
@@ -220,14 +228,20 @@ mod tests {
     #[test]
     fn a_dial_with_a_next_step_goes_on_after_a_failure_and_asks_again() {
         let actions = actions(&decision("dial:101,timeout=20", "Ann", true), PLACE);
-        assert_eq!(applications(&actions), ["multiset", "set_profile_var", "bridge", "set", "transfer"]);
+        assert_eq!(applications(&actions), ["multiset", "set_profile_var", "bridge", "multiset", "set", "transfer"]);
         assert!(
             actions[0].1.starts_with("^^|call_timeout=20|hangup_after_bridge=true|continue_on_fail=true|effective_caller_id_name=Ann|")
         );
         assert!(actions[0].1.ends_with("|strowger_status=found"), "{}", actions[0].1);
         assert_eq!(actions[2].1, "{ignore_early_media=true}user/101@pbx.example");
-        assert_eq!(actions[3].1, "strowger_status=${originate_disposition}");
-        assert_eq!(actions[4].1, "+14155550199 XML public");
+        assert!(actions[0].1.contains("|strowger_next=|") && actions[0].1.contains("|strowger_step=|"), "{}", actions[0].1);
+        assert!(
+            actions[3].1.starts_with("^^|strowger_step=1.") && actions[3].1.ends_with("|strowger_next=+14155550199"),
+            "{}",
+            actions[3].1
+        );
+        assert_eq!(actions[4].1, "strowger_status=${originate_disposition}");
+        assert_eq!(actions[5].1, "+14155550199 XML public");
     }
 
     #[test]
