@@ -43,7 +43,7 @@ fn parameter(file: &str, name: &str) -> String {
 fn xml_way(agent: &Agent) -> FakeSwitch {
     let file = "strowger_xml_curl/xml_curl.conf.xml";
     let url = parameter(file, "gateway-url").replace("127.0.0.1:8086", &agent.http.to_string());
-    assert!(url.ends_with("/xml"), "{url}");
+    assert!(url.ends_with("/xml?context=public"), "{url}");
     let mut switch = FakeSwitch::new();
     // the sample's own timeout has a test of its own; here a busy machine shouldn't count as a hung server
     switch.xml_curl = Some(XmlCurl { url, timeout: Some(PLENTY) });
