@@ -1,8 +1,10 @@
-/* The least a FastAGI server can do, as a floor to measure against: one thread, one epoll, no look-up, one fixed answer.
- *   null PORT [LINE|@FILE] [half]
+/* The least a FastAGI or outbound-socket server can do, as a floor to measure against: one thread, one epoll, no look-up,
+ * one fixed answer.
+ *   null PORT [LINE|@FILE] [half|socket]
  * listens on 127.0.0.1:PORT (0 picks a free one), prints "PORT\n", and answers every environment with LINE (its newline is
  * added if missing), waits for the reply, closes. With "half" it shuts its sending side down at once and closes when the
- * switch does. Build: cc -O2 -Wall -o null benches-null.c */
+ * switch does. With "socket" it is an outbound-socket server for FreeSWITCH: it writes "connect" to every connection, answers
+ * the reply with LINE as it is (commands, the last of which is exit), and closes when the switch does. Build: cc -O2 -Wall -o null null.c */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,11 +38,12 @@ static int load(const char *from) {
 }
 
 int main(int c, char **v) {
-  if (c < 2) { fprintf(stderr, "usage: null PORT [LINE|@FILE] [half]\n"); return 2; }
+  if (c < 2) { fprintf(stderr, "usage: null PORT [LINE|@FILE] [half|socket]\n"); return 2; }
   if (c > 2 && load(v[2])) return 1;
   int half = c > 3 && !strcmp(v[3], "half");
+  int socket_mode = c > 3 && !strcmp(v[3], "socket");
   line_bytes = strlen(line);
-  if (line_bytes == 0 || line[line_bytes - 1] != '\n') { line[line_bytes++] = '\n'; }
+  if (!socket_mode && (line_bytes == 0 || line[line_bytes - 1] != '\n')) { line[line_bytes++] = '\n'; }
   if (line_bytes > LINE_MAX_BYTES) { fprintf(stderr, "null: the line is over %d bytes\n", LINE_MAX_BYTES); return 2; }
   int l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
   setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -64,6 +67,7 @@ int main(int c, char **v) {
           step[fd] = nl[fd] = 0;
           e.events = EPOLLIN; e.data.fd = fd;
           epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
+          if (socket_mode && send(fd, "connect\n\n", 9, MSG_NOSIGNAL) < 0) {}
         }
         continue;
       }
@@ -77,7 +81,7 @@ int main(int c, char **v) {
           step[fd] = 1;
           if (send(fd, line, line_bytes, MSG_NOSIGNAL) < 0) {}
           if (half) shutdown(fd, SHUT_WR);
-        } else if (!half) { close(fd); break; }
+        } else if (socket_mode) { break; } else if (!half) { close(fd); break; }
       }
     }
   }

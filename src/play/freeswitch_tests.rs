@@ -191,6 +191,7 @@ fn a_dialplan_over_http_is_what_the_switch_executes() {
     });
     let conversation = play(Way::Xml, address).unwrap();
     assert_eq!(conversation.answer("NAME"), Some(&b"O'Neil & Sons"[..]));
+    assert_eq!(conversation.answer("STATUS"), Some(&b"found"[..]), "what follows the bridge is for its failure");
     assert_eq!(conversation.findings, [] as [&str; 0]);
     let Afterwards::Executes(actions) = conversation.afterwards else { panic!("{:?}", conversation.afterwards) };
     assert_eq!(actions[2], ("bridge".to_owned(), "user/101".to_owned()));
@@ -284,7 +285,8 @@ fn failing_calls_of_every_way_are_counted_by_kind() {
 #[test]
 fn statuses_are_read_off_each_kind_of_answer() {
     let xml = |actions: &str| responding(response("200 OK", &document(actions)));
-    let unknown = "<action application=\"set\" data=\"strowger_status=unknown\"/>";
+    let unknown = "<action application=\"set\" data=\"strowger_status=unknown\"/><action application=\"set\" \
+                   data=\"strowger_status=${originate_disposition}\"/>";
     let counted = |way, address| load(way, &plan(address)).statuses;
     assert_eq!(counted(Way::Xml, xml(unknown)).unknown, 40);
     assert_eq!(counted(Way::Xml, xml("<action application=\"busy\"/>")).none, 40);

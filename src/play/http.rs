@@ -164,9 +164,9 @@ fn take_document(session: &mut Session, status: u16, body: &[u8]) {
         }
     };
     let mut channel = Channel::default();
-    for (application, data) in &actions {
-        channel.execute(application.as_bytes(), data.as_bytes());
-    }
+    // what stands behind the first action that does something is for the case that it fails
+    let is_variable = |(application, data): &&(String, String)| channel.execute(application.as_bytes(), data.as_bytes());
+    let _ = actions.iter().take_while(is_variable).count();
     session.variables = channel.variables;
     // a document may well name the switch's variables; what would run something is another matter
     channel.findings.retain(|finding| !matches!(finding, Finding::Expanded { executes: false, .. }));

@@ -83,13 +83,14 @@ impl Asker {
     /// The answer's status in the words of a decision.
     fn status<'a>(&self, status: u16, body: &'a [u8]) -> Option<&'a [u8]> {
         match status {
-            200 if self.is_form => match memmem::rfind(body, STATUS) {
-                Some(at) => {
-                    let value = &body[at + STATUS.len()..];
-                    Some(&value[..value.iter().take_while(|byte| byte.is_ascii_lowercase()).count()])
+            200 if self.is_form => {
+                let values = memmem::find_iter(body, STATUS).map(|at| &body[at + STATUS.len()..]);
+                // what a failed step's outcome will be put in for is no status of the answer's
+                match values.filter(|value| !value.starts_with(b"$")).last() {
+                    Some(value) => Some(&value[..value.iter().take_while(|byte| byte.is_ascii_lowercase()).count()]),
+                    None => memmem::find(body, b"not found").map(|_| &b"unknown"[..]),
                 }
-                None => memmem::find(body, b"not found").map(|_| &b"unknown"[..]),
-            },
+            }
             200 if !body.is_empty() => Some(b"found"),
             200 | 204 | 404 => Some(b"unknown"),
             500..=599 => Some(b"error"),
