@@ -149,7 +149,13 @@ pub(super) fn outcome_text(conversation: &Conversation) -> String {
         "continue" => format!("the dialplan goes on, with {name:?} as the caller's name"),
         _ => "the dialplan's own default runs: there was no answer".to_owned(),
     };
-    let then = if value("STEP").is_empty() { "" } else { "; if that fails, the next step is asked for" };
+    // a document hands the token out behind the step, for when that has failed
+    let is_in_document = match &conversation.afterwards {
+        Afterwards::Executes(actions) => actions.iter().any(|(_, data)| data.contains("strowger_next=")),
+        _ => false,
+    };
+    let has_next = is_in_document || !value("STEP").is_empty();
+    let then = if has_next { "; if that fails, the next step is asked for" } else { "" };
     format!("{what}{then} (status {status}, reason {}, answered in {} µs)", value("REASON"), conversation.elapsed.as_micros())
 }
 

@@ -6,10 +6,30 @@ use super::{conversation, play, print, serve};
 use crate::call::ShutdownLevel;
 use crate::config::{Config, Overrides};
 use crate::daemon::{LogTarget, Options, Server, start_log};
-use crate::play::{CallFields, Way};
+use crate::play::{CallFields, SocketMode, Way};
 
 /// The family's number in the sample.
 const DID: &str = "+14155550199";
+
+/// Who calls.
+struct Caller {
+    number: &'static str,
+    name: &'static str,
+    is_withheld: bool,
+}
+
+impl Caller {
+    /// A call to the family, as a switch says it.
+    fn calls(&self, way: Way) -> CallFields {
+        CallFields {
+            caller_number: Some(self.number.to_owned()),
+            caller_name: Some(self.name.to_owned()),
+            presentation: self.is_withheld.then_some(play::WITHHELD),
+            extension: DID.to_owned(),
+            ..if way == Way::FastAgi { CallFields::default() } else { CallFields::freeswitch() }
+        }
+    }
+}
 
 pub(super) fn demo(args: &DemoArgs) -> Result<Exit, Failure> {
     let trouble = |e: std::io::Error| Failure::new(Exit::Trouble, e.to_string());
@@ -28,28 +48,37 @@ pub(super) fn demo(args: &DemoArgs) -> Result<Exit, Failure> {
     let log = start_log("error", LogTarget::Nowhere).map_err(|e| Failure::new(Exit::Trouble, e))?;
     let server = Server::start(&config, Options { signals: !args.once, ..Options::default() }, log.dropped.clone())?;
     serve::load_sample(&server)?;
-    print::line(&format!("A server answers FastAGI on {}, from a directory of fiction in {}.", server.agi(), config.data.display()));
+    print::line(&format!(
+        "A server answers Asterisk on {} (FastAGI) and FreeSWITCH on {} (event socket) and {} (HTTP), from a directory of fiction in {}.",
+        server.agi(),
+        server.esl(),
+        server.lookup_http(),
+        config.data.display()
+    ));
     print::line("Below, < is what the switch says and > what the server answers, as they go over the socket.\n");
-    let withheld = Some(0x21);
-    for (title, number, name, presentation) in [
-        ("A known caller: Lincoln School calls the family.", Some("+14155550101"), Some("SCHOOL DIST 4"), None),
-        ("An unknown caller.", Some("+12025550147"), Some("J DOE"), None),
+    let known = Caller { number: "+14155550101", name: "SCHOOL DIST 4", is_withheld: false };
+    let unknown = Caller { number: "+12025550147", name: "J DOE", is_withheld: false };
+    let withheld = Caller { number: "+14155550123", name: "Rosa", is_withheld: true };
+    let socket = Way::Socket(SocketMode::Static);
+    for (title, way, caller) in [
+        ("Asterisk, a known caller: Lincoln School calls the family.", Way::FastAgi, &known),
+        ("Asterisk, an unknown caller.", Way::FastAgi, &unknown),
         (
-            "A caller who withholds his number (the network passes it on all the same, and it is not looked at).",
-            Some("+14155550123"),
-            Some("Rosa"),
-            withheld,
+            "Asterisk, a caller who withholds his number (the network passes it on all the same, and it is not looked at).",
+            Way::FastAgi,
+            &withheld,
         ),
+        ("FreeSWITCH, its event socket: Lincoln School again.", socket, &known),
+        ("FreeSWITCH, mod_xml_curl: it fetches a whole extension over HTTP.", Way::Xml, &known),
+        ("FreeSWITCH, mod_cidlookup: only the name, over HTTP.", Way::Name, &known),
     ] {
         print::line(&format!("=== {title}"));
-        let fields = CallFields {
-            caller_number: number.map(str::to_owned),
-            caller_name: name.map(str::to_owned),
-            presentation,
-            extension: DID.to_owned(),
-            ..CallFields::default()
+        let address = match way {
+            Way::FastAgi => server.agi(),
+            Way::Socket(_) => server.esl(),
+            Way::Xml | Way::Name => server.lookup_http(),
         };
-        let conversation = play::play(Way::FastAgi, server.agi(), &fields)?;
+        let conversation = play::play(way, address, &caller.calls(way))?;
         print::out(&conversation::conversation_text(&conversation));
         print::line(&format!("--> {}\n", conversation::outcome_text(&conversation)));
     }
@@ -58,6 +87,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<Exit, Failure> {
     } else {
         print::line("It goes on serving; stop it with Ctrl-C. Try, in another terminal:");
         print::line(&format!("  strowger call --agi {} --to {DID} --from +14155550123", server.agi()));
+        print::line(&format!("  strowger call --switch freeswitch --esl {} --to {DID} --from +14155550123", server.esl()));
         print::line(&format!("  strowger --data {} explain --to {DID} --from +19005550100", config.data.display()));
         print::line(&format!("  strowger --data {} contact set school --name 'Lincoln High' --number +14155550101", config.data.display()));
     }

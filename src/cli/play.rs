@@ -14,7 +14,7 @@ use std::time::Duration;
 /// How long a played call waits for the server.
 const CALL_WAIT_MAX: Duration = Duration::from_secs(10);
 /// `agi_callingpres` of a caller who withholds a number that is there: restricted, passed by the network.
-const WITHHELD: u8 = 0x21;
+pub(super) const WITHHELD: u8 = 0x21;
 /// Steps from number to number of a mixed order: a prime, so that every number has its turn unless there are a
 /// multiple of it.
 const STRIDE: u64 = 7_919;
