@@ -6,7 +6,7 @@ use strowger::wire::esl::{Event, EventError, Frame, FrameDecoder, FrameError, Fr
 use support::{FreeswitchTranscript, freeswitch, unescape};
 use tokio_util::codec::Decoder;
 
-#[path = "support/freeswitch_model.rs"]
+#[path = "support/esl_commands.rs"]
 mod model;
 #[path = "support/transcripts.rs"]
 mod support;

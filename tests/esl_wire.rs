@@ -11,7 +11,7 @@ use strowger::wire::esl::{
 use support::{cut, feed, nasty_bytes, nasty_text};
 use tokio_util::codec::Decoder;
 
-#[path = "support/freeswitch_model.rs"]
+#[path = "support/esl_commands.rs"]
 mod model;
 #[path = "support/wire.rs"]
 mod support;
@@ -235,7 +235,7 @@ proptest! {
         let value = Value::new(&text);
         let mut out = BytesMut::new();
         command::profile_name(&value, &mut out);
-        prop_assert_eq!(assignments(&executions(&out)), [("caller_id_name".to_owned(), value.as_str().as_bytes().to_vec())]);
+        prop_assert_eq!(assignments(&executions(&out)), [("profile:caller_id_name".to_owned(), value.as_str().as_bytes().to_vec())]);
         out.clear();
         if command::execute(AppName::from_static("hangup"), &value, &mut out).is_ok() {
             let executions = executions(&out);

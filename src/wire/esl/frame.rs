@@ -271,7 +271,7 @@ impl Decoder for FrameDecoder {
         }
         let notice_at = memmem::rfind(src, NOTICE_BEGINS).ok_or(FrameError::Cut)?;
         let notice = &src[notice_at..];
-        let header_bytes = memmem::find(notice, b"\n\n").ok_or(FrameError::Cut)? + 2;
+        let header_bytes = memmem::find(&notice[..notice.len().min(self.limits.header_bytes_max)], b"\n\n").ok_or(FrameError::Cut)? + 2;
         // it is one only where it is whole and the last that was written
         if self.body_bytes(&notice[..header_bytes]).map(|body_bytes| header_bytes + body_bytes) != Ok(notice.len()) {
             return Err(FrameError::Cut);

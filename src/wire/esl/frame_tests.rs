@@ -76,6 +76,15 @@ fn a_notice_that_is_not_whole_or_not_the_last_is_none() {
 }
 
 #[test]
+fn a_notice_in_the_middle_of_a_frame_is_held_to_the_same_bounds_as_any_frame() {
+    let notice = |filler: usize| format!("Content-Type: text/disconnect-notice\nA: {}\n\n", "x".repeat(filler));
+    let until_eof = |text: String| small(50, 200).decode_eof(&mut BytesMut::from(text.as_str()));
+    let cut = "Content-Length: 200\n\nhalf";
+    assert!(until_eof(format!("{cut}{}", notice(8))).unwrap().is_some());
+    assert_eq!(until_eof(format!("{cut}{}", notice(9))), Err(FrameError::Cut));
+}
+
+#[test]
 fn what_is_too_long_is_refused_at_its_bound_and_stays_refused() {
     let refused = |mut decoder: FrameDecoder, text: &str| {
         let mut buffer = BytesMut::from(text);

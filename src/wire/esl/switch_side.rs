@@ -14,7 +14,7 @@ pub mod channel;
 pub mod command;
 pub mod connect_reply;
 
-pub use channel::{Channel, Finding};
+pub use channel::{Channel, Finding, pieces};
 pub use command::{Command, CommandError, next_command};
 pub use connect_reply::{ConnectReply, SocketMode, url_encode};
 

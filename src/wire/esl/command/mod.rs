@@ -35,6 +35,10 @@ pub const RESUME: &[u8] = b"resume\n\n";
 /// Does nothing, is not answered, and makes FreeSWITCH look at once for events to send.
 pub const KEEP_ALIVE: &[u8] = b"\n";
 
+/// What stands behind a body, which it isn't part of: FreeSWITCH skips blank lines between commands, and every body that
+/// was recorded had one behind it.
+const BODY_END: &[u8] = b"\n";
+
 /// Most pairs in one multiset: it takes its list into 256 places, and the last would take the rest unsplit.
 pub const MULTISET_PAIRS_MAX: usize = 255;
 
@@ -124,6 +128,7 @@ pub fn execute(app: AppName, argument: &Value<'_>, out: &mut BytesMut) -> Result
     } else {
         with_body(&app, escaped_bytes(text, EXPANSIONS), out);
         append_escaped(text, EXPANSIONS, out);
+        out.extend_from_slice(BODY_END);
     }
     Ok(())
 }
@@ -153,6 +158,7 @@ fn assign(app: AppName, name: &VariableName, value: &Value<'_>, expansions: u32,
     out.extend_from_slice(name.as_str().as_bytes());
     out.extend_from_slice(b"=");
     append_escaped(value.as_str(), expansions, out);
+    out.extend_from_slice(BODY_END);
 }
 
 /// One multiset of pairs that it doesn't tear.
@@ -169,6 +175,7 @@ fn multiset<'a>(pairs: impl Iterator<Item = &'a (VariableName, Value<'a>)>, out:
         out.extend_from_slice(b"=");
         out.extend_from_slice(value.as_bytes());
     }
+    out.extend_from_slice(BODY_END);
 }
 
 /// How many bytes a byte of a text becomes.
@@ -216,13 +223,13 @@ mod tests {
         assert_eq!(
             out,
             "sendmsg\ncall-command: execute\nexecute-app-name: multiset\ncontent-type: text/plain\ncontent-length: 39\n\n\
-             ^^\u{1}a=x, y; z|1\u{1}b=\u{1}strowger_STATUS=found"
+             ^^\u{1}a=x, y; z|1\u{1}b=\u{1}strowger_STATUS=found\n"
         );
     }
 
     #[test]
     fn a_value_that_multiset_would_tear_is_set_by_itself_and_before_all_others() {
-        let head = |app: &str, body: &str| format!("{app}\ncontent-type: text/plain\ncontent-length: {}\n\n{body}", body.len());
+        let head = |app: &str, body: &str| format!("{app}\ncontent-type: text/plain\ncontent-length: {}\n\n{body}\n", body.len());
         assert_eq!(
             sent(&[("a", "O'Brien"), ("b", "2"), ("c", " x"), ("d", "x "), ("status", "found")]),
             [head("set", "a=O'Brien"), head("set", "c= x"), head("set", "d=x "), head("multiset", "^^\u{1}b=2\u{1}status=found")]
@@ -233,14 +240,14 @@ mod tests {
 
     #[test]
     fn backslashes_and_the_dollars_beside_them_are_written_for_both_expansions() {
-        let body = |value| sent(&[("a", value)])[0].split_once("\n\n").unwrap().1.to_owned();
+        let body = |value| sent(&[("a", value)])[0].split_once("\n\n").unwrap().1.trim_end_matches('\n').to_owned();
         assert_eq!(body(r"C:\new"), r"a=C:\\\\new");
         assert_eq!(body(r"\$5"), r"a=\\\\$$$$5");
         assert_eq!(body("$$5 ${x}"), "^^\u{1}a=$$5 {x}");
         let mut out = BytesMut::new();
         profile_name(&Value::new(r"A\B$"), &mut out);
         assert!(
-            out.ends_with(b"execute-app-name: set_profile_var\ncontent-type: text/plain\ncontent-length: 21\n\ncaller_id_name=A\\\\B$$")
+            out.ends_with(b"execute-app-name: set_profile_var\ncontent-type: text/plain\ncontent-length: 21\n\ncaller_id_name=A\\\\B$$\n")
         );
     }
 
@@ -249,7 +256,7 @@ mod tests {
         let pairs: Vec<_> = (0..=MULTISET_PAIRS_MAX).map(|n| (name(&format!("v{n}")), Value::new("x"))).collect();
         let mut out = BytesMut::new();
         assert_eq!(variables(&pairs, &mut out), 2);
-        assert!(out.ends_with(b"content-length: 9\n\n^^\x01v255=x"));
+        assert!(out.ends_with(b"content-length: 9\n\n^^\x01v255=x\n"));
     }
 
     #[test]
@@ -261,7 +268,7 @@ mod tests {
         assert_eq!(run("").unwrap(), "sendmsg\ncall-command: execute\nexecute-app-name: hangup\n\n");
         assert_eq!(
             run("USER\nBUSY").unwrap(),
-            "sendmsg\ncall-command: execute\nexecute-app-name: hangup\ncontent-type: text/plain\ncontent-length: 9\n\nUSER BUSY"
+            "sendmsg\ncall-command: execute\nexecute-app-name: hangup\ncontent-type: text/plain\ncontent-length: 9\n\nUSER BUSY\n"
         );
         for scope in ["%[a=b]x", "%,[a=b]x"] {
             assert_eq!(run(scope), Err(CommandError::Unwritable { field: "argument" }));

@@ -108,8 +108,8 @@ impl Channel {
     }
 
     fn set_all(&mut self, application: &str, list: &[u8], delimiter: u8) {
-        for piece in separate(list, delimiter) {
-            self.set(application, &cleaned(piece, delimiter));
+        for piece in pieces(list, delimiter) {
+            self.set(application, &piece);
         }
     }
 
@@ -130,8 +130,8 @@ impl Channel {
     }
 
     /// One pass of `switch_channel_expand_variables`, less the expanding. It looks at a text only if that holds `${`, or a
-    /// backslash in front of one of `\ n s t '`; then `\\` becomes `\`, `\$` becomes `$`, and `\'` vanishes.
-    fn expand(&mut self, text: &[u8]) -> Vec<u8> {
+    /// backslash in front of one of `\ n s t '`; then `\\` becomes `\`, `\$` and `$$` become `$`, and `\'` vanishes.
+    pub fn expand(&mut self, text: &[u8]) -> Vec<u8> {
         let is_escape = |pair: &[u8]| pair[0] == b'\\' && matches!(pair[1], b'\\' | b'n' | b's' | b't' | b'\'');
         if memmem::find(text, b"${").is_none() && !text.windows(2).any(is_escape) {
             return text.to_vec();
@@ -157,6 +157,10 @@ impl Channel {
                     out.extend_from_slice(found);
                     &rest[end..]
                 }
+                (b'$', [b'$', after @ ..]) => {
+                    out.push(b'$');
+                    after
+                }
                 (byte, tail) => {
                     out.push(byte);
                     tail
@@ -169,6 +173,12 @@ impl Channel {
 
 fn split_at_byte(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     memchr(byte, text).map(|at| (&text[..at], &text[at + 1..]))
+}
+
+/// Takes a list apart, as `multiset` does: its pieces, less quotes, escapes and the blanks around them.
+#[must_use]
+pub fn pieces(list: &[u8], delimiter: u8) -> Vec<Vec<u8>> {
+    separate(list, delimiter).into_iter().map(|piece| cleaned(piece, delimiter)).collect()
 }
 
 /// Takes a list apart; the pieces keep their quotes and escapes. Parted by blanks, empty pieces don't count.
