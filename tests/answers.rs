@@ -3,9 +3,8 @@
 mod support;
 
 use std::net::SocketAddr;
-use strowger::control::{ListKey, Request, RouteWhich, sample_requests};
+use strowger::control::{ListKey, Request, RouteWhich};
 use strowger::daemon::Options;
-use strowger::directory::ContactDraft;
 use strowger::play::CallFields;
 use strowger::routing::List;
 use strowger::routing::render::VARIABLES;
@@ -28,20 +27,6 @@ fn screen(list: List, key: ListKey, action: Option<&str>) -> Request {
     Request::ScreenSet { tenant: "default".into(), list, key, action: action.map(str::to_owned) }
 }
 
-fn contact(id: &str, name: &str, number: &str) -> Request {
-    let contact = ContactDraft { id: id.into(), name: name.into(), numbers: vec![(number.into(), None)], ..ContactDraft::default() };
-    Request::ContactSet { tenant: "default".into(), contact }
-}
-
-/// A server with the sample directory and then some.
-fn served(more: Vec<Request>) -> (Place, InProcess) {
-    let place = Place::new(TENANTS);
-    let server = place.in_process(Options::default(), |_| {});
-    server.fill(sample_requests("default"));
-    server.fill(more);
-    (place, server)
-}
-
 fn request(agi: SocketAddr, request: &str, arguments: &[&str]) -> Answer {
     let arguments = arguments.iter().map(|a| (*a).to_owned()).collect();
     play(agi, &CallFields { request: request.into(), arguments, ..fields(DID, SCHOOL) })
@@ -54,7 +39,7 @@ fn step(agi: SocketAddr, token: &str, more: &[&str]) -> Answer {
 
 #[test]
 fn every_variable_is_sent_in_every_answer_and_status_comes_last() {
-    let (_place, server) = served(vec![screen(List::Block, ListKey::Number("+12025550150".into()), None)]);
+    let (_place, server) = served(Options::default(), vec![screen(List::Block, ListKey::Number("+12025550150".into()), None)]);
     let long = "7".repeat(300);
     let conversations = [
         ("a route", "route", DID, SCHOOL, &[][..]),
@@ -87,7 +72,7 @@ fn every_variable_is_sent_in_every_answer_and_status_comes_last() {
 
 #[test]
 fn a_known_caller_is_named_and_an_unknown_one_keeps_the_name_that_came() {
-    let (_place, server) = served(vec![]);
+    let (_place, server) = served(Options::default(), vec![]);
     let known = ask(server.agi(), DID, SCHOOL);
     assert_eq!(known.short(), ("found", "dial", "matched"));
     assert_eq!(known.get("TARGET"), "PJSIP/101&PJSIP/102");
@@ -101,14 +86,14 @@ fn a_known_caller_is_named_and_an_unknown_one_keeps_the_name_that_came() {
 
 #[test]
 fn a_sign_of_life_says_ok() {
-    let (_place, server) = served(vec![]);
+    let (_place, server) = served(Options::default(), vec![]);
     let answer = request(server.agi(), "ping", &[]);
     assert_eq!(answer.short(), ("ok", "continue", "ok"));
 }
 
 #[test]
 fn a_request_that_nobody_knows_is_an_error_with_the_fallback() {
-    let (_place, server) = served(vec![]);
+    let (_place, server) = served(Options::default(), vec![]);
     for name in ["rout", "ROUTE", "route/x", "../route", "outbounds", "%72oute", "route.sh", "name;ls", "\u{e9}"] {
         let answer = request(server.agi(), name, &[]);
         assert_eq!(answer.short(), ("error", "dial", "bad-request"), "{name}");
@@ -121,7 +106,7 @@ fn a_request_that_nobody_knows_is_an_error_with_the_fallback() {
 
 #[test]
 fn a_misspelt_parameter_or_tenant_never_gets_the_answer_of_another() {
-    let (_place, server) = served(vec![]);
+    let (_place, server) = served(Options::default(), vec![]);
     for (script, arguments) in [
         ("route?tenat=acme", &[][..]),
         ("route?tenant", &[]),
@@ -144,7 +129,7 @@ fn a_misspelt_parameter_or_tenant_never_gets_the_answer_of_another() {
 
 #[test]
 fn parameters_come_as_query_or_argument_and_the_later_one_wins() {
-    let (_place, server) = served(vec![]);
+    let (_place, server) = served(Options::default(), vec![]);
     let prefix = "prefix +1415555";
     assert_eq!(request(server.agi(), "route?to=%2B14155550142", &[]).get("ROUTE"), prefix);
     assert_eq!(request(server.agi(), "route", &["to=+14155550142"]).get("ROUTE"), prefix);
@@ -160,7 +145,7 @@ fn parameters_come_as_query_or_argument_and_the_later_one_wins() {
 
 #[test]
 fn whatever_is_dialled_gets_an_answer_and_only_a_number_gets_a_route() {
-    let (_place, server) = served(vec![]);
+    let (_place, server) = served(Options::default(), vec![]);
     let long = "7".repeat(300);
     for (to, status, action, reason) in [
         ("", "error", "continue", "bad-request"),
@@ -183,7 +168,7 @@ fn whatever_is_dialled_gets_an_answer_and_only_a_number_gets_a_route() {
 
 #[test]
 fn whatever_calls_is_answered_and_only_a_number_is_looked_up() {
-    let (_place, server) = served(vec![]);
+    let (_place, server) = served(Options::default(), vec![]);
     let long = "7".repeat(300);
     for (from, name) in [
         ("", ""),
@@ -206,7 +191,7 @@ fn whatever_calls_is_answered_and_only_a_number_is_looked_up() {
 
 #[test]
 fn a_caller_who_withholds_his_number_is_never_named_although_the_network_passes_it_on() {
-    let (_place, server) = served(vec![]);
+    let (_place, server) = served(Options::default(), vec![]);
     for (number, presentation) in
         [(SCHOOL, 0x20), (SCHOOL, 0x21), (SCHOOL, 0x23), (SCHOOL, 0x40), (SCHOOL, 0x43), (SCHOOL, 0x60), ("anonymous", 0)]
     {
@@ -224,7 +209,7 @@ fn a_caller_who_withholds_his_number_is_never_named_although_the_network_passes_
 
 #[test]
 fn a_tenant_that_refuses_withheld_callers_refuses_them_in_every_spelling() {
-    let (_place, server) = served(vec![screen(List::Block, ListKey::Anonymous, Some("playback:unmask-please"))]);
+    let (_place, server) = served(Options::default(), vec![screen(List::Block, ListKey::Anonymous, Some("playback:unmask-please"))]);
     for (from, presentation) in
         [(SCHOOL, 0x21), ("anonymous", 0), ("Anonymous", 0), ("unknown", 67), ("", 0), ("sip:anonymous@anonymous.invalid", 0)]
     {
@@ -238,14 +223,17 @@ fn a_tenant_that_refuses_withheld_callers_refuses_them_in_every_spelling() {
 
 #[test]
 fn a_blocked_caller_stays_out_by_number_and_by_prefix_and_an_allowed_one_gets_through() {
-    let (_place, server) = served(vec![
-        screen(List::Block, ListKey::Number("+12025550150".into()), Some("congestion")),
-        screen(List::Block, ListKey::Prefix("+1900".into()), None),
-        screen(List::Block, ListKey::Prefix("+44".into()), Some("hangup")),
-        screen(List::Allow, ListKey::Number("+19005550111".into()), None),
-        screen(List::Allow, ListKey::Prefix("+4420".into()), None),
-        contact("pest", "The Pest", "+12025550150"),
-    ]);
+    let (_place, server) = served(
+        Options::default(),
+        vec![
+            screen(List::Block, ListKey::Number("+12025550150".into()), Some("congestion")),
+            screen(List::Block, ListKey::Prefix("+1900".into()), None),
+            screen(List::Block, ListKey::Prefix("+44".into()), Some("hangup")),
+            screen(List::Allow, ListKey::Number("+19005550111".into()), None),
+            screen(List::Allow, ListKey::Prefix("+4420".into()), None),
+            contact("default", "pest", "The Pest", "+12025550150"),
+        ],
+    );
     for (from, expected) in [
         ("+12025550150", ("found", "congestion", "blocked")),
         ("2025550150", ("found", "congestion", "blocked")),
@@ -271,12 +259,15 @@ fn a_blocked_caller_stays_out_by_number_and_by_prefix_and_an_allowed_one_gets_th
 #[test]
 fn the_exact_route_beats_the_longest_prefix_which_beats_the_shorter_one_and_the_default() {
     let prefix = |text: &str| RouteWhich::Prefix(text.into());
-    let (_place, server) = served(vec![
-        route("default", prefix("+1"), &["dial:111"], None),
-        route("default", prefix("+14155550"), &["dial:113"], None),
-        route("default", prefix("20"), &["dial:114"], None),
-        route("default", RouteWhich::Default, &["dial:199"], None),
-    ]);
+    let (_place, server) = served(
+        Options::default(),
+        vec![
+            route("default", prefix("+1"), &["dial:111"], None),
+            route("default", prefix("+14155550"), &["dial:113"], None),
+            route("default", prefix("20"), &["dial:114"], None),
+            route("default", RouteWhich::Default, &["dial:199"], None),
+        ],
+    );
     for (to, target, reason, which) in [
         (DID, "PJSIP/101&PJSIP/102", "matched", DID),
         ("+14155550198", "PJSIP/113", "matched", "prefix +14155550"),
@@ -293,12 +284,15 @@ fn the_exact_route_beats_the_longest_prefix_which_beats_the_shorter_one_and_the_
 
 #[test]
 fn an_emergency_call_is_left_to_the_dialplan_whatever_the_routes_and_lists_say() {
-    let (_place, server) = served(vec![
-        route("default", RouteWhich::Default, &["busy"], Some("busy")),
-        route("default", RouteWhich::Prefix("9".into()), &["busy"], Some("busy")),
-        route("acme", RouteWhich::Default, &["busy"], Some("busy")),
-        screen(List::Block, ListKey::Number(SCHOOL.into()), None),
-    ]);
+    let (_place, server) = served(
+        Options::default(),
+        vec![
+            route("default", RouteWhich::Default, &["busy"], Some("busy")),
+            route("default", RouteWhich::Prefix("9".into()), &["busy"], Some("busy")),
+            route("acme", RouteWhich::Default, &["busy"], Some("busy")),
+            screen(List::Block, ListKey::Number(SCHOOL.into()), None),
+        ],
+    );
     for from in [SCHOOL, "anonymous", ""] {
         assert_eq!(ask(server.agi(), "911", from).short(), ("unknown", "continue", "emergency"), "{from:?}");
     }
@@ -314,8 +308,10 @@ fn an_emergency_call_is_left_to_the_dialplan_whatever_the_routes_and_lists_say()
 #[test]
 fn a_plan_is_walked_step_by_step_to_its_end_by_whoever_brings_the_token() {
     let did = "+14155550188";
-    let (_place, server) =
-        served(vec![route("default", number(did), &["dial:101,timeout=5", "queue:support", "playback:closed", "voicemail:199"], None)]);
+    let (_place, server) = served(
+        Options::default(),
+        vec![route("default", number(did), &["dial:101,timeout=5", "queue:support", "playback:closed", "voicemail:199"], None)],
+    );
     let mut answer = ask(server.agi(), did, SCHOOL);
     let mut seen = vec![];
     for _ in 0..10 {
@@ -337,7 +333,7 @@ fn a_plan_is_walked_step_by_step_to_its_end_by_whoever_brings_the_token() {
 
 #[test]
 fn the_outcome_of_the_last_step_ends_the_plan_with_exhausted() {
-    let (_place, server) = served(vec![]);
+    let (_place, server) = served(Options::default(), vec![]);
     let first = ask(server.agi(), DID, SCHOOL);
     // a token of the first step, brought again after the second one
     let second = step(server.agi(), first.get("STEP"), &[]);
@@ -352,11 +348,14 @@ fn the_outcome_of_the_last_step_ends_the_plan_with_exhausted() {
 
 #[test]
 fn a_token_that_is_bad_stale_or_anothers_gets_bad_step_and_the_routes_fallback() {
-    let (_place, server) = served(vec![
-        route("default", number("+14155550166"), &["dial:101", "dial:102"], Some("voicemail:166")),
-        route("acme", number("+493012345"), &["dial:201", "dial:202"], Some("voicemail:300")),
-        route("acme", number("+14155550166"), &["dial:201"], Some("voicemail:301")),
-    ]);
+    let (_place, server) = served(
+        Options::default(),
+        vec![
+            route("default", number("+14155550166"), &["dial:101", "dial:102"], Some("voicemail:166")),
+            route("acme", number("+493012345"), &["dial:201", "dial:202"], Some("voicemail:300")),
+            route("acme", number("+14155550166"), &["dial:201"], Some("voicemail:301")),
+        ],
+    );
     let first = ask(server.agi(), "+14155550166", SCHOOL);
     let token = first.get("STEP").to_owned();
     let fallback = |answer: &Answer| {
@@ -412,8 +411,8 @@ fn a_name_with_anything_in_it_arrives_as_it_is_less_what_a_switch_would_act_on()
         ("percent", "100 % & more; #1 | <x> `y`", "100 % & more; #1 | <x> `y`"),
         ("emoji", "日本語 😀 é", "日本語 😀 é"),
     ];
-    let requests = names.iter().enumerate().map(|(n, (id, name, _))| contact(id, name, &format!("+1202555{n:04}"))).collect();
-    let (_place, server) = served(requests);
+    let requests = names.iter().enumerate().map(|(n, (id, name, _))| contact("default", id, name, &format!("+1202555{n:04}"))).collect();
+    let (_place, server) = served(Options::default(), requests);
     for (n, (id, _, expected)) in names.iter().enumerate() {
         let answer = ask(server.agi(), DID, &format!("+1202555{n:04}"));
         assert_eq!((answer.get("NAME"), answer.raw("CALLERID(name)"), answer.get("CONTACT")), (*expected, Some(*expected), *id), "{id}");
@@ -425,7 +424,7 @@ fn a_name_with_anything_in_it_arrives_as_it_is_less_what_a_switch_would_act_on()
 
 #[test]
 fn nothing_that_a_caller_sends_becomes_part_of_a_target() {
-    let (_place, server) = served(vec![route("default", RouteWhich::Default, &["dial:101"], None)]);
+    let (_place, server) = served(Options::default(), vec![route("default", RouteWhich::Default, &["dial:101"], None)]);
     for evil in ["102&Local/9@out", "${SHELL(id)}", "101,30,S(1)", "x\"y", "a|b", "PJSIP/9"] {
         let fields = CallFields { caller_name: Some(evil.into()), rdnis: Some(evil.into()), dnid: Some(evil.into()), ..fields(evil, evil) };
         let answer = play(server.agi(), &fields);

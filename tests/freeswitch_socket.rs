@@ -9,9 +9,8 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use strowger::call::{Delay, ShutdownLevel};
-use strowger::control::{Request, RouteWhich, sample_requests};
+use strowger::control::{Request, RouteWhich};
 use strowger::daemon::Options;
-use strowger::directory::ContactDraft;
 use support::*;
 
 const MODES: [&str; 4] = ["", "async", "full", "async full"];
@@ -30,19 +29,6 @@ fn switch(server: SocketAddr, path: &str, mode: &str) -> FakeSwitch {
 
 fn call(from: &str) -> Call {
     Call::to(DID).from(from, "J DOE")
-}
-
-fn contact(id: &str, name: &str, number: &str) -> Request {
-    let contact = ContactDraft { id: id.into(), name: name.into(), numbers: vec![(number.into(), None)], ..ContactDraft::default() };
-    Request::ContactSet { tenant: "default".into(), contact }
-}
-
-fn served(options: Options, more: Vec<Request>) -> (Place, InProcess) {
-    let place = Place::new(TENANTS);
-    let server = place.in_process(options, |_| {});
-    server.fill(sample_requests("default"));
-    server.fill(more);
-    (place, server)
 }
 
 fn went_on(record: &Record) {
@@ -139,7 +125,7 @@ fn names_of_strangers_arrive_as_text_and_run_nothing() {
         ("_undef_", "_undef_"),
     ];
     let number = |n: usize| format!("+120255502{n:02}");
-    let more = names.iter().enumerate().map(|(n, (stored, _))| contact(&format!("c{n}"), stored, &number(n))).collect();
+    let more = names.iter().enumerate().map(|(n, (stored, _))| contact("default", &format!("c{n}"), stored, &number(n))).collect();
     let (_place, server) = served(Options::default(), more);
     for (n, (stored, shown)) in names.iter().enumerate() {
         for mode in ["", "async"] {

@@ -5,25 +5,11 @@ mod support;
 use std::io::Write;
 use std::time::{Duration, Instant};
 use strowger::call::{Delay, ShutdownLevel};
-use strowger::control::{Request, RouteWhich, sample_requests};
+use strowger::control::{Request, RouteWhich};
 use strowger::daemon::Options;
-use strowger::directory::ContactDraft;
 use strowger::routing::xml::NOT_FOUND;
 use strowger::routing::{A1Hash, User};
 use support::*;
-
-fn contact(tenant: &str, id: &str, name: &str, number: &str) -> Request {
-    let contact = ContactDraft { id: id.into(), name: name.into(), numbers: vec![(number.into(), None)], ..ContactDraft::default() };
-    Request::ContactSet { tenant: tenant.into(), contact }
-}
-
-fn served(options: Options, more: Vec<Request>) -> (Place, InProcess) {
-    let place = Place::new(TENANTS);
-    let server = place.in_process(options, |_| {});
-    server.fill(sample_requests("default"));
-    server.fill(more);
-    (place, server)
-}
 
 /// The fields of a fetch that matter.
 fn fetch(to: &str, from: &str) -> String {

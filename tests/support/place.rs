@@ -12,6 +12,7 @@ use strowger::call::ShutdownLevel;
 use strowger::config::{Config, Overrides};
 use strowger::control::{Reply, Request, sample_requests};
 use strowger::daemon::{Options, Server};
+use strowger::directory::ContactDraft;
 use tempfile::TempDir;
 
 /// Two tenants: `default` as in the United States, `acme` as in Germany with a fallback of its own.
@@ -156,6 +157,21 @@ impl Place {
         assert!(super::within(Duration::from_secs(10), || server.store().snapshot_stands()));
         InProcess { server: Some(server) }
     }
+}
+
+/// A server with the sample directory and then some, in a place of its own.
+pub fn served(options: Options, more: Vec<Request>) -> (Place, InProcess) {
+    let place = Place::new(TENANTS);
+    let server = place.in_process(options, |_| {});
+    server.fill(sample_requests("default"));
+    server.fill(more);
+    (place, server)
+}
+
+/// A contact with one number.
+pub fn contact(tenant: &str, id: &str, name: &str, number: &str) -> Request {
+    let contact = ContactDraft { id: id.into(), name: name.into(), numbers: vec![(number.into(), None)], ..ContactDraft::default() };
+    Request::ContactSet { tenant: tenant.into(), contact }
 }
 
 /// A server in this process; seen to its end when it is dropped, so that its store is free.

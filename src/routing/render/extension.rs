@@ -174,17 +174,10 @@ impl Actions {
 mod tests {
     use super::*;
     use crate::number::NumberPlan;
-    use crate::routing::{CallerName, Reason, RouteKey, Status, Step, StepToken, Template};
+    use crate::routing::{CallerName, Reason, RouteKey, Status, Step, StepToken};
 
     fn dial() -> DialTemplates {
-        DialTemplates {
-            extension: Template::parse("user/{extension}@{domain}", "extension", true).unwrap(),
-            number: Template::parse("sofia/gateway/{trunk}/{number}", "number", true).unwrap(),
-            trunk: "carrier".to_owned(),
-            timeout_seconds: 30,
-            options: "{ignore_early_media=true}".to_owned(),
-            domain: Some("pbx.example".to_owned()),
-        }
+        super::super::tests::templates("{ignore_early_media=true}")
     }
 
     fn decision(step: &str, name: &str, more: bool) -> Decision {

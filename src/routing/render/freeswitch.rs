@@ -73,17 +73,10 @@ pub fn freeswitch_legs(legs: &[Leg<'_>], ringing: Ringing, dial: &DialTemplates,
 mod tests {
     use super::*;
     use crate::number::NumberPlan;
-    use crate::routing::{Step, Template};
+    use crate::routing::Step;
 
     fn dial() -> DialTemplates {
-        DialTemplates {
-            extension: Template::parse("user/{extension}@{domain}", "extension", true).unwrap(),
-            number: Template::parse("sofia/gateway/{trunk}/{number}", "number", true).unwrap(),
-            trunk: "carrier".to_owned(),
-            timeout_seconds: 30,
-            options: String::new(),
-            domain: Some("pbx.example".to_owned()),
-        }
+        super::super::tests::templates("")
     }
 
     #[test]

@@ -65,3 +65,20 @@ impl Rendered {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::routing::{DialTemplates, Template};
+
+    /// Templates of a FreeSWITCH with a domain, for the tests of its words.
+    pub(super) fn templates(options: &str) -> DialTemplates {
+        DialTemplates {
+            extension: Template::parse("user/{extension}@{domain}", "extension", true).unwrap(),
+            number: Template::parse("sofia/gateway/{trunk}/{number}", "number", true).unwrap(),
+            trunk: "carrier".to_owned(),
+            timeout_seconds: 30,
+            options: options.to_owned(),
+            domain: Some("pbx.example".to_owned()),
+        }
+    }
+}
