@@ -16,7 +16,7 @@ use super::request::{Ask, ChannelAsk};
 use super::stats::Ending;
 use crate::routing::render::{Place, freeswitch_extension};
 use crate::routing::{DirectoryQuestion, Reason, Status, xml};
-use crate::wire::esl::Value;
+use crate::wire::agi::Value;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -133,7 +133,7 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
     }
     let decision = &answer.decision;
     let body = decision.caller.as_ref().filter(|_| decision.status == Status::Found);
-    // the API of mod_cidlookup prints what it is told as a format: a percent sign would be one of its commands
+    // cleaned for Asterisk, which acts on more than FreeSWITCH does; and the API of mod_cidlookup prints what it is told as a format: a percent sign would be one of its commands
     let body = body.map(|caller| Value::new(&caller.name).truncated(NAME_BYTES_MAX).as_str().replace('%', ""));
     let mut reply = Response::new(Full::from(body.unwrap_or_default()));
     *reply.status_mut() = match (decision.status, decision.reason) {

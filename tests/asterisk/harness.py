@@ -59,7 +59,7 @@ def between(what, seen, low, high):
 class Asterisk:
     """One instance of the lab, configured from config/ and dialplan/asterisk/strowger.conf."""
 
-    def __init__(self, suite, tmp, agent_port):
+    def __init__(self, suite, tmp, agent_port, http_port=0):
         self.env = dict(os.environ)
         if suite:
             self.env["ASTERISK_LAB_SUITE"] = suite
@@ -76,7 +76,7 @@ class Asterisk:
         self.run_dir = os.path.join(tmp, "asterisk")
         self.env.update(ASTERISK_LAB_RUN=self.run_dir, LAB_AMI_PORT=str(self.ami_port),
                         LAB_SIP_PORT=str(self.sip_port), LAB_PHONE_PORT=str(self.phone_port),
-                        LAB_AGENT=f"127.0.0.1:{agent_port}")
+                        LAB_AGENT=f"127.0.0.1:{agent_port}", LAB_HTTP=f"127.0.0.1:{http_port}")
         if os.environ.get("LAB_KEEP"):
             self.env["ASTERISK_LAB_KEEP_RUN"] = "1"
         self.config = os.path.join(tmp, "config")
@@ -191,7 +191,7 @@ class Trace:
 class Strowger:
     """The server under test, and its command line."""
 
-    def __init__(self, path, tmp, port):
+    def __init__(self, path, tmp, port, http_port=0):
         self.path, self.port, self.process = path, port, None
         self.data = os.path.join(tmp, "data")
         os.makedirs(self.data, mode=0o700)
@@ -202,11 +202,8 @@ class Strowger:
                     '[dial]\ntrunk = "trunk"\n\n'
                     '[dial.asterisk]\nextension = "Local/{extension}@phones/n"\n'
                     'number = "PJSIP/{number}@{trunk}"\n')
-        # other doors, where this build has them, must not meet another server's on this machine
-        said = subprocess.run([path, "serve", "--help"], capture_output=True, text=True)
-        words = said.stdout + said.stderr
-        self.doors = [w for door in ("--esl", "--http", "--lookup-http") if re.search(rf"{door}\b(?!-)", words)
-                      for w in (door, "127.0.0.1:0")]
+        # the door that no scenario uses must not meet another server's on this machine
+        self.doors = ["--esl", "127.0.0.1:0", "--lookup-http", f"127.0.0.1:{http_port}"]
 
     def start(self):
         if self.process:
@@ -503,8 +500,9 @@ class World:
     def __init__(self, suite, path):
         self.tmp = tempfile.mkdtemp(prefix="strowger-asterisk-")
         self.port = free_port(socket.SOCK_STREAM, "LAB_AGENT_PORT")
-        self.strowger = Strowger(path, self.tmp, self.port)
-        self.asterisk = Asterisk(suite, self.tmp, self.port)
+        self.http_port = free_port(socket.SOCK_STREAM, "LAB_HTTP_PORT")
+        self.strowger = Strowger(path, self.tmp, self.port, self.http_port)
+        self.asterisk = Asterisk(suite, self.tmp, self.port, self.http_port)
         self.calls, self.serial = [], 0
 
     def start(self):

@@ -148,6 +148,22 @@ def _(w):
     equal("unknown", w.call(did_number("01"), "+4930987654", context="name-only").seen("default")["Status"], "unknown")
 
 
+@scenario("CURL() is told the name over HTTP, and nothing where there is none or nobody answers")
+def _(w):
+    def named(num, to="01"):
+        call = w.call(did_number(to), num, "raw", context="name-by-http")
+        equal("default's and telephone's name", call.seen("phone-101")["Name"], call.seen("default")["Name"])
+        return call.seen("default")["Name"]
+    equal("known", named(ADA), "Ada Lovelace")
+    equal("UTF-8", named("+4930200200"), "José Müller 日本")
+    equal("code", named("+4930200201"), TAMED.replace("%", ""))
+    equal("unknown", named("+4930987654"), "raw")
+    equal("no number", named("anonymous"), "raw")
+    w.strowger.stop()
+    equal("nobody there", named(ADA), "raw")
+    w.strowger.start()
+
+
 @scenario("the number can be given as an argument")
 def _(w):
     equal("name", w.call(did_number("01"), ADA, context="by-argument").seen("phone-101")["Name"], "Ada Lovelace")
