@@ -31,6 +31,8 @@ pub struct Place<'a> {
 const NEXT: &str = "strowger-next";
 /// Delimiters to choose from. None of them is anything to a shell of quotes and escapes.
 const DELIMITERS: &str = "|~^;!#%,+*";
+/// What a step has set for its own `bridge`, taken away.
+const LEFT_OVER: &str = "call_timeout=|hangup_after_bridge=|continue_on_fail=";
 /// Where the token of the next step stands in [`VARIABLES`].
 const STEP: &str = "STEP";
 
@@ -166,7 +168,8 @@ impl Actions {
             return;
         }
         let destination = if is_word(place.destination) { place.destination } else { NEXT };
-        self.add("multiset", &format!("^^|strowger_step={token}|strowger_next={destination}"));
+        // the site's own lines may get the call next, and these settings are none of theirs
+        self.add("multiset", &format!("^^|strowger_step={token}|{LEFT_OVER}|strowger_next={destination}"));
         self.add_ours("set", &format!("strowger_status={outcome}"));
         if is_word(place.context) {
             self.add("transfer", &format!("{destination} XML {}", place.context));
