@@ -5,55 +5,12 @@
 mod freeswitch;
 
 use freeswitch::servers::{Agent, Answer};
-use freeswitch::{Call, CidLookup, Ending, FakeSwitch, HangsUp, Outcome, Record, Stay, XmlCurl, sample};
+use freeswitch::ways::{BOTH, PLENTY, name_way, parameter, socket_way, xml_way};
+use freeswitch::{Call, Ending, FakeSwitch, HangsUp, Outcome, Record, Stay};
 use std::time::Duration;
-
-/// Longer than an answer takes on a machine that is busy with other tests.
-const PLENTY: Duration = Duration::from_secs(10);
 
 /// The number that is called.
 const DID: &str = "+14155550199";
-
-/// What a site has of its own: a default for every number, and a place to go to.
-const SITE: &str = r#"<include>
-  <context name="public"><extension name="site"><condition field="destination_number" expression="^(.*)$">
-    <action application="set" data="site=default"/><action application="bridge" data="user/reception"/></condition></extension></context>
-  <context name="default"><extension name="inside"><condition field="destination_number" expression="^(500|reception)$">
-    <action application="set" data="site=inside"/><action application="bridge" data="user/$1"/></condition></extension></context>
-</include>"#;
-
-/// A switch that asks over the socket, as README.md installs it.
-fn socket_way(agent: &Agent) -> FakeSwitch {
-    let mut switch = FakeSwitch::new();
-    switch.load_sample("strowger_entry.xml", "public", &[]);
-    switch.load_sample("strowger_socket.xml", "", &[("127.0.0.1:8084", &agent.socket.to_string())]);
-    switch.load(SITE, "");
-    switch
-}
-
-/// A parameter of a module's configuration.
-fn parameter(file: &str, name: &str) -> String {
-    let text = sample(file);
-    let document = roxmltree::Document::parse(&text).unwrap();
-    let parameter = document.descendants().find(|n| n.has_tag_name("param") && n.attribute("name") == Some(name));
-    parameter.unwrap_or_else(|| panic!("{file} sets no {name}")).attribute("value").unwrap().to_owned()
-}
-
-/// A switch that fetches its dialplan, as README.md installs it.
-fn xml_way(agent: &Agent) -> FakeSwitch {
-    let file = "strowger_xml_curl/xml_curl.conf.xml";
-    let url = parameter(file, "gateway-url").replace("127.0.0.1:8086", &agent.http.to_string());
-    assert!(url.ends_with("/xml?context=public"), "{url}");
-    let mut switch = FakeSwitch::new();
-    // the sample's own timeout has a test of its own; here a busy machine shouldn't count as a hung server
-    switch.xml_curl = Some(XmlCurl { url, timeout: Some(PLENTY) });
-    switch.load(SITE, "");
-    switch
-}
-
-/// A way in which a switch asks.
-type Way = fn(&Agent) -> FakeSwitch;
-const BOTH: [Way; 2] = [socket_way, xml_way];
 
 fn answer(pairs: &[(&'static str, &str)]) -> Answer {
     pairs.iter().map(|(n, v)| (*n, (*v).to_owned())).collect()
@@ -434,17 +391,6 @@ fn a_dialled_number_cannot_become_arguments_or_reach_our_own_extensions() {
 }
 
 // ---- only the name ---------------------------------------------------------------------------------------------------
-
-/// A switch that looks callers up with mod_cidlookup, as README.md installs it.
-fn name_way(agent: &Agent) -> FakeSwitch {
-    let file = "strowger_cidlookup/cidlookup.conf.xml";
-    let url = parameter(file, "url").replace("127.0.0.1:8086", &agent.http.to_string());
-    let mut switch = FakeSwitch::new();
-    switch.cidlookup = Some(CidLookup { url, timeout: PLENTY });
-    switch.load_sample("strowger_cidlookup/strowger_name.xml", "public", &[]);
-    switch.load(SITE, "");
-    switch
-}
 
 fn shown(agent: &Agent, call: &Call) -> String {
     let record = name_way(agent).call(call);

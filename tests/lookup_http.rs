@@ -89,7 +89,7 @@ fn a_fetch_is_answered_with_a_whole_extension_or_with_not_found() {
     assert!(steps.contains(&("bridge".into(), "user/101,user/102".into())), "{steps:?}");
     assert!(steps.contains(&("set_profile_var".into(), "caller_id_name=Lincoln School".into())), "{steps:?}");
     let list = steps.iter().find_map(|(_, data)| data.strip_prefix("^^|strowger_step=")).unwrap();
-    let (token, next) = list.split_once("|strowger_next=").unwrap();
+    let (token, next) = list.split_once("|call_timeout=|hangup_after_bridge=|continue_on_fail=|strowger_next=").unwrap();
     assert_eq!(next, DID);
 
     let left = format!("variable_strowger_step={token}&variable_strowger_next=%2B14155550199&variable_strowger_status=USER_BUSY");

@@ -31,6 +31,8 @@ pub struct Place<'a> {
 const NEXT: &str = "strowger-next";
 /// Delimiters to choose from. None of them is anything to a shell of quotes and escapes.
 const DELIMITERS: &str = "|~^;!#%,+*";
+/// What a step has set for its own `bridge`, taken away.
+const LEFT_OVER: &str = "call_timeout=|hangup_after_bridge=|continue_on_fail=";
 /// Where the token of the next step stands in [`VARIABLES`].
 const STEP: &str = "STEP";
 
@@ -104,6 +106,13 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'*' | b'#' | b'.' | b'_' | b'-'))
 }
 
+/// Whether a list changes a value: quotes and escapes are read, and a space at an end is taken away, which is also what a
+/// control character becomes in a document.
+fn is_torn_by_multiset(value: &str) -> bool {
+    let is_blank = |c: char| c == ' ' || c.is_control();
+    value.contains(['\'', '\\']) || value.starts_with(is_blank) || value.ends_with(is_blank)
+}
+
 #[derive(Default)]
 struct Actions(String);
 
@@ -129,7 +138,7 @@ impl Actions {
             let value = if *name == STEP { "" } else { value.as_str() };
             (format!("strowger_{}", name.to_ascii_lowercase()), value)
         }));
-        let (plain, quoted): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, value)| !value.contains(['\'', '\\']));
+        let (plain, quoted): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, value)| !is_torn_by_multiset(value));
         for (name, value) in quoted {
             // two expansions, and each makes one backslash of two
             self.add("set", &format!("{name}={}", value.replace('\\', r"\\\\")));
@@ -159,7 +168,8 @@ impl Actions {
             return;
         }
         let destination = if is_word(place.destination) { place.destination } else { NEXT };
-        self.add("multiset", &format!("^^|strowger_step={token}|strowger_next={destination}"));
+        // the site's own lines may get the call next, and these settings are none of theirs
+        self.add("multiset", &format!("^^|strowger_step={token}|{LEFT_OVER}|strowger_next={destination}"));
         self.add_ours("set", &format!("strowger_status={outcome}"));
         if is_word(place.context) {
             self.add("transfer", &format!("{destination} XML {}", place.context));
@@ -271,5 +281,13 @@ mod tests {
         let actions = actions(&decision("busy", r#"<x a="${api(hupall)}">&$${b}"#, false), PLACE);
         assert!(actions[0].1.contains(r#"|strowger_name=<x a="{api(hupall)}">&{b}|"#), "{}", actions[0].1);
         assert_eq!(actions[2], ("hangup".to_owned(), "USER_BUSY".to_owned()));
+    }
+
+    #[test]
+    fn a_name_keeps_the_blanks_that_a_list_would_take_away() {
+        for (name, shown) in [(" Ann", " Ann"), ("Ann ", "Ann "), ("\u{1}Ann\u{7f}", " Ann ")] {
+            let actions = actions(&decision("busy", name, false), PLACE);
+            assert!(actions.contains(&("set".to_owned(), format!("strowger_name={shown}"))), "{actions:?}");
+        }
     }
 }

@@ -15,6 +15,7 @@ pub mod servers;
 pub mod socket;
 pub mod template;
 pub mod text;
+pub mod ways;
 
 use dialplan::Contexts;
 use std::collections::BTreeMap;
