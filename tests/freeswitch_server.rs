@@ -13,9 +13,8 @@ use std::io::copy;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use strowger::control::{ListKey, Request, RouteWhich, sample_requests};
+use strowger::control::{ListKey, Request, RouteWhich};
 use strowger::daemon::Options;
-use strowger::directory::ContactDraft;
 use strowger::routing::List;
 use support::*;
 
@@ -25,6 +24,8 @@ const THREE: &str = "+12025550113";
 /// One that is queued first, and one that is played to first.
 const AFTER_QUEUE: &str = "+12025550114";
 const AFTER_SOUND: &str = "+12025550115";
+/// One that gets a mailbox first.
+const AFTER_BOX: &str = "+12025550117";
 /// One that rings first, and is the site's own then.
 const THEN_SITE: &str = "+12025550116";
 
@@ -33,20 +34,16 @@ fn route(tenant: &str, to: &str, steps: &[&str]) -> Request {
     Request::RouteSet { tenant: tenant.to_owned(), which: RouteWhich::Number(to.to_owned()), steps, fallback: None }
 }
 
-fn contact(id: &str, name: &str, number: &str) -> Request {
-    let contact = ContactDraft { id: id.into(), name: name.into(), numbers: vec![(number.into(), None)], ..ContactDraft::default() };
-    Request::ContactSet { tenant: "default".into(), contact }
-}
-
-/// The sample directory, and what these tests ask for beside it.
+/// What these tests ask for beside the sample directory.
 fn requests() -> Vec<Request> {
-    let mut all = sample_requests("default");
+    let mut all = Vec::new();
     let kinds = ["voicemail:199", "queue:support", "conference:3000", "playback:closed.wav", "goto:default,500,1"];
     let kinds = kinds.iter().chain(&["busy", "congestion", "hangup", "continue"]);
     all.extend(kinds.zip(101..).map(|(step, n)| route("default", &format!("+12025550{n}"), &[step])));
     all.push(route("default", THREE, &["dial:101,timeout=20", "dial:102,timeout=15", "dial:103"]));
     all.push(route("default", AFTER_QUEUE, &["queue:support,timeout=60", "dial:104"]));
     all.push(route("default", AFTER_SOUND, &["playback:welcome.wav", "dial:104"]));
+    all.push(route("default", AFTER_BOX, &["voicemail:199", "dial:104"]));
     all.push(route("default", THEN_SITE, &["dial:101,timeout=20", "continue"]));
     all.push(route("acme", DID, &["dial:7"]));
     let anonymous = |tenant: &str| Request::ScreenSet {
@@ -59,18 +56,15 @@ fn requests() -> Vec<Request> {
     all
 }
 
-fn served(more: Vec<Request>) -> (Place, InProcess, Agent) {
-    let place = Place::new(TENANTS);
-    let server = place.in_process(Options::default(), |_| {});
-    server.fill(requests());
-    server.fill(more);
+fn serving(more: Vec<Request>) -> (Place, InProcess, Agent) {
+    let (place, server) = served(Options::default(), requests().into_iter().chain(more).collect());
     let agent = at(server.esl(), server.lookup_http());
     (place, server, agent)
 }
 
 /// A place whose server will be a process of its own.
 fn filled() -> Place {
-    let (place, server, _) = served(vec![]);
+    let (place, server, _) = serving(vec![]);
     drop(server);
     place
 }
@@ -101,7 +95,7 @@ fn went_to_the_site(record: &Record, to: &str) {
 
 #[test]
 fn a_call_rings_whom_its_route_names_and_shows_who_calls() {
-    let (_place, _server, agent) = served(vec![]);
+    let (_place, _server, agent) = serving(vec![]);
     for way in BOTH {
         let record = way(&agent).call(&call(DID));
         assert_eq!((&record.ending, record.dialled()), (&Ending::Bridged("user/101".to_owned()), vec!["user/101", "user/102"]));
@@ -115,7 +109,7 @@ fn a_call_rings_whom_its_route_names_and_shows_who_calls() {
 
 #[test]
 fn every_other_kind_of_step_is_done_both_ways() {
-    let (_place, _server, agent) = served(vec![]);
+    let (_place, _server, agent) = serving(vec![]);
     for way in BOTH {
         for (to, application, data, cause) in [
             ("+12025550101", "voicemail", "default pbx.example 199", "NORMAL_CLEARING"),
@@ -139,7 +133,7 @@ fn every_other_kind_of_step_is_done_both_ways() {
 
 #[test]
 fn steps_follow_each_other_and_the_last_one_s_cause_is_the_call_s() {
-    let (_place, _server, agent) = served(vec![]);
+    let (_place, _server, agent) = serving(vec![]);
     for way in BOTH {
         for causes in [["USER_BUSY", "NO_ANSWER", "SUBSCRIBER_ABSENT"], ["NO_ANSWER", "CALL_REJECTED", "USER_BUSY"]] {
             let mut switch = way(&agent);
@@ -163,7 +157,7 @@ fn steps_follow_each_other_and_the_last_one_s_cause_is_the_call_s() {
 
 #[test]
 fn whoever_was_served_in_a_queue_is_through_and_whoever_was_not_or_heard_a_sound_gets_the_next_step() {
-    let (_place, _server, agent) = served(vec![]);
+    let (_place, _server, agent) = serving(vec![]);
     for way in BOTH {
         let record = way(&agent).call(&call(AFTER_QUEUE));
         assert_eq!((record.ran("callcenter"), record.dialled().len()), (vec!["support"], 0), "served");
@@ -181,8 +175,22 @@ fn whoever_was_served_in_a_queue_is_through_and_whoever_was_not_or_heard_a_sound
 }
 
 #[test]
+fn whoever_left_a_message_is_through_and_behind_a_box_that_is_not_there_the_next_step_is_taken() {
+    let (_place, _server, agent) = serving(vec![]);
+    for way in BOTH {
+        let record = way(&agent).call(&call(AFTER_BOX));
+        assert_eq!((record.ran("voicemail").len(), record.bridges.len(), record.ending), (1, 0, hung_up("NORMAL_CLEARING")));
+        let mut switch = way(&agent);
+        switch.stays = vec![("voicemail".to_owned(), String::new(), Stay::NoSuch)];
+        let record = switch.call(&call(AFTER_BOX));
+        assert_eq!(record.dialled(), vec!["user/104"]);
+        assert_eq!(record.ending, Ending::Bridged("user/104".to_owned()));
+    }
+}
+
+#[test]
 fn a_blocked_caller_is_refused_and_one_who_withholds_the_number_is_not_named() {
-    let (_place, _server, agent) = served(vec![]);
+    let (_place, _server, agent) = serving(vec![]);
     for way in BOTH {
         let blocked = way(&agent).call(&call(DID).from("+19005550199", "WIN"));
         assert_eq!((blocked.ending, blocked.bridges.len()), (hung_up("USER_BUSY"), 0));
@@ -200,7 +208,7 @@ fn a_blocked_caller_is_refused_and_one_who_withholds_the_number_is_not_named() {
 
 #[test]
 fn an_unknown_number_an_emergency_number_and_an_unknown_tenant_are_left_to_the_site() {
-    let (_place, _server, agent) = served(vec![]);
+    let (_place, _server, agent) = serving(vec![]);
     for way in BOTH {
         for to in ["+442079460000", "911", "300", "*97", "alice"] {
             went_to_the_site(&way(&agent).call(&call(to)), to);
@@ -221,8 +229,8 @@ fn names_are_shown_as_they_were_stored_and_run_nothing() {
         ("${system(reboot)} $${domain}", "{system(reboot)} {domain}"),
     ];
     let number = |n: usize| format!("+120255502{n:02}");
-    let more = names.iter().enumerate().map(|(n, (stored, _))| contact(&format!("c{n}"), stored, &number(n))).collect();
-    let (_place, _server, agent) = served(more);
+    let more = names.iter().enumerate().map(|(n, (stored, _))| contact("default", &format!("c{n}"), stored, &number(n))).collect();
+    let (_place, _server, agent) = serving(more);
     for (n, (stored, shown)) in names.iter().enumerate() {
         for way in [socket_way as Way, xml_way, name_way] {
             let record = way(&agent).call(&call(DID).from(&number(n), "J DOE"));
@@ -233,7 +241,7 @@ fn names_are_shown_as_they_were_stored_and_run_nothing() {
 
 #[test]
 fn only_the_name_is_looked_up_where_the_site_routes_itself() {
-    let (_place, _server, agent) = served(vec![contact("sale", "50% off %s", "+12025550177")]);
+    let (_place, _server, agent) = serving(vec![contact("default", "sale", "50% off %s", "+12025550177")]);
     let shown = |call: &Call| {
         let record = name_way(&agent).call(call);
         went_to_the_site(&record, DID);
@@ -251,7 +259,7 @@ fn only_the_name_is_looked_up_where_the_site_routes_itself() {
 #[test]
 fn calls_between_extensions_are_not_caught_by_a_default_route_because_the_url_names_the_context() {
     let default = Request::RouteSet { tenant: "default".into(), which: RouteWhich::Default, steps: vec!["busy".into()], fallback: None };
-    let (_place, _server, agent) = served(vec![default]);
+    let (_place, _server, agent) = serving(vec![default]);
     let inside = Call { context: "default".to_owned(), ..Call::to("500").from("101", "Kitchen") };
     let mut switch = xml_way(&agent);
     let record = switch.call(&inside);
@@ -424,7 +432,7 @@ fn above_the_cap_a_call_gets_its_route_s_fallback() {
 /// The manual says not to do this; a call must not pay for it.
 #[test]
 fn a_socket_line_that_was_made_asynchronous_still_gets_its_answer() {
-    let (_place, _server, agent) = served(vec![]);
+    let (_place, _server, agent) = serving(vec![]);
     for flags in ["async", "async full", "full"] {
         let mut switch = FakeSwitch::new();
         switch.load_sample("strowger_entry.xml", "public", &[]);

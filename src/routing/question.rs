@@ -77,13 +77,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Either switch's words: `DIALSTATUS`, `QUEUESTATUS`, `VMSTATUS`, a hangup cause, or `cc_cause`.
+    /// Either switch's words: `DIALSTATUS`, `QUEUESTATUS`, `VMSTATUS`, a hangup cause, `cc_cause`, or `voicemail` with the
+    /// length of the message that was left.
     pub fn from_word(word: &str) -> Outcome {
         match word {
             "BUSY" | "USER_BUSY" => Outcome::Busy,
             "NOANSWER" | "NO_ANSWER" | "NO_USER_RESPONSE" | "TIMEOUT" => Outcome::NoAnswer,
             "CHANUNAVAIL" | "SUBSCRIBER_ABSENT" | "USER_NOT_REGISTERED" | "NO_ROUTE_DESTINATION" => Outcome::Unavailable,
             "answered" => Outcome::Answered,
+            _ if word.strip_prefix("voicemail").is_some_and(|seconds| seconds.parse::<u32>().is_ok()) => Outcome::Answered,
             _ => Outcome::Failed,
         }
     }

@@ -55,13 +55,15 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
             actions.next(&rendered, "${originate_disposition}", place);
         }
         Action::Voicemail(mailbox) => {
-            actions.set_all(&rendered, &[]);
+            actions.set_all(&rendered, &[("voicemail_message_len", "")]);
             actions.add("answer", "");
             match dial.and_then(|d| d.domain.as_deref()) {
                 Some(domain) => actions.add("voicemail", &format!("default {domain} {mailbox}")),
                 // the switch's own domain; a mailbox is a word of letters and digits
                 None => actions.add_ours("voicemail", &format!("default $${{domain}} {}", attribute(mailbox))),
             }
+            // how long the message is; nothing where there is no such box
+            actions.next(&rendered, "voicemail${voicemail_message_len}", place);
             actions.add("hangup", "NORMAL_CLEARING");
         }
         Action::Queue(_) => {

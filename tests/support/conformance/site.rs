@@ -52,7 +52,7 @@ impl Does {
 /// The first step of the number that most questions call.
 pub const RING_BOTH: Does = Does::dial("PJSIP/101&PJSIP/102", "user/101,user/102", "20");
 
-/// A contact, and how its name comes out at each door. Over HTTP alone percent signs go, everywhere what a switch expands.
+/// A contact, and how its name comes out at each door. Over HTTP percent signs go too, and what either switch expands.
 pub struct Name {
     pub id: &'static str,
     pub number: &'static str,
@@ -80,7 +80,7 @@ pub const NAMES: [Name; 11] = [
         http: "{system(reboot)} {domain} $5$$",
         ..name("expansion", "+12025550207", "${system(reboot)} $${domain} $5$$")
     },
-    Name { asterisk: "[1+1] x", ..name("expression", "+12025550208", "$[1+1] x") },
+    Name { asterisk: "[1+1] x", http: "[1+1] x", ..name("expression", "+12025550208", "$[1+1] x") },
     Name { http: "10041 0A off", ..name("percent", "+12025550209", "100%41 %0A off") },
     Name {
         asterisk: " Ada Love  lace  x ",
