@@ -250,6 +250,7 @@ fn whoever_doesn_t_answer_connect_is_told_to_go_and_is_held_long_enough_for_an_a
         ("a negative length", b"Content-Type: command/reply\nContent-Length: -1\n\n"),
         ("a huge length", b"Content-Type: command/reply\nContent-Length: 99999999999999999999\n\n"),
         ("a length that is a word", b"Content-Type: command/reply\nContent-Length: many\n\n"),
+        ("a length that promises more than comes", b"Event-Name: CHANNEL_DATA\nSocket-Mode: static\nContent-Length: 500\n\nshort"),
         ("headers without end", &endless),
     ] {
         let (heard, took) = peer(server.esl(), bytes);
