@@ -262,6 +262,48 @@ fn whoever_doesn_t_answer_connect_is_told_to_go_and_is_held_long_enough_for_an_a
     assert!(status, "calls are answered as before");
 }
 
+/// The reply to `connect` that the fake switch gives.
+fn connect_reply(server: SocketAddr, mode: &str) -> Vec<u8> {
+    switch(server, "route", mode).call(&call(SCHOOL)).sessions[0].said.clone()
+}
+
+#[test]
+fn a_switch_that_stands_still_for_seconds_gets_its_answer_all_the_same_and_takes_nobody_s_place() {
+    let place = Place::with_sample(TENANTS);
+    let server = place.serve(&[]);
+    let said = connect_reply(server.esl, "async");
+    let reply = &said[..said.windows(2).position(|pair| pair == b"\n\n").unwrap() + 2];
+    let mut stream = connect(server.esl);
+    let sessions = || place.done(&["status", "--json"]).json()["sessions"].as_u64();
+    assert!(within(Duration::from_secs(1), || sessions() == Some(1)));
+    // longer than a question may take
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert_eq!(sessions(), Some(0));
+    stream.write_all(reply).unwrap();
+    let mut heard = String::new();
+    while !heard.contains("exit\n\n") {
+        let mut piece = [0; 4096];
+        let read = stream.read(&mut piece).unwrap();
+        assert!(read > 0, "the server left: {heard:?}");
+        heard.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    assert!(heard.contains("resume\n\n") && heard.contains("strowger_status=found"), "{heard}");
+}
+
+#[test]
+fn an_answer_that_the_switch_refused_isn_t_counted_as_answered() {
+    let place = Place::with_sample(TENANTS);
+    let server = place.serve(&[]);
+    let said = connect_reply(server.esl, "");
+    let reply = &said[..said.windows(2).position(|pair| pair == b"\n\n").unwrap() + 2];
+    let mut stream = connect(server.esl);
+    let refused = b"Content-Type: command/reply\nReply-Text: -ERR command not found\n\n".repeat(2);
+    stream.write_all(&[reply, &refused, b"Content-Type: command/reply\nReply-Text: +OK bye\n\n"].concat()).unwrap();
+    hear_out(&mut stream);
+    let ended = || place.done(&["status", "--json"]).json()["endings"].to_string();
+    assert!(within(Duration::from_secs(5), || ended().contains("[\"unconfirmed\",1]")), "{}", ended());
+}
+
 #[test]
 fn headers_without_end_cost_no_memory() {
     let place = Place::with_sample(TENANTS);
@@ -281,9 +323,9 @@ fn headers_without_end_cost_no_memory() {
 }
 
 #[test]
-fn a_connect_reply_of_a_hundred_kilobytes_is_read() {
+fn a_connect_reply_of_fifty_kilobytes_is_read() {
     let (_place, server) = served(Options::default(), vec![]);
-    let record = switch(server.esl(), "route", "").call(&call(SCHOOL).with("big", &"x".repeat(100_000)));
+    let record = switch(server.esl(), "route", "").call(&call(SCHOOL).with("big", &"x".repeat(50_000)));
     went_on(&record);
     assert_eq!(short(&record), ("found", "dial", "matched"));
 }

@@ -5,10 +5,10 @@ mod support;
 use std::io::Write;
 use std::time::{Duration, Instant};
 use strowger::call::{Delay, ShutdownLevel};
-use strowger::control::{Request, RouteWhich};
+use strowger::control::{ListKey, Request, RouteWhich};
 use strowger::daemon::Options;
 use strowger::routing::xml::NOT_FOUND;
-use strowger::routing::{A1Hash, User};
+use strowger::routing::{A1Hash, List, User};
 use support::*;
 
 /// The fields of a fetch that matter.
@@ -71,11 +71,11 @@ fn a_kept_connection_answers_one_question_after_the_other() {
     let (_place, server) = served(Options::default(), vec![]);
     let mut stream = connect(server.lookup_http());
     for _ in 0..3 {
-        let reply = ask_on(&mut stream, "GET /name?number=%2B14155550101 HTTP/1.1\r\nHost: x\r\n\r\n");
+        let reply = ask_on(&mut stream, "GET /name?number=%2B14155550101 HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!(reply.body, "Lincoln School");
     }
     let form = fetch(DID, SCHOOL);
-    let reply = ask_on(&mut stream, &format!("POST /xml HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{form}", form.len()));
+    let reply = ask_on(&mut stream, &format!("POST /xml HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{form}", form.len()));
     assert!(reply.body.contains("user/101,user/102"), "{}", reply.body);
 }
 
@@ -172,10 +172,77 @@ fn only_the_contexts_that_the_url_names_are_answered_for() {
 #[test]
 fn a_number_that_lost_its_plus_on_the_way_is_found_all_the_same() {
     let (_place, server) = served(Options::default(), vec![contact("acme", "oma", "Oma Rosa", "+14155550123")]);
-    // in Germany these digits are no American's
+    // digits that are nobody's in Germany
     assert_eq!(get(server.lookup_http(), "/name?tenant=acme&number=14155550123").body, "Oma Rosa");
     assert_eq!(get(server.lookup_http(), "/name?number=493023125000").body, "Bäckerei Jürgen \"Brezn\" Groß");
     assert_eq!(get(server.lookup_http(), "/name?number=493023125001").status, 404);
+}
+
+#[test]
+fn a_number_of_the_country_is_never_taken_for_another_country_s() {
+    let (_place, server) = served(Options::default(), vec![contact("default", "oslo", "Norway Mobile", "+4795551234")]);
+    // +1 479 555 1234, as trunks in the United States write it
+    assert_eq!(get(server.lookup_http(), "/name?number=4795551234").status, 404);
+    assert_eq!(get(server.lookup_http(), "/name?number=%2B4795551234").body, "Norway Mobile");
+}
+
+#[test]
+fn what_other_applications_left_on_the_channel_says_nothing_of_whose_question_it_is() {
+    let route = |tenant: &str, step: &str| Request::RouteSet {
+        tenant: tenant.into(),
+        which: RouteWhich::Number(DID.into()),
+        steps: vec![step.into()],
+        fallback: None,
+    };
+    let (_place, server) = served(Options::default(), vec![route("default", "dial:101"), route("acme", "dial:777")]);
+    for left in ["", "ivr%3F", "ivr%3Flang%3Den", "ping", "route%3Ftenant%3Ddefault"] {
+        let form = format!("{}&variable_socket_path={left}&variable_strowger_to=%2B12025550100", fetch(DID, SCHOOL));
+        let reply = post(server.lookup_http(), "/xml?tenant=acme", &form);
+        assert!(reply.body.contains("data=\"user/777\""), "{left}: {}", reply.body);
+    }
+}
+
+#[test]
+fn a_caller_whose_number_the_switch_prints_as_undefined_has_none() {
+    let block = Request::ScreenSet { tenant: "default".into(), list: List::Block, key: ListKey::Anonymous, action: None };
+    let (_place, server) = served(Options::default(), vec![block]);
+    for from in ["_undef_", "", "anonymous"] {
+        let reply = post(server.lookup_http(), "/xml", &fetch(DID, from));
+        assert!(reply.body.contains("strowger_reason=anonymous"), "{from}: {}", reply.body);
+    }
+}
+
+#[test]
+fn a_page_in_a_browser_can_t_ask_under_a_name_of_its_own() {
+    let (_place, server) = served(Options::default(), vec![]);
+    let ask = |host: &str| http(server.lookup_http(), &format!("GET /name?number=%2B14155550101 HTTP/1.1\r\n{host}\r\n"));
+    for host in ["Host: localhost\r\n", "Host: LOCALHOST:8086\r\n", "Host: 127.0.0.1:8086\r\n", "Host: [::1]:8086\r\n", "Host: ::1\r\n", ""]
+    {
+        let reply = ask(host);
+        assert!(reply.status == 200 || host == "Host: ::1\r\n", "{host}: {reply:?}");
+    }
+    for host in ["Host: evil.example\r\n", "Host: evil.example:8086\r\n", "Host: localhost.evil.example\r\n", "Host: \u{1}\r\n"] {
+        let reply = ask(host);
+        assert!(matches!(reply.status, 421 | 400) && reply.body.is_empty(), "{host}: {reply:?}");
+    }
+    let whole = http(server.lookup_http(), "GET http://evil.example/name?number=%2B14155550101 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(whole.status, 421);
+}
+
+#[test]
+fn connections_over_http_never_take_the_places_of_calls_at_the_other_doors() {
+    let place = Place::with_sample(TENANTS);
+    let server = place.in_process(Options::default(), |config| config.sessions_max = 8);
+    // they ask, and never read
+    let mut greedy: Vec<_> = (0..32).map(|_| connect(server.lookup_http())).collect();
+    for stream in &mut greedy {
+        let _ = stream.write_all(&b"GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(50));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    for _ in 0..20 {
+        assert_eq!(ask(server.agi(), DID, SCHOOL).short(), ("found", "dial", "matched"));
+    }
+    drop(greedy);
 }
 
 #[test]
@@ -220,7 +287,7 @@ fn a_form_of_ten_megabytes_is_refused_and_costs_no_memory() {
     let piece = vec![b'x'; 64 * 1024];
     for head in ["Content-Length: 10485760\r\n", "Transfer-Encoding: chunked\r\n"] {
         let mut stream = connect(server.lookup_http);
-        stream.write_all(format!("POST /xml HTTP/1.1\r\nHost: x\r\n{head}\r\n").as_bytes()).unwrap();
+        stream.write_all(format!("POST /xml HTTP/1.1\r\nHost: localhost\r\n{head}\r\n").as_bytes()).unwrap();
         for _ in 0..160 {
             let chunk = if head.starts_with("T") { [b"10000\r\n", &piece[..], b"\r\n"].concat() } else { piece.clone() };
             // the server may have closed already
@@ -258,9 +325,9 @@ fn whoever_says_nothing_or_drips_is_closed_before_long() {
     let (_place, server) = served(Options::default(), vec![]);
     let mut silent = connect(server.lookup_http());
     let mut broken_off = connect(server.lookup_http());
-    broken_off.write_all(b"POST /xml HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nsection=").unwrap();
+    broken_off.write_all(b"POST /xml HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nsection=").unwrap();
     let mut kept = connect(server.lookup_http());
-    ask_on(&mut kept, "GET /name?number=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask_on(&mut kept, "GET /name?number=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut dripping = connect(server.lookup_http());
     dripping.write_all(b"GET /na").unwrap();
     for stream in [&mut silent, &mut broken_off, &mut kept, &mut dripping] {
@@ -282,18 +349,19 @@ fn a_late_answer_is_the_fallback_in_a_document_and_no_name() {
 #[test]
 fn above_the_cap_a_fetch_gets_the_fallback_and_its_connection_is_closed() {
     let place = Place::with_sample(TENANTS);
-    let server = place.in_process(Options::default(), |config| config.sessions_max = 2);
+    let server = place.in_process(Options::default(), |config| config.sessions_max = 8);
     let door = server.lookup_http();
+    // a quarter of the sessions
     let _taken: Vec<_> = (0..2)
         .map(|_| {
             let mut stream = connect(door);
-            ask_on(&mut stream, "GET /name?number=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+            ask_on(&mut stream, "GET /name?number=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
             stream
         })
         .collect();
     let form = fetch(DID, SCHOOL);
     let mut stream = connect(door);
-    let reply = ask_on(&mut stream, &format!("POST /xml HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{form}", form.len()));
+    let reply = ask_on(&mut stream, &format!("POST /xml HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{form}", form.len()));
     assert!(reply.body.contains("strowger_reason=capacity") && reply.body.contains("user/101"), "{reply:?}");
     assert!(is_closed(&mut stream));
     let reply = get(door, "/name?number=%2B14155550101");
@@ -304,7 +372,7 @@ fn above_the_cap_a_fetch_gets_the_fallback_and_its_connection_is_closed() {
 fn kept_connections_don_t_hold_up_a_stop() {
     let (_place, server) = served(Options::default(), vec![]);
     let mut kept = connect(server.lookup_http());
-    ask_on(&mut kept, "GET /name?number=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask_on(&mut kept, "GET /name?number=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let began = Instant::now();
     server.server().stop(ShutdownLevel::Drain);
     assert!(is_closed(&mut kept));

@@ -84,6 +84,16 @@ impl Answerer {
         Answerer { store, tenants, clock, budget, delay, seeds, disk: Arc::new(Semaphore::new(DISK_READERS_MAX)) }
     }
 
+    /// How long an answer may take.
+    pub(super) fn budget(&self) -> Duration {
+        self.budget
+    }
+
+    /// Whether there is such a tenant.
+    pub(super) fn has_tenant(&self, id: &str) -> bool {
+        self.tenants.contains_key(id)
+    }
+
     /// Answers a session as its admission says, and with which ending it is if nothing comes between.
     pub(super) async fn admitted(
         &self,

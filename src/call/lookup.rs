@@ -10,16 +10,17 @@
 //!
 //! There is no path here but these two: no events, no administration.
 
-use super::answer::{Answer, NAME_BYTES_MAX};
+use super::answer::{Answer, NAME_BYTES_MAX, shown};
 use super::plane::{Admission, CallPlane, ShutdownLevel, told_to_stop};
-use super::request::{Ask, ChannelAsk};
+use super::request::{Ask, Asked, ChannelAsk};
 use super::stats::Ending;
 use crate::routing::render::{Place, freeswitch_extension};
 use crate::routing::{DirectoryQuestion, Reason, Status, xml};
 use crate::wire::agi::Value;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -28,6 +29,7 @@ use percent_encoding::percent_decode;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,13 +38,16 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// The largest form, in bytes. FreeSWITCH sends some 6,000; a dialplan's own variables come on top.
-const FORM_BYTES_MAX: usize = 256 * 1024;
+const FORM_BYTES_MAX: usize = 64 * 1024;
 /// The largest head of a request, in bytes. FreeSWITCH's has some 200.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long a form may take to arrive.
 const FORM_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long a connection may take in all. A switch that keeps its connection opens another after this.
-const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(600);
+/// How long a connection may take in all: who keeps one opens another after this, and who doesn't read what he is told
+/// is rid of it then.
+const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long its last reply may take after that.
+const LAST_REPLY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 type Reply = Response<Full<Bytes>>;
 
@@ -55,9 +60,11 @@ pub(super) async fn connection(
     shutdown: Option<watch::Receiver<ShutdownLevel>>,
 ) {
     let asked = AtomicBool::new(false);
+    // a page that a browser on this machine shows may be led to this port under a name of its own
+    let is_loopback = stream.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
-        async { Ok::<_, Infallible>(respond(request, plane, admission).await) }
+        async move { Ok::<_, Infallible>(respond(request, plane, admission, is_loopback).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(question_wait).max_buf_size(HEAD_BYTES_MAX);
@@ -72,11 +79,15 @@ pub(super) async fn connection(
         }
     };
     let served = tokio::select! {
-        served = &mut serving => served,
-        () = tokio::time::sleep(CONNECTION_WAIT_MAX) => Ok(()),
-        () = stopped => {
+        served = &mut serving => Some(served),
+        () = tokio::time::sleep(CONNECTION_WAIT_MAX) => None,
+        () = stopped => None,
+    };
+    let served = match served {
+        Some(served) => served,
+        None => {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            timeout(LAST_REPLY_WAIT_MAX, serving).await.unwrap_or(Ok(()))
         }
     };
     match served {
@@ -90,14 +101,30 @@ pub(super) async fn connection(
     }
 }
 
-async fn respond(request: Request<Incoming>, plane: &CallPlane, admission: Admission) -> Reply {
-    match (request.uri().path(), request.method()) {
-        ("/name", &Method::GET) => name(&request, plane, admission).await,
-        ("/xml", &Method::POST) => document(request, plane, admission).await,
-        ("/name", _) => refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET", Some("GET")),
-        ("/xml", _) => refusal(StatusCode::METHOD_NOT_ALLOWED, "use POST", Some("POST")),
-        _ => refusal(StatusCode::NOT_FOUND, "the paths are /name?number= and /xml", None),
-    }
+async fn respond(request: Request<Incoming>, plane: &CallPlane, admission: Admission, is_loopback: bool) -> Reply {
+    let wrong = if is_loopback && !names_this_machine(&request) {
+        refusal(StatusCode::MISDIRECTED_REQUEST, "this port answers to localhost and addresses", None)
+    } else {
+        match (request.uri().path(), request.method()) {
+            ("/name", &Method::GET) => return name(&request, plane, admission).await,
+            ("/xml", &Method::POST) => return document(request, plane, admission).await,
+            ("/name", _) => refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET", Some("GET")),
+            ("/xml", _) => refusal(StatusCode::METHOD_NOT_ALLOWED, "use POST", Some("POST")),
+            _ => refusal(StatusCode::NOT_FOUND, "the paths are /name?number= and /xml", None),
+        }
+    };
+    let why = wrong.headers().get("strowger-reason").and_then(|why| why.to_str().ok());
+    tracing::warn!(method = %request.method(), path = shown(request.uri().path()), why, "a request over HTTP was no question; it was refused");
+    plane.stats.ended(Ending::Malformed);
+    wrong
+}
+
+/// Whether a request was sent to this machine as such: by address, as `localhost`, or to nobody in particular.
+fn names_this_machine<T>(request: &Request<T>) -> bool {
+    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or("?"));
+    let Some(authority) = request.uri().authority().map(|a| a.as_str()).or(header) else { return true };
+    let host = authority.parse::<Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
+    host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 /// A reply without a body: to the switch a body would be a name.
@@ -126,10 +153,14 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
         return refusal(StatusCode::BAD_REQUEST, "write /name?number=", None);
     }
     let (mut answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
-    if answer.decision.reason == Reason::NoName && ask.from.bytes().all(|b| b.is_ascii_digit()) {
-        // mod_cidlookup takes the plus away
+    // mod_cidlookup takes the plus away
+    let may_lack_plus = answer.tenant.is_some_and(|tenant| tenant.plan.may_lack_plus(&ask.from));
+    if answer.decision.reason == Reason::NoName && may_lack_plus && began.elapsed() < plane.answerer.budget() / 2 {
         let with_plus = Ask { from: format!("+{}", ask.from), ..ask.clone() };
-        (answer, _) = plane.answerer.admitted(&with_plus, None, admission, &plane.stats).await;
+        let left = plane.answerer.budget().saturating_sub(began.elapsed());
+        if let Ok((named, _)) = timeout(left, plane.answerer.admitted(&with_plus, None, admission, &plane.stats)).await {
+            answer = named;
+        }
     }
     let decision = &answer.decision;
     let body = decision.caller.as_ref().filter(|_| decision.status == Status::Found);
@@ -159,7 +190,7 @@ async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admi
         Ok(Ok(form)) => form.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             plane.stats.ended(Ending::Malformed);
-            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "a form has 256 KiB at most", None);
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "a form has 64 KiB at most", None);
         }
         Ok(Err(_)) => {
             plane.stats.ended(Ending::GoneBeforeQuestion);
@@ -196,12 +227,12 @@ async fn extension(
     admission: Admission,
     began: Instant,
 ) -> Option<String> {
-    let channel = ChannelAsk::read(fields(form), decode, query);
+    let channel = ChannelAsk::read(fields(form), decode, Asked::ByUrl { request: "route", query });
     if !contexts.is_empty() && !contexts.contains(&channel.context) {
         plane.stats.ended(Ending::Answered);
         return None;
     }
-    let ask = Ask { request: "route".to_owned(), ..channel.ask };
+    let ask = channel.ask;
     let (answer, ending) = plane.answerer.admitted(&ask, channel.wrong.as_ref(), admission, &plane.stats).await;
     let place = Place { context: &channel.context, destination: &channel.destination };
     let text = freeswitch_extension(&answer.decision, answer.tenant.map(|t| &t.freeswitch), place);
@@ -209,21 +240,30 @@ async fn extension(
     text
 }
 
-/// A user of the directory. What could not be read is no user that isn't there: the switch is told that it failed.
+/// A user of the directory. What could not be read is no user that isn't there, and the switch is told so: it writes an
+/// error into its log, with the form, and goes on to its own files in either case.
 async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission, began: Instant) -> Result<String, &'static str> {
     let text = |value| String::from_utf8_lossy(&decode(value)).into_owned();
     let pairs: Vec<(String, String)> = fields(form).map(|(name, value)| (text(name), text(value))).collect();
     let question = DirectoryQuestion::from_form(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let (ask, wrong) = Ask::from_query("", query, |_| None);
+    let tenant = plane.answerer.has_tenant(&ask.tenant);
     let looked = match admission {
+        Admission::Served if wrong.is_some() || !tenant => {
+            // a misspelt tenant must not ask another's
+            tracing::warn!(
+                tenant = shown(&ask.tenant),
+                why = wrong.map(|w| w.to_string()),
+                "a question for a user names no tenant; it was refused"
+            );
+            Err((Ending::Answered, Status::Error, "bad-request"))
+        }
         Admission::Capacity => Err((Ending::Capacity, Status::Error, "capacity")),
         Admission::Draining => Err((Ending::Draining, Status::Error, "draining")),
         Admission::Served => match plane.answerer.look(&ask.tenant, move |data| question.answer(data)).await {
-            // a misspelt tenant must not ask another's
-            Some(Ok(_)) if wrong.is_some() => Err((Ending::Answered, Status::Error, "bad-request")),
             Some(Ok(text)) => Ok(text),
             Some(Err(error)) => {
-                tracing::error!(%error, "the store could not be read for a user; the switch was told so");
+                tracing::error!(%error, "the store could not be read for a user; the switch's own directory applies");
                 Err((Ending::Answered, Status::Error, "store-failed"))
             }
             None => Err((Ending::Answered, Status::Late, "late")),

@@ -9,11 +9,13 @@
 //! * Commands may be sent without waiting for replies, `exit` among them (`out-30*`), and one `multiset` costs the switch
 //!   a third of what six `set`s do.
 //! * There is no time limit on its side once `connect` was answered, so every wait here has an end.
+//! * A slow listener of its events makes all its calls stand between the connection and the reply to `connect` (8.6 s
+//!   seen, `in-42`). So who has said nothing is waited for beyond the usual time, without a session's place.
 
-use super::answer::{Answer, Answerer, NAME_BYTES_MAX};
-use super::plane::Admission;
-use super::request::ChannelAsk;
-use super::stats::{CallStats, Ending};
+use super::answer::{Answer, NAME_BYTES_MAX, shown};
+use super::plane::{Admission, Place};
+use super::request::{Asked, ChannelAsk};
+use super::stats::Ending;
 use crate::routing::render::{self, VARIABLES};
 use crate::wire::esl::{self, Frame, FrameDecoder, FrameKind, FrameLimits, Value, VariableName, command};
 use bytes::BytesMut;
@@ -26,10 +28,12 @@ use tokio_util::codec::Decoder;
 
 /// How long the switch may take to run what it was told. Sync, it takes a millisecond; async, up to some 20 ms.
 const REPLY_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long a switch that stands still is waited for beyond the time that a question may take.
+const HELD_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a session is held whose mode can't be read. After 50 ms a call goes on in either mode (20 of 20 seen).
 const UNREADABLE_HOLD: Duration = Duration::from_millis(100);
 /// The largest connect reply, in bytes. Usual are 6,500; a dialplan's own variables come on top.
-const CONNECT_BYTES_MAX: usize = 256 * 1024;
+const CONNECT_BYTES_MAX: usize = 64 * 1024;
 /// The largest body of a frame, in bytes. Nothing that we ask for has one but the disconnect notice, of some 70.
 const BODY_BYTES_MAX: usize = 4 * 1024;
 /// A buffer's first size: a connect reply, and what fits behind it.
@@ -51,36 +55,41 @@ const NAMES: [VariableName; 10] = [
 ];
 
 /// Plays the server's side of one session.
-pub(super) async fn session(
-    mut stream: TcpStream,
-    answerer: &Answerer,
-    stats: &CallStats,
-    admission: Admission,
-    question_wait: Duration,
-) -> Ending {
-    let came = Instant::now();
+pub(super) async fn session(mut stream: TcpStream, place: &mut Place, admission: Admission, question_wait: Duration) -> Ending {
     let mut frames = Frames::new();
-    let channel = match timeout(question_wait, ask_who_calls(&mut stream, &mut frames)).await {
+    if stream.write_all(command::CONNECT).await.is_err() {
+        return Ending::GoneBeforeQuestion;
+    }
+    let read = match timeout(question_wait, frames.next(&stream)).await {
+        Err(_) if frames.buffer.is_empty() && place.step_aside() => timeout(HELD_WAIT_MAX, frames.next(&stream)).await,
+        read => read,
+    };
+    let channel = match read.map(is_channel) {
         Ok(Ok(channel)) => channel,
         Ok(Err(Unread::Gone)) => return Ending::GoneBeforeQuestion,
         Ok(Err(Unread::NoConnectReply(why))) => {
             tracing::warn!(why, "a peer of the event socket didn't answer connect; the dialplan's default applied");
-            leave_unread(stream, came).await;
+            leave_unread(stream).await;
             return Ending::Malformed;
         }
         Err(_) => {
-            leave_unread(stream, came).await;
+            leave_unread(stream).await;
             return Ending::NoQuestion;
         }
     };
+    let plane = place.plane();
     let began = Instant::now();
     let is_async = channel.headers.get("Socket-Mode") == Some(b"async");
-    let ChannelAsk { ask, wrong, .. } = ChannelAsk::read(channel.headers.iter(), esl::percent_decode, "");
-    let (answer, ending) = answerer.admitted(&ask, wrong.as_ref(), admission, stats).await;
+    let ChannelAsk { ask, wrong, .. } = ChannelAsk::read(channel.headers.iter(), esl::percent_decode, Asked::ByPath);
+    let (answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
     let commands = commands_of(&answer, is_async);
     let answer_us = began.elapsed().as_micros() as u64;
     let ended = match timeout(REPLY_WAIT_MAX, say(&mut stream, &mut frames, &commands)).await {
-        Ok(Ok(())) => ending,
+        Ok(Ok(Taken::All)) => ending,
+        Ok(Ok(Taken::Refused)) => {
+            tracing::warn!(call_id = shown(&ask.call_id), "the switch refused a part of the answer; the dialplan's default applied");
+            Ending::Unconfirmed
+        }
         Ok(Err(_)) => Ending::GoneAfterAnswer,
         Err(_) => Ending::Unconfirmed,
     };
@@ -130,9 +139,9 @@ impl Frames {
     }
 }
 
-async fn ask_who_calls(stream: &mut TcpStream, frames: &mut Frames) -> Result<Frame, Unread> {
-    stream.write_all(command::CONNECT).await.map_err(|_| Unread::Gone)?;
-    match frames.next(stream).await {
+/// Whether what was read first is a channel's data.
+fn is_channel(read: io::Result<Frame>) -> Result<Frame, Unread> {
+    match read {
         Ok(frame) if frame.is_connect_reply() => Ok(frame),
         // the caller hung up in the same moment
         Ok(frame) if frame.kind() == FrameKind::DisconnectNotice => Err(Unread::Gone),
@@ -142,13 +151,21 @@ async fn ask_who_calls(stream: &mut TcpStream, frames: &mut Frames) -> Result<Fr
     }
 }
 
+/// What the switch made of an answer.
+enum Taken {
+    All,
+    Refused,
+}
+
 /// Sends everything, and reads until the switch has confirmed `exit`.
-async fn say(stream: &mut TcpStream, frames: &mut Frames, commands: &[u8]) -> io::Result<()> {
+async fn say(stream: &mut TcpStream, frames: &mut Frames, commands: &[u8]) -> io::Result<Taken> {
     stream.write_all(commands).await?;
+    let mut taken = Taken::All;
     loop {
         let frame = frames.next(stream).await?;
         match frame.kind() {
-            FrameKind::CommandReply if frame.headers.get("Reply-Text").is_some_and(|text| text == b"+OK bye") => return Ok(()),
+            FrameKind::CommandReply if frame.headers.get("Reply-Text").is_some_and(|text| text == b"+OK bye") => return Ok(taken),
+            FrameKind::CommandReply if !frame.is_ok() => taken = Taken::Refused,
             FrameKind::DisconnectNotice => return Err(io::ErrorKind::UnexpectedEof.into()),
             _ => {}
         }
@@ -156,8 +173,8 @@ async fn say(stream: &mut TcpStream, frames: &mut Frames, commands: &[u8]) -> io
 }
 
 /// Leaves a call whose mode isn't known, so that it goes on in either.
-async fn leave_unread(mut stream: TcpStream, came: Instant) {
-    sleep(UNREADABLE_HOLD.saturating_sub(came.elapsed())).await;
+async fn leave_unread(mut stream: TcpStream) {
+    sleep(UNREADABLE_HOLD).await;
     let _ = timeout(UNREADABLE_HOLD, stream.write_all(command::EXIT)).await;
 }
 

@@ -24,6 +24,12 @@ const QUESTION_WAIT_MAX: Duration = Duration::from_secs(2);
 const QUESTION_WAIT_CROWDED_MAX: Duration = Duration::from_millis(250);
 /// Sessions above the cap that are still told so; those above these are closed without a word.
 const REFUSALS_MAX: usize = 512;
+/// One in so many sessions may be a connection over HTTP: whoever keeps such connections, or doesn't read from them, must
+/// not take the places of calls at the other doors. A switch needs one for a millisecond.
+const HTTP_SHARE: usize = 4;
+/// Sockets of FreeSWITCH that are waited for beyond their time, without a session's place: when something holds its
+/// event socket's lock, all its calls stand between the connection and the reply to `connect`.
+const HELD_MAX: usize = 4_096;
 /// The pause after a failed `accept` (descriptors used up, say): long enough not to spin, short enough not to matter.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// How often a full house is looked at again.
@@ -100,14 +106,17 @@ pub struct CallPlane {
     pub answerer: Answerer,
     /// Counts.
     pub stats: CallStats,
-    /// Limits.
-    pub limits: Limits,
+    limits: Limits,
     /// Sessions that are being served or refused.
-    pub sessions: AtomicUsize,
+    sessions: AtomicUsize,
     /// Those of them that are served.
-    pub served: AtomicUsize,
+    served: AtomicUsize,
+    /// Those of them that are connections over HTTP.
+    over_http: AtomicUsize,
+    /// Sockets that are waited for without a place.
+    held: AtomicUsize,
     /// Set while `accept` fails, so that a streak of failures is one line in the log.
-    pub accept_fails: AtomicBool,
+    accept_fails: AtomicBool,
 }
 
 /// Binds a listening socket for the plane.
@@ -124,17 +133,52 @@ pub fn bind(address: SocketAddr) -> io::Result<StdListener> {
 }
 
 /// One session's place; given back when it ends, however it ends.
-struct Place {
+pub(super) struct Place {
     plane: Arc<CallPlane>,
-    served: bool,
+    kind: PlaceKind,
+    over_http: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PlaceKind {
+    Served,
+    Refused,
+    Held,
+}
+
+impl Place {
+    pub(super) fn plane(&self) -> &Arc<CallPlane> {
+        &self.plane
+    }
+
+    /// Makes room for others and waits on; `false` where too many do that already.
+    pub(super) fn step_aside(&mut self) -> bool {
+        if self.plane.held.fetch_add(1, Ordering::AcqRel) >= HELD_MAX {
+            self.plane.held.fetch_sub(1, Ordering::AcqRel);
+            return false;
+        }
+        self.give_back();
+        self.kind = PlaceKind::Held;
+        true
+    }
+
+    fn give_back(&self) {
+        match self.kind {
+            PlaceKind::Held => _ = self.plane.held.fetch_sub(1, Ordering::AcqRel),
+            PlaceKind::Served | PlaceKind::Refused => _ = self.plane.sessions.fetch_sub(1, Ordering::AcqRel),
+        }
+        if self.kind == PlaceKind::Served {
+            self.plane.served.fetch_sub(1, Ordering::AcqRel);
+        }
+        if self.over_http {
+            self.plane.over_http.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.plane.sessions.fetch_sub(1, Ordering::AcqRel);
-        if self.served {
-            self.plane.served.fetch_sub(1, Ordering::AcqRel);
-        }
+        self.give_back();
     }
 }
 
@@ -184,6 +228,25 @@ impl CallThread {
 }
 
 impl CallPlane {
+    /// A plane that serves nobody yet.
+    pub fn new(answerer: Answerer, limits: Limits) -> CallPlane {
+        CallPlane {
+            answerer,
+            stats: CallStats::default(),
+            limits,
+            sessions: AtomicUsize::new(0),
+            served: AtomicUsize::new(0),
+            over_http: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            accept_fails: AtomicBool::new(false),
+        }
+    }
+
+    /// Sessions right now, those that are refused among them.
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Relaxed)
+    }
+
     async fn accept(self: Arc<Self>, door: Door, listener: TcpListener, mut shutdown: watch::Receiver<ShutdownLevel>) {
         let for_sessions = shutdown.clone();
         loop {
@@ -238,8 +301,15 @@ impl CallPlane {
                 },
             }
         }
-        let soon = tokio::time::Instant::now() + REFUSALS_WAIT_MAX;
-        while self.sessions.load(Ordering::Acquire) > 0 && tokio::time::Instant::now() < soon.min(deadline) {
+        // who comes until the socket is closed is told too; those who are being refused are waited for a moment
+        let soon = deadline.min(tokio::time::Instant::now() + REFUSALS_WAIT_MAX);
+        loop {
+            while let Ok(Ok(stream)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await.map(|a| a.map(|(stream, _)| stream)) {
+                self.admit(stream, door, true, &for_sessions);
+            }
+            if self.sessions.load(Ordering::Acquire) == 0 || tokio::time::Instant::now() >= soon {
+                return;
+            }
             look.tick().await;
         }
     }
@@ -257,17 +327,19 @@ impl CallPlane {
 
     fn admit(self: &Arc<Self>, stream: TcpStream, door: Door, draining: bool, shutdown: &watch::Receiver<ShutdownLevel>) {
         let taken = self.sessions.fetch_add(1, Ordering::AcqRel);
+        let over_http = door == Door::Http;
+        let taken_over_http = if over_http { self.over_http.fetch_add(1, Ordering::AcqRel) } else { 0 };
         let sessions_max = self.limits.sessions_max;
-        let admission = match (draining, taken >= sessions_max) {
-            (true, _) => Admission::Draining,
-            (false, true) => Admission::Capacity,
-            (false, false) => Admission::Served,
+        let is_full = taken >= sessions_max || taken_over_http >= (sessions_max / HTTP_SHARE).max(1);
+        let (admission, kind) = match (draining, is_full) {
+            (true, _) => (Admission::Draining, PlaceKind::Refused),
+            (false, true) => (Admission::Capacity, PlaceKind::Refused),
+            (false, false) => (Admission::Served, PlaceKind::Served),
         };
-        let served = admission == Admission::Served;
-        if served {
+        if kind == PlaceKind::Served {
             self.served.fetch_add(1, Ordering::AcqRel);
         }
-        let place = Place { plane: self.clone(), served };
+        let mut place = Place { plane: self.clone(), kind, over_http };
         if taken >= sessions_max + REFUSALS_MAX && door != Door::Esl {
             self.stats.ended(Ending::Dropped);
             return;
@@ -275,14 +347,14 @@ impl CallPlane {
         let wait = if taken * 2 > sessions_max { QUESTION_WAIT_CROWDED_MAX } else { QUESTION_WAIT_MAX };
         // answers are one small write each; a lost option costs nothing but time
         let _ = stream.set_nodelay(true);
-        let shutdown = (door == Door::Http).then(|| shutdown.clone());
+        let shutdown = over_http.then(|| shutdown.clone());
         tokio::spawn(async move {
-            let plane = &place.plane;
+            let plane = place.plane().clone();
             match (door, shutdown) {
                 (Door::Agi, _) => plane.stats.ended(fastagi::session(stream, &plane.answerer, &plane.stats, admission, wait).await),
-                (Door::Esl, _) => plane.stats.ended(outbound::session(stream, &plane.answerer, &plane.stats, admission, wait).await),
+                (Door::Esl, _) => plane.stats.ended(outbound::session(stream, &mut place, admission, wait).await),
                 // counts its look-ups itself: there may be many on one connection
-                (Door::Http, shutdown) => lookup::connection(stream, plane, admission, wait, shutdown).await,
+                (Door::Http, shutdown) => lookup::connection(stream, &plane, admission, wait, shutdown).await,
             }
         });
     }

@@ -188,12 +188,11 @@ pub(super) struct ChannelAsk {
 
 impl ChannelAsk {
     /// Reads a channel's data: a connect reply's headers, or the form of an XML fetch. Of some 170 fields a dozen are
-    /// decoded. In a fetch `Hunt-` is what is hunted for, which `execute_extension` makes differ from the channel's own
-    /// `Caller-`. `query` is that of the URL; channel variables beat it.
+    /// decoded. Channel variables beat what the path or the URL says.
     pub(super) fn read<'a>(
         fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
         decode: impl Fn(&'a [u8]) -> Cow<'a, [u8]>,
-        query: &str,
+        asked: Asked<'_>,
     ) -> ChannelAsk {
         let mut channel = Channel::default();
         let (mut path, mut parameters) = (None, Vec::new());
@@ -213,16 +212,26 @@ impl ChannelAsk {
                 _ => parameters.extend(name.strip_prefix(VARIABLE_PREFIX).map(|key| (key, value))),
             }
         }
-        let read = |value: Option<&'a [u8]>| value.map(&decode).map_or_else(String::new, |bytes| text(&bytes));
-        let path = read(path);
-        let (request, path_query) = path.split_once('?').unwrap_or((&path, query));
-        let (mut ask, mut wrong) = Ask::from_query(request.trim_matches('/'), path_query, |_| None);
+        // what the serializer prints for an empty value
+        let read = |value: Option<&'a [u8]>| value.filter(|v| *v != b"_undef_").map(&decode).map_or_else(String::new, |bytes| text(&bytes));
+        let (mut ask, mut wrong) = match asked {
+            Asked::ByPath => {
+                let path = read(path);
+                let (request, query) = path.split_once('?').unwrap_or((&path, ""));
+                Ask::from_query(request.trim_matches('/'), query, |_| None)
+            }
+            Asked::ByUrl { request, query } => Ask::from_query(request, query, |_| None),
+        };
         let destination = read(channel.hunt.destination.or(channel.caller.destination));
         ask.from = if ask.from.is_empty() { read(channel.hunt.number.or(channel.caller.number)) } else { ask.from };
         ask.to = if ask.to.is_empty() { destination.clone() } else { ask.to };
         (ask.restricted, ask.call_id) = (channel.hide_number, read(channel.unique_id));
         for (key, value) in parameters {
             let (key, value) = (text(key), decode(value));
+            // a fetch is for what is hunted for; what an earlier question was for may still stand on the channel
+            if key == "to" && asked != Asked::ByPath {
+                continue;
+            }
             if let Err(error) = ask.set_variable(&key, &text(&value)) {
                 wrong.get_or_insert(error);
             }
@@ -238,6 +247,21 @@ impl ChannelAsk {
         }
         ChannelAsk { ask, wrong, context: read(channel.hunt.context.or(channel.caller.context)), destination }
     }
+}
+
+/// How a channel's question names itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked<'a> {
+    /// By the path of the `socket` application: `route?tenant=acme`.
+    ByPath,
+    /// By a URL; a `socket_path` that stands on the channel is that of some other server. What is asked about is what is
+    /// hunted for (`Hunt-`), which `execute_extension` makes differ from the channel's own `Caller-`.
+    ByUrl {
+        /// `route`.
+        request: &'a str,
+        /// The URL's query.
+        query: &'a str,
+    },
 }
 
 /// The fields of a channel that matter, as they came.

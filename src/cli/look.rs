@@ -161,10 +161,21 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
             )
         })
         .collect();
+    let doors = [("agi", config.agi), ("esl", config.esl), ("lookup_http", config.lookup_http)];
+    let open = doors.iter().filter(|(_, address)| !address.ip().is_loopback());
+    let warnings: Vec<String> = warnings
+        .into_iter()
+        .chain(open.map(|(key, address)| {
+            format!(
+                "{key} = {address} can be reached from other machines, and answers whoever asks: put a firewall in front, or use 127.0.0.1"
+            )
+        }))
+        .collect();
     if global.json {
         let tenant = |t: &&crate::routing::Tenant| {
             json!({
                 "id": t.id,
+                "domain": t.freeswitch.domain,
                 "country": t.plan.country().map(|c| c.code()),
                 "emergency": t.plan.emergency_numbers(),
                 "extension_digits_max": t.plan.extension_digits_max(),
@@ -223,9 +234,12 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         let emergency = tenant.plan.emergency_numbers().join(" ");
         let (digits, codes) = (tenant.plan.extension_digits_max(), tenant.plan.short_codes().join(" "));
         let codes = if codes.is_empty() { "none".to_owned() } else { codes };
+        let domain = tenant.freeswitch.domain.as_deref().map_or(String::new(), |domain| format!(", domain {domain}"));
         rows.push(vec![
             format!("tenant {}", tenant.id),
-            format!("{country}, emergency {emergency}, extensions of up to {digits} digits, short codes {codes}, fallback {fallback}"),
+            format!(
+                "{country}{domain}, emergency {emergency}, extensions of up to {digits} digits, short codes {codes}, fallback {fallback}"
+            ),
         ]);
     }
     print::out(&print::columns(&rows));

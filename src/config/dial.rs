@@ -46,45 +46,59 @@ pub(super) struct Dial {
 impl Dial {
     /// Reads the table.
     pub(super) fn read(source: &Source, table: &DialTable) -> Result<Dial, ConfigError> {
-        let trunk = plain(source, table.trunk.as_ref(), "trunk", "trunk")?;
-        let timeout_seconds = match &table.timeout_seconds {
-            Some(span) if !(1..=3600).contains(span.get_ref()) => {
-                return Err(source.at(span, format!("timeout_seconds = {} is not between 1 and 3600", span.get_ref())));
-            }
-            span => span.as_ref().map_or(TIMEOUT_SECONDS, |s| *s.get_ref()),
-        };
-        let (asterisk, freeswitch) = (&table.asterisk, &table.freeswitch);
-        let domain = domain(source, freeswitch.domain.as_ref())?;
-        let has_domain = domain.is_some();
-        // a user without a domain is one of the switch's own
-        let user = if has_domain { "user/{extension}@{domain}" } else { "user/{extension}" };
-        let options = plain(source, freeswitch.options.as_ref(), "", "options")?;
-        if let Some(span) = freeswitch.options.as_ref().filter(|_| !options.is_empty() && !is_braced(&options)) {
-            return Err(source.at(
-                span,
-                format!(
-                    "options = {options:?} are no bridge variables; write them with their braces, such as \"{{ignore_early_media=true}}\""
-                ),
-            ));
-        }
+        let asterisk = &table.asterisk;
+        let domain = domain(source, table.freeswitch.domain.as_ref())?;
         Ok(Dial {
             asterisk: DialTemplates {
                 extension: template(source, asterisk.extension.as_ref(), "PJSIP/{extension}", "extension", false)?,
                 number: template(source, asterisk.number.as_ref(), "PJSIP/{number}@{trunk}", "number", false)?,
-                trunk: trunk.clone(),
-                timeout_seconds,
+                trunk: trunk(source, table)?,
+                timeout_seconds: timeout_seconds(source, table)?,
                 options: plain(source, asterisk.options.as_ref(), "", "options")?,
                 domain: None,
             },
-            freeswitch: DialTemplates {
-                extension: template(source, freeswitch.extension.as_ref(), user, "extension", has_domain)?,
-                number: template(source, freeswitch.number.as_ref(), "sofia/gateway/{trunk}/{number}", "number", has_domain)?,
-                trunk,
-                timeout_seconds,
-                options,
-                domain,
-            },
+            freeswitch: freeswitch(source, table, domain)?,
         })
+    }
+
+    /// The templates for FreeSWITCH of a tenant with a domain of its own.
+    pub(super) fn freeswitch_at(source: &Source, table: &DialTable, own: &toml::Spanned<String>) -> Result<DialTemplates, ConfigError> {
+        freeswitch(source, table, domain(source, Some(own))?)
+    }
+}
+
+fn freeswitch(source: &Source, table: &DialTable, domain: Option<String>) -> Result<DialTemplates, ConfigError> {
+    let freeswitch = &table.freeswitch;
+    let has_domain = domain.is_some();
+    // a user without a domain is one of the switch's own
+    let user = if has_domain { "user/{extension}@{domain}" } else { "user/{extension}" };
+    let options = plain(source, freeswitch.options.as_ref(), "", "options")?;
+    if let Some(span) = freeswitch.options.as_ref().filter(|_| !options.is_empty() && !is_braced(&options)) {
+        return Err(source.at(
+            span,
+            format!("options = {options:?} are no bridge variables; write them with their braces, such as \"{{ignore_early_media=true}}\""),
+        ));
+    }
+    Ok(DialTemplates {
+        extension: template(source, freeswitch.extension.as_ref(), user, "extension", has_domain)?,
+        number: template(source, freeswitch.number.as_ref(), "sofia/gateway/{trunk}/{number}", "number", has_domain)?,
+        trunk: trunk(source, table)?,
+        timeout_seconds: timeout_seconds(source, table)?,
+        options,
+        domain,
+    })
+}
+
+fn trunk(source: &Source, table: &DialTable) -> Result<String, ConfigError> {
+    plain(source, table.trunk.as_ref(), "trunk", "trunk")
+}
+
+fn timeout_seconds(source: &Source, table: &DialTable) -> Result<u16, ConfigError> {
+    match &table.timeout_seconds {
+        Some(span) if !(1..=3600).contains(span.get_ref()) => {
+            Err(source.at(span, format!("timeout_seconds = {} is not between 1 and 3600", span.get_ref())))
+        }
+        span => Ok(span.as_ref().map_or(TIMEOUT_SECONDS, |s| *s.get_ref())),
     }
 }
 

@@ -110,6 +110,7 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct TenantTable {
     id: toml::Spanned<String>,
+    domain: Option<toml::Spanned<String>>,
     country: Option<toml::Spanned<String>>,
     extension_digits_max: Option<toml::Spanned<usize>>,
     #[serde(default)]
@@ -148,7 +149,7 @@ impl Config {
         };
         let file: File = toml::from_str(&source.text).map_err(|error| toml_error(&source, &error))?;
         let dial = Dial::read(&source, &file.dial)?;
-        let tenants = tenants(&source, &file.tenant, &dial)?;
+        let tenants = tenants(&source, &file, &dial)?;
         let data = overrides.data.or(file.data).unwrap_or_else(home_data);
         Ok(Config {
             admin: overrides.admin.or(file.admin).unwrap_or_else(|| data.join("strowger.sock")),
@@ -248,9 +249,9 @@ fn limited<T: PartialOrd + Copy + std::fmt::Display>(
     }
 }
 
-fn tenants(source: &Source, tables: &[TenantTable], dial: &Dial) -> Result<Tenants, ConfigError> {
+fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenants, ConfigError> {
     let mut tenants = HashMap::new();
-    for table in tables {
+    for table in &file.tenant {
         let id = table.id.get_ref();
         check_tenant_id(id).map_err(|e| source.at(&table.id, e.to_string()))?;
         let country: Option<Country> = match &table.country {
@@ -275,7 +276,11 @@ fn tenants(source: &Source, tables: &[TenantTable], dial: &Dial) -> Result<Tenan
             Some(span) => Some(Step::parse(span.get_ref(), &plan).map_err(|e| source.at(span, format!("fallback: {e}")))?),
             None => None,
         };
-        let tenant = Tenant { id: id.clone(), plan, fallback, asterisk: dial.asterisk.clone(), freeswitch: dial.freeswitch.clone() };
+        let freeswitch = match &table.domain {
+            Some(domain) => Dial::freeswitch_at(source, &file.dial, domain)?,
+            None => dial.freeswitch.clone(),
+        };
+        let tenant = Tenant { id: id.clone(), plan, fallback, asterisk: dial.asterisk.clone(), freeswitch };
         if let (Some(span), Some(step)) = (&table.fallback, &tenant.fallback) {
             tenant.check_step(step).map_err(|e| source.at(span, format!("fallback: {e}")))?;
         }
@@ -315,6 +320,14 @@ mod tests {
     }
 
     #[test]
+    fn a_tenant_may_have_a_domain_of_its_own() {
+        let config = load("[dial.freeswitch]\ndomain = \"a.example\"\n[[tenant]]\nid = \"acme\"\ndomain = \"b.example\"\n").unwrap();
+        let domain = |tenant: &str| config.tenants[tenant].freeswitch.domain.clone();
+        assert_eq!((domain("default"), domain("acme")), (Some("a.example".to_owned()), Some("b.example".to_owned())));
+        assert_eq!(config.tenants["acme"].freeswitch.extension.to_string(), "user/{extension}@{domain}");
+    }
+
+    #[test]
     fn a_wrong_configuration_says_line_and_remedy() {
         let error = |text: &str| load(text).expect_err(text).to_string();
         for (text, line, what) in [
@@ -330,6 +343,7 @@ mod tests {
             ("[dial.freeswitch]\nextension = \"user/{extension}@{domain}\"\n", 2, "set domain under [dial.freeswitch]"),
             ("[dial.freeswitch]\ndomain = \"pbx example\"\n", 2, "no host name"),
             ("[dial.freeswitch]\noptions = \"ignore_early_media=true\"\n", 2, "{ignore_early_media=true}"),
+            ("[[tenant]]\nid = \"a\"\ndomain = \"a b\"\n", 3, "no host name"),
             ("esl = \"8084\"\n", 1, "is no address"),
             ("[[tenant]]\nid = \"a\"\nfallback = \"dail:1\"\n", 3, "did you mean dial?"),
             ("agi = \n", 1, ""),

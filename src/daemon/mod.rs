@@ -12,7 +12,7 @@ mod watchdog;
 
 pub use log::{LogGuard, LogTarget, start as start_log};
 
-use crate::call::{Answerer, CallPlane, CallStats, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
+use crate::call::{Answerer, CallPlane, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{AdminServer, BindError, Desk, PlaneStatus, PlaneStatusSource};
@@ -22,7 +22,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -115,14 +114,8 @@ impl Server {
                 "fewer sessions than configured are served at once; raise the limit on open files"
             );
         }
-        let plane = Arc::new(CallPlane {
-            answerer: Answerer::new(store.reader(), rules.clone(), clock, config.answer_budget, options.delay),
-            stats: CallStats::default(),
-            limits: Limits { sessions_max },
-            sessions: AtomicUsize::new(0),
-            served: AtomicUsize::new(0),
-            accept_fails: AtomicBool::new(false),
-        });
+        let answerer = Answerer::new(store.reader(), rules.clone(), clock, config.answer_budget, options.delay);
+        let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }));
         let planes =
             plane_status(&plane, [("agi", agi), ("esl", esl), ("lookup-http", lookup_http)], config.admin.clone(), log_lines_dropped);
         let admin = AdminServer::bind(&config.admin, store.clone(), rules.clone(), planes)?;
@@ -237,7 +230,7 @@ fn plane_status(
     Arc::new(move || PlaneStatus {
         uptime_seconds: began.elapsed().as_secs(),
         listening: listening.clone(),
-        sessions: plane.sessions.load(Ordering::Relaxed) as u64,
+        sessions: plane.sessions() as u64,
         endings: Ending::ALL.iter().map(|e| (e.word().to_owned(), plane.stats.of(*e))).collect(),
         late: plane.stats.late.get(),
         accept_errors: plane.stats.accept_errors.get(),

@@ -89,6 +89,16 @@ impl NumberPlan {
         self.emergency
     }
 
+    /// Whether a text is an international number that lost its `+` on the way (FreeSWITCH's mod_cidlookup takes it off):
+    /// digits, more than an extension has, as they can't be dialled inside the country.
+    pub fn may_lack_plus(&self, text: &str) -> bool {
+        let fits = (self.extension_digits_max + 1..=super::E164_DIGITS_MAX).contains(&text.len())
+            && text.len() >= super::E164_DIGITS_MIN
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && !text.starts_with('0');
+        fits && !self.country.is_some_and(|country| super::region::has_national(country, text))
+    }
+
     pub(super) fn is_emergency(&self, digits: &str) -> bool {
         self.emergency.contains(&digits)
     }

@@ -19,6 +19,12 @@ pub(super) fn national(country: Country, dialled: &str) -> Option<String> {
     (digits.len() <= super::E164_DIGITS_MAX).then(|| digits.to_owned())
 }
 
+/// Whether a country has a number that is dialled like this inside it.
+pub(super) fn has_national(country: Country, dialled: &str) -> bool {
+    let parsed = PHONE_NUMBER_UTIL.parse(dialled, Some(country.0));
+    parsed.is_ok_and(|parsed| parsed.is_valid_for_region(country.0))
+}
+
 /// Loads a country's metadata and compiles its patterns, so that no call waits for it.
 impl NumberPlan {
     /// Makes the first call as fast as the second: loads what the tenant's country needs (some 20 ms).

@@ -67,7 +67,7 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
             actions.add("hangup", "NORMAL_CLEARING");
         }
         Action::Queue(_) => {
-            actions.set_all(&rendered, &[("hangup_after_bridge", "true")]);
+            actions.set_all(&rendered, &[("hangup_after_bridge", "true"), ("cc_cause", "")]);
             actions.add("answer", "");
             actions.add("callcenter", target);
             actions.next(&rendered, "${cc_cause}", place);
@@ -103,9 +103,11 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
     ))
 }
 
-/// Whether a text is one word to `transfer`, and none that an expansion could begin in.
+/// Whether a text is one word to `transfer`, none of its options (`-both`), and none that an expansion could begin in.
 fn is_word(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'*' | b'#' | b'.' | b'_' | b'-'))
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'*' | b'#' | b'.' | b'_' | b'-'))
 }
 
 /// Whether a list changes a value: quotes and escapes are read, and a space at an end is taken away, which is also what a
@@ -263,9 +265,10 @@ mod tests {
 
     #[test]
     fn a_called_number_that_is_no_word_never_gets_into_an_argument() {
-        let place = Place { context: "public", destination: "100 XML internal" };
-        let actions = actions(&decision("dial:101", "", true), place);
-        assert_eq!(actions.last().unwrap().1, "strowger-next XML public");
+        for destination in ["100 XML internal", "-both", "", "1'0", "${x}"] {
+            let actions = actions(&decision("dial:101", "", true), Place { context: "public", destination });
+            assert_eq!(actions.last().unwrap().1, "strowger-next XML public", "{destination}");
+        }
     }
 
     #[test]
