@@ -1,4 +1,4 @@
-//! strowger: an external control agent for Asterisk.
+//! strowger: an external control agent for Asterisk and FreeSWITCH.
 
 pub mod call;
 pub mod cli;
@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod directory;
+pub mod expansion;
 pub mod nearest;
 pub mod number;
 pub mod play;

@@ -2,19 +2,17 @@
 //!
 //! Facts of FreeSWITCH that shaped it:
 //!
-//! * Every application's argument is expanded before it runs, and what `set` and `multiset` set is expanded once more
-//!   (recordings `out-11-values`, `out-31-expansion`). What was stored never holds `${` when it gets here; the only
-//!   expansions are the constants below.
-//! * `multiset` takes its list apart with quotes and escapes, and a delimiter of its own choice (`^^|`): a value that
-//!   holds the delimiter is torn apart, an apostrophe swallows delimiters up to the next one. XML has no control
-//!   characters to offer, so a printable delimiter is chosen that no value holds, and values with quotes or backslashes
-//!   are set one by one.
+//! * Every application's argument is expanded, and `multiset` takes its list apart ([`crate::expansion`]). What was
+//!   stored never holds `${` when it gets here; the only expansions are the constants below.
+//! * A list may choose its delimiter (`^^|`), and a value that holds it is torn apart. XML has no control characters to
+//!   offer, so a printable one is chosen that no value holds.
 //! * A failed `bridge` goes on only where `continue_on_fail` says so; else the caller gets the callee's cause.
 //! * `transfer` hunts again: another fetch, with the step token among the channel's variables. A token that stays on a
 //!   channel must not answer for a number that is called later, so it is set for this one fetch, and beside it the
 //!   number it is for (`strowger_next`).
 
 use super::{Rendered, VARIABLES, freeswitch};
+use crate::expansion::{escaped, is_torn_by_multiset};
 use crate::routing::xml::attribute;
 use crate::routing::{Action, Decision, DialTemplates};
 
@@ -33,6 +31,9 @@ const NEXT: &str = "strowger-next";
 const DELIMITERS: &str = "|~^;!#%,+*";
 /// What a step has set for its own `bridge`, taken away.
 const LEFT_OVER: &str = "call_timeout=|hangup_after_bridge=|continue_on_fail=";
+/// How often an argument is expanded, and what `set` and `multiset` set.
+const EXPANSIONS: u32 = 1;
+const EXPANSIONS_OF_SET: u32 = 2;
 /// Where the token of the next step stands in [`VARIABLES`].
 const STEP: &str = "STEP";
 
@@ -110,13 +111,6 @@ fn is_word(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'*' | b'#' | b'.' | b'_' | b'-'))
 }
 
-/// Whether a list changes a value: quotes and escapes are read, and a space at an end is taken away, which is also what a
-/// control character becomes in a document.
-fn is_torn_by_multiset(value: &str) -> bool {
-    let is_blank = |c: char| c == ' ' || c.is_control();
-    value.contains(['\'', '\\']) || value.starts_with(is_blank) || value.ends_with(is_blank)
-}
-
 #[derive(Default)]
 struct Actions(String);
 
@@ -144,8 +138,7 @@ impl Actions {
         }));
         let (plain, quoted): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, value)| !is_torn_by_multiset(value));
         for (name, value) in quoted {
-            // two expansions, and each makes one backslash of two
-            self.add("set", &format!("{name}={}", value.replace('\\', r"\\\\")));
+            self.add("set", &format!("{name}={}", escaped(value, EXPANSIONS_OF_SET)));
         }
         let is_free = |delimiter: &char| !plain.iter().any(|(_, value)| value.contains(*delimiter));
         match DELIMITERS.chars().find(is_free) {
@@ -156,7 +149,7 @@ impl Actions {
             None => plain.iter().for_each(|(name, value)| self.add("set", &format!("{name}={value}"))),
         }
         if let Some(name) = name {
-            self.add("set_profile_var", &format!("caller_id_name={}", name.replace('\\', r"\\")));
+            self.add("set_profile_var", &format!("caller_id_name={}", escaped(name, EXPANSIONS)));
         }
     }
 

@@ -7,11 +7,8 @@
 //! * FreeSWITCH reads headers byte by byte and a body at once, so an argument goes as the body. It counts only beside
 //!   `content-type: text/plain` and without an `execute-app-arg`.
 //! * One `multiset` costs about as much as one `set`. `^^\x01` makes `\x01` part its list, and no value holds one.
-//! * multiset takes its list apart with quotes and escapes: an apostrophe quotes up to the next one *anywhere in the list*,
-//!   delimiters too; `\` escapes; spaces at a part's ends go. So a value with any of these goes by a `set` of its own.
-//! * An argument is expanded when its application starts, and `set` and multiset expand each value once more. Where the
-//!   text holds `\\`, `\n`, `\s`, `\t` or `\'`, one expansion makes `\\` to `\`, `$$` to `$` and `\'` to nothing; so
-//!   there, and only there, backslashes and dollars are doubled for each expansion to come.
+//! * multiset takes its list apart with quotes and escapes, and every argument is expanded, once or twice
+//!   ([`crate::expansion`]). So a value that multiset would tear goes by a `set` of its own.
 
 mod inbound;
 mod names;
@@ -20,6 +17,7 @@ pub use super::value::Value;
 pub use inbound::{api, auth, bgapi, events_json, filter, userauth};
 pub use names::{ApiName, AppName, EventName, HeaderName, JobId, NAME_BYTES_MAX, Subclass, VariableName};
 
+use crate::expansion::{escaped, is_torn_by_multiset};
 use bytes::BytesMut;
 use std::fmt::Write as _;
 
@@ -126,16 +124,12 @@ pub fn execute(app: AppName, argument: &Value<'_>, out: &mut BytesMut) -> Result
         open(&app, out);
         out.extend_from_slice(b"\n");
     } else {
-        with_body(&app, escaped_bytes(text, EXPANSIONS), out);
-        append_escaped(text, EXPANSIONS, out);
+        let text = escaped(text, EXPANSIONS);
+        with_body(&app, text.len(), out);
+        out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(BODY_END);
     }
     Ok(())
-}
-
-/// Whether multiset's splitting would change a value, or the values beside it.
-fn is_torn_by_multiset(value: &str) -> bool {
-    value.starts_with(' ') || value.ends_with(' ') || memchr::memchr2(b'\'', b'\\', value.as_bytes()).is_some()
 }
 
 /// `sendmsg`, up to where the argument's headers begin.
@@ -154,10 +148,11 @@ fn with_body(app: &AppName, body_bytes: usize, out: &mut BytesMut) {
 
 /// An application whose argument is `name=value`.
 fn assign(app: AppName, name: &VariableName, value: &Value<'_>, expansions: u32, out: &mut BytesMut) {
-    with_body(&app, name.as_str().len() + 1 + escaped_bytes(value.as_str(), expansions), out);
+    let value = escaped(value.as_str(), expansions);
+    with_body(&app, name.as_str().len() + 1 + value.len(), out);
     out.extend_from_slice(name.as_str().as_bytes());
     out.extend_from_slice(b"=");
-    append_escaped(value.as_str(), expansions, out);
+    out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(BODY_END);
 }
 
@@ -176,25 +171,6 @@ fn multiset<'a>(pairs: impl Iterator<Item = &'a (VariableName, Value<'a>)>, out:
         out.extend_from_slice(value.as_bytes());
     }
     out.extend_from_slice(BODY_END);
-}
-
-/// How many bytes a byte of a text becomes.
-fn times(text: &str, expansions: u32) -> impl Fn(u8) -> usize {
-    // a text without backslashes isn't touched by any expansion: it holds no `${` either
-    let times = if text.contains('\\') { 1 << expansions } else { 1 };
-    move |byte| if matches!(byte, b'\\' | b'$') { times } else { 1 }
-}
-
-fn escaped_bytes(text: &str, expansions: u32) -> usize {
-    text.bytes().map(times(text, expansions)).sum()
-}
-
-/// Appends a text so that it comes out of so many expansions as it went in.
-fn append_escaped(text: &str, expansions: u32, out: &mut BytesMut) {
-    let times = times(text, expansions);
-    for byte in text.bytes() {
-        out.extend(std::iter::repeat_n(byte, times(byte)));
-    }
 }
 
 #[cfg(test)]
