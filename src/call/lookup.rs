@@ -155,8 +155,9 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
     let (mut answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
     // mod_cidlookup takes the plus away
     let may_lack_plus = answer.tenant.is_some_and(|tenant| tenant.plan.may_lack_plus(&ask.from));
-    if answer.decision.reason == Reason::NoName && may_lack_plus && began.elapsed() < plane.answerer.budget() / 2 {
+    if answer.decision.reason == Reason::NoName && may_lack_plus {
         let with_plus = Ask { from: format!("+{}", ask.from), ..ask.clone() };
+        // both questions have one budget
         let left = plane.answerer.budget().saturating_sub(began.elapsed());
         if let Ok((named, _)) = timeout(left, plane.answerer.admitted(&with_plus, None, admission, &plane.stats)).await {
             answer = named;

@@ -30,9 +30,11 @@ impl NumberPlan {
     /// Makes the first call as fast as the second: loads what the tenant's country needs (some 20 ms).
     pub fn warm_up(&self) {
         if let Some(country) = self.country() {
-            // any national text will do; the answer doesn't matter, only that the rules are loaded
-            let _ = national(country, "0301234567");
-            let _ = national(country, "2025550123");
+            // any texts will do; the answers don't matter, only that the rules are loaded
+            for text in ["0301234567", "2025550123", "14155550123", "493023125000"] {
+                let _ = national(country, text);
+                let _ = has_national(country, text);
+            }
         }
     }
 }
