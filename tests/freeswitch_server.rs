@@ -132,6 +132,23 @@ fn every_other_kind_of_step_is_done_both_ways() {
 }
 
 #[test]
+fn a_tenant_s_mailboxes_are_in_its_own_domain_and_a_room_may_name_its_profile() {
+    let place = Place::new("[[tenant]]\nid = \"default\"\n[[tenant]]\nid = \"acme\"\ndomain = \"acme.example\"\n");
+    let server = place.in_process(Options::default(), |_| {});
+    for tenant in ["default", "acme"] {
+        server.fill([route(tenant, "+12025550101", &["voicemail:199"]), route(tenant, "+12025550102", &["conference:3000@wideband"])]);
+    }
+    let agent = at(server.esl(), server.lookup_http());
+    for way in BOTH {
+        for (tenant, domain) in [("default", "pbx.example"), ("acme", "acme.example")] {
+            let record = way(&agent).call(&call("+12025550101").with("strowger_tenant", tenant));
+            assert_eq!(record.ran("voicemail"), vec![format!("default {domain} 199")]);
+        }
+        assert_eq!(way(&agent).call(&call("+12025550102")).ran("conference"), vec!["3000@wideband"]);
+    }
+}
+
+#[test]
 fn steps_follow_each_other_and_the_last_one_s_cause_is_the_call_s() {
     let (_place, _server, agent) = serving(vec![]);
     for way in BOTH {

@@ -5,7 +5,7 @@ mod support;
 use std::io::Write;
 use std::time::{Duration, Instant};
 use strowger::call::{Delay, ShutdownLevel};
-use strowger::control::{ListKey, Request, RouteWhich};
+use strowger::control::{ListKey, Request, RouteWhich, sample_requests};
 use strowger::daemon::Options;
 use strowger::routing::xml::NOT_FOUND;
 use strowger::routing::{A1Hash, List, User};
@@ -176,6 +176,39 @@ fn a_number_that_lost_its_plus_on_the_way_is_found_all_the_same() {
     assert_eq!(get(server.lookup_http(), "/name?tenant=acme&number=14155550123").body, "Oma Rosa");
     assert_eq!(get(server.lookup_http(), "/name?number=493023125000").body, "Bäckerei Jürgen \"Brezn\" Groß");
     assert_eq!(get(server.lookup_http(), "/name?number=493023125001").status, 404);
+}
+
+#[test]
+fn a_url_that_can_t_be_read_gets_no_call_not_even_the_fallback() {
+    let place = Place::new("[[tenant]]\nid = \"default\"\ncountry = \"US\"\nfallback = \"dial:100\"\n");
+    let server = place.in_process(Options::default(), |_| {});
+    server.fill(sample_requests("default"));
+    for (path, reason) in
+        [("/xml?contxt=public", "bad-request"), ("/xml?context=office", "context"), ("/xml?tenat=x&context=public", "bad-request")]
+    {
+        let reply = post(server.lookup_http(), path, &fetch(DID, SCHOOL));
+        assert_eq!((reply.status, reply.body.as_str(), reply.header("strowger-reason")), (200, NOT_FOUND, reason), "{path}");
+    }
+    let reply = post(server.lookup_http(), "/xml?context=public", &fetch(DID, SCHOOL));
+    assert_eq!((reply.header("strowger-status"), reply.header("strowger-reason")), ("found", "matched"));
+}
+
+#[test]
+fn a_domain_says_whose_user_it_is_where_the_url_doesn_t() {
+    let place = Place::new("[[tenant]]\nid = \"default\"\n[[tenant]]\nid = \"acme\"\ndomain = \"acme.example\"\n");
+    let server = place.in_process(Options::default(), |_| {});
+    let user = |context: &str| User {
+        extension: "7".into(),
+        domain: "acme.example".into(),
+        name: None,
+        context: Some(context.into()),
+        a1_hash: A1Hash::of("7", "acme.example", "secret").unwrap(),
+    };
+    server.fill(vec![Request::UserSet { tenant: "acme".into(), user: user("acme") }]);
+    // somebody else's user of that domain is never asked for
+    server.fill(vec![Request::UserSet { tenant: "default".into(), user: user("stolen") }]);
+    let form = "section=directory&tag_name=domain&key_name=name&key_value=acme.example&action=sip_auth&user=7&domain=acme.example";
+    assert!(post(server.lookup_http(), "/xml", form).body.contains("value=\"acme\""));
 }
 
 #[test]

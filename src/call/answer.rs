@@ -94,6 +94,12 @@ impl Answerer {
         self.tenants.contains_key(id)
     }
 
+    /// The tenant whose own domain this is, if one is.
+    pub(super) fn tenant_at(&self, domain: &str) -> Option<&str> {
+        let mut at = self.tenants.values().filter(|t| t.freeswitch.domain.as_deref() == Some(domain)).map(|t| t.id.as_str());
+        at.next().filter(|_| at.next().is_none())
+    }
+
     /// Answers a session as its admission says, and with which ending it is if nothing comes between.
     pub(super) async fn admitted(
         &self,
@@ -120,7 +126,7 @@ impl Answerer {
                 call_id = shown(&ask.call_id),
                 tenant = shown(&ask.tenant),
                 why = wrong.map(ToString::to_string),
-                "a question's tenant is unknown; the dialplan's default applied"
+                "whose question it was could not be told; the dialplan's default applied"
             );
             return Answer { decision: refusal(None, Status::Error, Reason::BadRequest), tenant: None };
         };

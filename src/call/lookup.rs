@@ -202,55 +202,79 @@ async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admi
             return refusal(StatusCode::REQUEST_TIMEOUT, "the form didn't come", None);
         }
     };
-    let text = match field(&form, b"section").as_deref() {
+    let found = match field(&form, b"section").as_deref() {
         Some(b"dialplan") => extension(&form, &query, &contexts, plane, admission, began).await,
         Some(b"directory") => match user(&form, &query, plane, admission, began).await {
-            Ok(text) => Some(text),
+            Ok(found) => found,
             Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, why, None),
         },
         _ => {
             // sections that we have nothing for: the switch's own files do
             plane.stats.ended(Ending::Answered);
-            None
+            Found::nothing("section")
         }
     };
-    let mut reply = Response::new(Full::from(text.map_or(Bytes::from_static(xml::NOT_FOUND.as_bytes()), Bytes::from)));
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    let mut reply = Response::new(Full::from(found.text.map_or(Bytes::from_static(xml::NOT_FOUND.as_bytes()), Bytes::from)));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
+    headers.insert("strowger-status", HeaderValue::from_static(found.status.word()));
+    headers.insert("strowger-reason", HeaderValue::from_static(found.reason));
     reply
 }
 
-/// The decision as an extension; `None` where the switch's own dialplan is to run.
-async fn extension(
-    form: &[u8],
-    query: &str,
-    contexts: &[String],
-    plane: &CallPlane,
-    admission: Admission,
-    began: Instant,
-) -> Option<String> {
+/// What a fetch is answered with, and why, for whoever looks at the headers.
+struct Found {
+    /// The document; `None` is "not found".
+    text: Option<String>,
+    status: Status,
+    reason: &'static str,
+}
+
+impl Found {
+    fn nothing(reason: &'static str) -> Found {
+        Found { text: None, status: Status::Unknown, reason }
+    }
+}
+
+/// The decision as an extension; nothing where the switch's own dialplan is to run.
+async fn extension(form: &[u8], query: &str, contexts: &[String], plane: &CallPlane, admission: Admission, began: Instant) -> Found {
     let channel = ChannelAsk::read(fields(form), decode, Asked::ByUrl { request: "route", query });
     if !contexts.is_empty() && !contexts.contains(&channel.context) {
         plane.stats.ended(Ending::Answered);
-        return None;
+        tracing::debug!(
+            context = shown(&channel.context),
+            "a fetch was for a context that the URL doesn't name; the switch's own dialplan applies"
+        );
+        return Found::nothing("context");
+    }
+    if let Some(why) = channel.wrong.as_ref().filter(|_| channel.is_address_wrong) {
+        // the word may have been meant to keep calls away from here: not even the fallback is for them
+        plane.stats.ended(Ending::Malformed);
+        tracing::warn!(%why, "a fetch's URL could not be read; the switch's own dialplan applies");
+        return Found { status: Status::Error, ..Found::nothing(Reason::BadRequest.word()) };
     }
     let ask = channel.ask;
     let (answer, ending) = plane.answerer.admitted(&ask, channel.wrong.as_ref(), admission, &plane.stats).await;
     let place = Place { context: &channel.context, destination: &channel.destination };
     let text = freeswitch_extension(&answer.decision, answer.tenant.map(|t| &t.freeswitch), place);
+    let found = Found { text, status: answer.decision.status, reason: answer.decision.reason.word() };
     finish(plane, &answer, &ask, ending, began);
-    text
+    found
 }
 
 /// A user of the directory. What could not be read is no user that isn't there, and the switch is told so: it writes an
 /// error into its log, with the form, and goes on to its own files in either case.
-async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission, began: Instant) -> Result<String, &'static str> {
+async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission, began: Instant) -> Result<Found, &'static str> {
     let text = |value| String::from_utf8_lossy(&decode(value)).into_owned();
     let pairs: Vec<(String, String)> = fields(form).map(|(name, value)| (text(name), text(value))).collect();
     let question = DirectoryQuestion::from_form(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let (ask, wrong) = Ask::from_query("", query, |_| None);
-    let tenant = plane.answerer.has_tenant(&ask.tenant);
+    // a URL that names no tenant is for all of them, each at his own domain
+    let by_domain = question.domain().filter(|_| query.is_empty()).and_then(|domain| plane.answerer.tenant_at(domain));
+    let tenant = by_domain.unwrap_or(&ask.tenant);
+    let domain = question.domain().map(shown);
     let looked = match admission {
-        Admission::Served if wrong.is_some() || !tenant => {
+        Admission::Served if wrong.is_some() || !plane.answerer.has_tenant(tenant) => {
             // a misspelt tenant must not ask another's
             tracing::warn!(
                 tenant = shown(&ask.tenant),
@@ -261,7 +285,7 @@ async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission,
         }
         Admission::Capacity => Err((Ending::Capacity, Status::Error, "capacity")),
         Admission::Draining => Err((Ending::Draining, Status::Error, "draining")),
-        Admission::Served => match plane.answerer.look(&ask.tenant, move |data| question.answer(data)).await {
+        Admission::Served => match plane.answerer.look(tenant, move |data| question.answer(data)).await {
             Some(Ok(text)) => Ok(text),
             Some(Err(error)) => {
                 tracing::error!(%error, "the store could not be read for a user; the switch's own directory applies");
@@ -271,15 +295,25 @@ async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission,
         },
     };
     let (answer, ending, status) = match looked {
-        Ok(text) if text == xml::NOT_FOUND => (Ok(text), Ending::Answered, Status::Unknown),
-        Ok(text) => (Ok(text), Ending::Answered, Status::Found),
+        Ok(text) if text == xml::NOT_FOUND => (Ok(Found::nothing("no-user")), Ending::Answered, Status::Unknown),
+        Ok(text) => {
+            let found = Found { text: Some(text), status: Status::Found, reason: Reason::Matched.word() };
+            (Ok(found), Ending::Answered, Status::Found)
+        }
         Err((ending, status, why)) => (Err(why), ending, status),
     };
     if status == Status::Late {
         plane.stats.late.add_one();
     }
     plane.stats.ended(ending);
-    tracing::info!(status = status.word(), ending = ending.word(), answer_us = began.elapsed().as_micros() as u64, "answered for a user");
+    tracing::info!(
+        tenant,
+        domain,
+        status = status.word(),
+        ending = ending.word(),
+        answer_us = began.elapsed().as_micros() as u64,
+        "answered for a user"
+    );
     answer
 }
 

@@ -40,6 +40,8 @@ const BODY_BYTES_MAX: usize = 4 * 1024;
 const BUFFER_BYTES: usize = 8 * 1024;
 
 const CALLER_NAME: VariableName = VariableName::from_static("effective_caller_id_name");
+/// The domain of the tenant's users and mailboxes, where he has one of his own.
+const DOMAIN: VariableName = VariableName::from_static("strowger_domain");
 /// The names on the wire, in the order of [`VARIABLES`].
 const NAMES: [VariableName; 10] = [
     VariableName::from_static("strowger_action"),
@@ -189,8 +191,10 @@ fn commands_of(answer: &Answer<'_>, is_async: bool) -> BytesMut {
     if let Some(name) = &name {
         command::profile_name(name, &mut out);
     }
-    let mut pairs = Vec::with_capacity(VARIABLES.len() + 1);
+    let domain = answer.tenant.and_then(|t| t.freeswitch.domain.as_deref()).unwrap_or_default();
+    let mut pairs = Vec::with_capacity(VARIABLES.len() + 2);
     pairs.extend(name.map(|name| (CALLER_NAME, name)));
+    pairs.push((DOMAIN, Value::new(domain)));
     pairs.extend(NAMES.into_iter().zip(rendered.values.iter().map(|v| Value::new(v))));
     command::variables(&pairs, &mut out);
     out.extend_from_slice(command::EXIT);

@@ -180,6 +180,8 @@ fn query_pairs(query: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_
 pub(super) struct ChannelAsk {
     pub(super) ask: Ask,
     pub(super) wrong: Option<BadParameter>,
+    /// Whether it is the path or URL that is wrong, and so whose question it is can't be told.
+    pub(super) is_address_wrong: bool,
     /// The context that is hunted through.
     pub(super) context: String,
     /// The number that is hunted for.
@@ -222,6 +224,7 @@ impl ChannelAsk {
             }
             Asked::ByUrl { request, query } => Ask::from_query(request, query, |_| None),
         };
+        let is_address_wrong = wrong.is_some();
         let destination = read(channel.hunt.destination.or(channel.caller.destination));
         ask.from = if ask.from.is_empty() { read(channel.hunt.number.or(channel.caller.number)) } else { ask.from };
         ask.to = if ask.to.is_empty() { destination.clone() } else { ask.to };
@@ -245,7 +248,7 @@ impl ChannelAsk {
         if ask.step.is_some() && is_ours {
             ask.status = read(channel.disposition);
         }
-        ChannelAsk { ask, wrong, context: read(channel.hunt.context.or(channel.caller.context)), destination }
+        ChannelAsk { ask, wrong, is_address_wrong, context: read(channel.hunt.context.or(channel.caller.context)), destination }
     }
 }
 

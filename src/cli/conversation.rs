@@ -151,7 +151,7 @@ pub(super) fn outcome_text(conversation: &Conversation) -> String {
     };
     // a document hands the token out behind the step, for when that has failed
     let is_in_document = match &conversation.afterwards {
-        Afterwards::Executes(actions) => actions.iter().any(|(_, data)| data.contains("strowger_next=")),
+        Afterwards::Executes(actions) => actions.iter().any(|(_, data)| data.contains("strowger_step=1.")),
         _ => false,
     };
     let has_next = is_in_document || !value("STEP").is_empty();

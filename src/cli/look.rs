@@ -163,8 +163,21 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         .collect();
     let doors = [("agi", config.agi), ("esl", config.esl), ("lookup_http", config.lookup_http)];
     let open = doors.iter().filter(|(_, address)| !address.ip().is_loopback());
+    let shared = tenants.iter().filter(|t| {
+        let same = |other: &&&crate::routing::Tenant| other.id < t.id && other.freeswitch.domain == t.freeswitch.domain;
+        tenants.iter().any(|other| same(&other))
+    });
+    let shared: Vec<String> = shared
+        .map(|t| {
+            format!(
+                "tenant {} has the FreeSWITCH domain of another tenant, so that both ring the same users; add domain = \"…\" to its [[tenant]]",
+                t.id
+            )
+        })
+        .collect();
     let warnings: Vec<String> = warnings
         .into_iter()
+        .chain(shared)
         .chain(open.map(|(key, address)| {
             format!(
                 "{key} = {address} can be reached from other machines, and answers whoever asks: put a firewall in front, or use 127.0.0.1"

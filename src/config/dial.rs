@@ -140,7 +140,8 @@ fn domain(source: &Source, span: Option<&toml::Spanned<String>>) -> Result<Optio
     let text = span.get_ref();
     let fits = (1..=253).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     if fits {
-        Ok(Some(text.clone()))
+        // as users are stored, and telephones register
+        Ok(Some(text.to_ascii_lowercase()))
     } else {
         Err(source.at(span, format!("domain = {text:?} is no host name; write one such as \"pbx.example.com\", or an IPv4 address")))
     }

@@ -150,12 +150,23 @@ impl Config {
         let file: File = toml::from_str(&source.text).map_err(|error| toml_error(&source, &error))?;
         let dial = Dial::read(&source, &file.dial)?;
         let tenants = tenants(&source, &file, &dial)?;
+        let agi = address(&source, "agi", overrides.agi, file.agi.as_ref(), 4573)?;
+        let esl = address(&source, "esl", overrides.esl, file.esl.as_ref(), 8084)?;
+        let lookup_http = address(&source, "lookup_http", overrides.lookup_http, file.lookup_http.as_ref(), 8086)?;
+        for (one, other, names) in
+            [(agi, esl, "agi and esl"), (agi, lookup_http, "agi and lookup_http"), (esl, lookup_http, "esl and lookup_http")]
+        {
+            if one == other && one.port() != 0 {
+                let place = path.as_ref().map_or("the addresses".to_owned(), |path| path.display().to_string());
+                return Err(ConfigError { place, what: format!("{names} are both {one}; each needs a port of its own") });
+            }
+        }
         let data = overrides.data.or(file.data).unwrap_or_else(home_data);
         Ok(Config {
             admin: overrides.admin.or(file.admin).unwrap_or_else(|| data.join("strowger.sock")),
-            agi: address(&source, "agi", overrides.agi, file.agi.as_ref(), 4573)?,
-            esl: address(&source, "esl", overrides.esl, file.esl.as_ref(), 8084)?,
-            lookup_http: address(&source, "lookup_http", overrides.lookup_http, file.lookup_http.as_ref(), 8086)?,
+            agi,
+            esl,
+            lookup_http,
             answer_budget: Duration::from_millis(
                 limited(&source, "answer_budget_ms", overrides.answer_budget_ms, file.answer_budget_ms.as_ref(), 1..=ANSWER_BUDGET_MS_MAX)?
                     .unwrap_or(100),
@@ -317,6 +328,13 @@ mod tests {
         assert_eq!(config.agi.port(), 2);
         assert_eq!(config.answer_budget.as_millis(), 50);
         assert_eq!(config.tenants["default"].fallback.as_ref().map(ToString::to_string), Some("dial:+4930123456".to_owned()));
+    }
+
+    #[test]
+    fn two_doors_at_one_address_are_refused_before_the_system_does_it() {
+        let error = load("esl = \"127.0.0.1:9000\"\nlookup_http = \"127.0.0.1:9000\"\n").unwrap_err().to_string();
+        assert!(error.contains("esl and lookup_http are both 127.0.0.1:9000"), "{error}");
+        assert!(load("esl = \"127.0.0.1:0\"\nlookup_http = \"127.0.0.1:0\"\n").is_ok());
     }
 
     #[test]

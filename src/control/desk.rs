@@ -152,7 +152,7 @@ impl Desk {
     }
 
     /// An edit, and what whoever made it should know.
-    fn edit_with(&self, tenant: &str, edit: Edit, notes: Vec<String>) -> Result<Reply, Refusal> {
+    pub(super) fn edit_with(&self, tenant: &str, edit: Edit, notes: Vec<String>) -> Result<Reply, Refusal> {
         match self.edit(tenant, edit)? {
             Reply::Done { revision, existed, changed, .. } => Ok(Reply::Done { revision, existed, changed, notes }),
             other => Ok(other),

@@ -3,7 +3,7 @@
 use super::desk::{Desk, PAGE_MAX, Refusal};
 use super::request::{Reply, UserWhich};
 use super::views::UserView;
-use crate::routing::{User, UserError, check_extension, normal_domain};
+use crate::routing::{Tenant, User, UserError, check_extension, normal_domain};
 use crate::store::Edit;
 
 impl From<UserError> for Refusal {
@@ -25,7 +25,16 @@ fn nobody(domain: &str, extension: &str) -> String {
 impl Desk {
     pub(super) fn user_set(&self, tenant: &str, user: User) -> Result<Reply, Refusal> {
         self.tenant(tenant)?;
-        self.edit(tenant, Edit::PutUser(user.check()?))
+        let user = user.check()?;
+        let is_at = |t: &&Tenant| t.freeswitch.domain.as_deref() == Some(user.domain.as_str());
+        let at: Vec<&str> = self.rules.values().filter(is_at).map(|t| t.id.as_str()).collect();
+        let notes = match at.as_slice() {
+            [owner] if *owner != tenant => {
+                Some(format!("{} is the domain of the tenant {owner}, who is asked about it; did you mean --tenant {owner}?", user.domain))
+            }
+            _ => None,
+        };
+        self.edit_with(tenant, Edit::PutUser(user), notes.into_iter().collect())
     }
 
     pub(super) fn user_rm(&self, tenant: &str, which: &UserWhich) -> Result<Reply, Refusal> {

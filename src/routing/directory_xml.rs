@@ -90,6 +90,14 @@ impl DirectoryQuestion {
         }
     }
 
+    /// The domain that is asked about, in lower case.
+    pub fn domain(&self) -> Option<&str> {
+        match self {
+            DirectoryQuestion::User { domain, .. } | DirectoryQuestion::Domain { domain } => Some(domain),
+            DirectoryQuestion::Other => None,
+        }
+    }
+
     /// The document that answers it.
     ///
     /// # Errors

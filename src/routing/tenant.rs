@@ -96,6 +96,9 @@ impl Template {
                 "trunk" => parts.push(Part::Trunk),
                 "domain" if has_domain => parts.push(Part::Domain),
                 "domain" => return wrong("has {domain}, and there is none: set domain under [dial.freeswitch]".to_owned()),
+                other if has_domain => {
+                    return wrong(format!("has {{{other}}}; the placeholders are {{{target}}}, {{trunk}} and {{domain}}"));
+                }
                 other => return wrong(format!("has {{{other}}}; the placeholders are {{{target}}} and {{trunk}}")),
             }
             rest = &rest[open + close + 1..];
