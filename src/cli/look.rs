@@ -8,7 +8,7 @@ use super::serve::serve_overrides;
 use crate::config::Config;
 use crate::control::{DecisionView, Reply, Request, StatusView};
 use crate::number::{NumberPlan, describe};
-use crate::routing::Switch;
+use crate::routing::{DEFAULT_TENANT, Switch};
 use serde_json::json;
 
 pub(super) fn name(global: &Global, args: &NameArgs) -> Result<Exit, Failure> {
@@ -164,8 +164,8 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
     let doors = [("agi", config.agi), ("esl", config.esl), ("lookup_http", config.lookup_http)];
     let open = doors.iter().filter(|(_, address)| !address.ip().is_loopback());
     let shared = tenants.iter().filter(|t| {
-        let same = |other: &&&crate::routing::Tenant| other.id < t.id && other.freeswitch.domain == t.freeswitch.domain;
-        tenants.iter().any(|other| same(&other))
+        let is_same = |other: &&crate::routing::Tenant| other.id != t.id && other.freeswitch.domain == t.freeswitch.domain;
+        t.id != DEFAULT_TENANT && t.freeswitch.domain.is_some() && tenants.iter().any(is_same)
     });
     let shared: Vec<String> = shared
         .map(|t| {
