@@ -5,5 +5,6 @@
 //! lets the buffer grow beyond a named bound, and a peer that writes something else is refused where it first differs.
 
 pub mod agi;
+pub mod ami;
 pub mod clean;
 pub mod esl;
