@@ -9,7 +9,7 @@
 //!   is looked at before it is handed out ([`suspicion`]), and what doesn't look like Asterisk's own is handed out as
 //!   [`Packet::Suspect`]. No look finds everything: act on nothing that matters by AMI's word alone.
 //! * A reader that is too slow is cut off in the middle of a packet, without a word ([`PacketError::Cut`]).
-//! * A line of an action is limited, and an unknown class in an event mask switches all events off ([`command`]).
+//! * A line of an action is limited, and an event mask of none but unknown classes switches all events off ([`command`]).
 
 pub mod command;
 pub mod decoder;

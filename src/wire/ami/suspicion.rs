@@ -28,7 +28,7 @@ pub const DOUBT_BYTES: usize = 512;
 /// what a caller writes is far shorter than the rest.
 const LINES_COMPARED_MAX: usize = 128;
 
-/// What is said of every channel, in this order, since Asterisk 13. Others may come between.
+/// What is said of every channel, in this order, in Asterisk 16 and 22. Others may come between.
 const CHANNEL: &[&[u8]] = &[
     b"ChannelState",
     b"ChannelStateDesc",

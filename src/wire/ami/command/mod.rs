@@ -5,8 +5,8 @@
 //! * A line has 1,024 bytes at most, its end included; a longer one is refused with a response that has no action id. An
 //!   action has 128 lines at most.
 //! * Spaces in front of a value are lost, those behind it are kept. Any UTF-8 comes back as it was.
-//! * A class that Asterisk doesn't know in an event mask makes it none at all, and the answer is `Success`: classes are
-//!   [`EventClass`]es.
+//! * An event mask of none but classes that Asterisk doesn't know is no mask at all, and the answer is `Success`: classes
+//!   are [`EventClass`]es.
 //! * A `Filter` by regular expression works on 16 and on 22, over the whole event as it is written; several let through
 //!   what any of them does. `MatchCriteria`, which newer ones prefer, is *taken without a word by 16, and filters
 //!   nothing*. So only expressions are written, anchored at the event's name: what a caller writes stands behind it.
@@ -244,8 +244,8 @@ pub fn core_show_channels(id: &ActionId, out: &mut BytesMut) {
     bare("CoreShowChannels", id, out);
 }
 
-/// Appends a question for all device states: `DeviceStateChange` events, then `DeviceStateListComplete`. An Asterisk without
-/// `res_manager_devicestate` answers that it doesn't know the action.
+/// Appends a question for all device states: `DeviceStateChange` events, then `DeviceStateListComplete`. An Asterisk that doesn't
+/// have the action (the module that brings it may not be loaded) answers that it doesn't know it.
 pub fn device_state_list(id: &ActionId, out: &mut BytesMut) {
     bare("DeviceStateList", id, out);
 }
