@@ -208,7 +208,10 @@ fn a_domain_says_whose_user_it_is_where_the_url_doesn_t() {
     // somebody else's user of that domain is never asked for
     server.fill(vec![Request::UserSet { tenant: "default".into(), user: user("stolen") }]);
     let form = "section=directory&tag_name=domain&key_name=name&key_value=acme.example&action=sip_auth&user=7&domain=acme.example";
-    assert!(post(server.lookup_http(), "/xml", form).body.contains("value=\"acme\""));
+    for path in ["/xml", "/xml?context=public", "/xml?switch=pbx1", "/xml?tenant=acme"] {
+        assert!(post(server.lookup_http(), path, form).body.contains("value=\"acme\""), "{path}");
+    }
+    assert!(post(server.lookup_http(), "/xml?tenant=default", form).body.contains("value=\"stolen\""));
 }
 
 #[test]

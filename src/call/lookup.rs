@@ -154,8 +154,7 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
     }
     let (mut answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
     // mod_cidlookup takes the plus away
-    let may_lack_plus = answer.tenant.is_some_and(|tenant| tenant.plan.may_lack_plus(&ask.from));
-    if answer.decision.reason == Reason::NoName && may_lack_plus {
+    if answer.decision.reason == Reason::NoName && answer.tenant.is_some_and(|tenant| tenant.plan.may_lack_plus(&ask.from)) {
         let with_plus = Ask { from: format!("+{}", ask.from), ..ask.clone() };
         // both questions have one budget
         let left = plane.answerer.budget().saturating_sub(began.elapsed());
@@ -165,7 +164,8 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
     }
     let decision = &answer.decision;
     let body = decision.caller.as_ref().filter(|_| decision.status == Status::Found);
-    // cleaned for Asterisk, which acts on more than FreeSWITCH does; and the API of mod_cidlookup prints what it is told as a format: a percent sign would be one of its commands
+    // cleaned for Asterisk, which acts on more than FreeSWITCH does; and the API of mod_cidlookup prints what it is told as
+    // a format: a percent sign would be one of its commands
     let body = body.map(|caller| Value::new(&caller.name).truncated(NAME_BYTES_MAX).as_str().replace('%', ""));
     let mut reply = Response::new(Full::from(body.unwrap_or_default()));
     *reply.status_mut() = match (decision.status, decision.reason) {
@@ -185,8 +185,7 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
 /// A fetch of `mod_xml_curl`.
 async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admission) -> Reply {
     let began = Instant::now();
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let (contexts, query) = contexts_of(&query);
+    let (contexts, query) = contexts_of(request.uri().query().unwrap_or_default());
     let form = match timeout(FORM_WAIT_MAX, Limited::new(request.into_body(), FORM_BYTES_MAX).collect()).await {
         Ok(Ok(form)) => form.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -238,7 +237,7 @@ impl Found {
 
 /// The decision as an extension; nothing where the switch's own dialplan is to run.
 async fn extension(form: &[u8], query: &str, contexts: &[String], plane: &CallPlane, admission: Admission, began: Instant) -> Found {
-    let channel = ChannelAsk::read(fields(form), decode, Asked::ByUrl { request: "route", query });
+    let channel = ChannelAsk::read(fields(form), decode, Asked::ByUrl(query));
     if !contexts.is_empty() && !contexts.contains(&channel.context) {
         plane.stats.ended(Ending::Answered);
         tracing::debug!(
@@ -266,11 +265,13 @@ async fn extension(form: &[u8], query: &str, contexts: &[String], plane: &CallPl
 /// error into its log, with the form, and goes on to its own files in either case.
 async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission, began: Instant) -> Result<Found, &'static str> {
     let text = |value| String::from_utf8_lossy(&decode(value)).into_owned();
-    let pairs: Vec<(String, String)> = fields(form).map(|(name, value)| (text(name), text(value))).collect();
-    let question = DirectoryQuestion::from_form(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let known = |name: &[u8]| DirectoryQuestion::FIELDS.iter().find(|known| known.as_bytes() == name);
+    let pairs: Vec<(&str, String)> = fields(form).filter_map(|(name, value)| Some((*known(name)?, text(value)))).collect();
+    let question = DirectoryQuestion::from_form(pairs.iter().map(|(name, value)| (*name, value.as_str())));
     let (ask, wrong) = Ask::from_query("", query, |_| None);
     // a URL that names no tenant is for all of them, each at his own domain
-    let by_domain = question.domain().filter(|_| query.is_empty()).and_then(|domain| plane.answerer.tenant_at(domain));
+    let names_tenant = query.split('&').any(|pair| pair.starts_with("tenant="));
+    let by_domain = question.domain().filter(|_| !names_tenant).and_then(|domain| plane.answerer.tenant_at(domain));
     let tenant = by_domain.unwrap_or(&ask.tenant);
     let domain = question.domain().map(shown);
     let looked = match admission {

@@ -222,7 +222,7 @@ impl ChannelAsk {
                 let (request, query) = path.split_once('?').unwrap_or((&path, ""));
                 Ask::from_query(request.trim_matches('/'), query, |_| None)
             }
-            Asked::ByUrl { request, query } => Ask::from_query(request, query, |_| None),
+            Asked::ByUrl(query) => Ask::from_query("route", query, |_| None),
         };
         let is_address_wrong = wrong.is_some();
         let destination = read(channel.hunt.destination.or(channel.caller.destination));
@@ -257,14 +257,10 @@ impl ChannelAsk {
 pub(super) enum Asked<'a> {
     /// By the path of the `socket` application: `route?tenant=acme`.
     ByPath,
-    /// By a URL; a `socket_path` that stands on the channel is that of some other server. What is asked about is what is
-    /// hunted for (`Hunt-`), which `execute_extension` makes differ from the channel's own `Caller-`.
-    ByUrl {
-        /// `route`.
-        request: &'a str,
-        /// The URL's query.
-        query: &'a str,
-    },
+    /// By a URL, whose query this is; a `socket_path` that stands on the channel is that of some other server. What is asked
+    /// about is the route of what is hunted for (`Hunt-`), which `execute_extension` makes differ from the channel's own
+    /// `Caller-`.
+    ByUrl(&'a str),
 }
 
 /// The fields of a channel that matter, as they came.

@@ -50,6 +50,9 @@ pub enum DirectoryQuestion {
 }
 
 impl DirectoryQuestion {
+    /// The fields of a form that say what is asked; the others, mostly a call's variables, needn't be decoded.
+    pub const FIELDS: &[&str] = &["section", "tag_name", "key_name", "key_value", "action", "purpose", "user", "domain"];
+
     /// Reads a form's decoded fields, in their order.
     pub fn from_form<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> DirectoryQuestion {
         let (mut section, mut tag, mut key_name, mut key_value) = (None, None, None, None);

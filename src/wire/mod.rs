@@ -8,3 +8,4 @@ pub mod agi;
 pub mod ami;
 pub mod clean;
 pub mod esl;
+mod names;

@@ -1,54 +1,9 @@
 //! The words that commands are made of: each can hold only what its place in a line bears, so that nothing in it acts.
 
 use super::CommandError;
-use std::borrow::Cow;
+use crate::wire::names::{is_made_of, names, same};
 
-/// Longest name of any kind, in bytes. FreeSWITCH's own longest are some 50 (`variable_…` headers).
-pub const NAME_BYTES_MAX: usize = 80;
-
-macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident, $what:literal, $fits:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        pub struct $name(Cow<'static, str>);
-
-        impl $name {
-            /// A name known when the program is built; use it in a `const`, so that a bad one doesn't compile.
-            ///
-            /// # Panics
-            #[doc = concat!("When the text is not ", $what, ".")]
-            #[must_use]
-            pub const fn from_static(name: &'static str) -> Self {
-                assert!(is_name(name.as_bytes()) && $fits(name.as_bytes()), concat!("not ", $what));
-                Self(Cow::Borrowed(name))
-            }
-
-            /// A name known only when the program runs.
-            ///
-            /// # Errors
-            #[doc = concat!("[`CommandError::BadName`] when the text is not ", $what, ".")]
-            pub fn new(name: &str) -> Result<Self, CommandError> {
-                if is_name(name.as_bytes()) && $fits(name.as_bytes()) {
-                    Ok(Self(Cow::Owned(name.to_owned())))
-                } else {
-                    Err(CommandError::BadName { wanted: $what })
-                }
-            }
-
-            /// The name.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    )*};
-}
+pub use crate::wire::names::NAME_BYTES_MAX;
 
 names! {
     /// The name of a channel variable: ASCII letters, digits, `_`, `-` and `.`, beginning with a letter or `_`.
@@ -66,26 +21,6 @@ names! {
     HeaderName, "the name of an event's header", is_header;
     /// Our name for a background job, mostly a UUID: ASCII letters, digits and `-`.
     JobId, "the name of a background job", is_job;
-}
-
-const fn is_name(name: &[u8]) -> bool {
-    !name.is_empty() && name.len() <= NAME_BYTES_MAX
-}
-
-/// Letters, digits, and these.
-const fn is_made_of(name: &[u8], others: &[u8]) -> bool {
-    let mut at = 0;
-    while at < name.len() {
-        let mut other = 0;
-        while other < others.len() && others[other] != name[at] {
-            other += 1;
-        }
-        if !name[at].is_ascii_alphanumeric() && other == others.len() {
-            return false;
-        }
-        at += 1;
-    }
-    true
 }
 
 const fn is_variable(name: &[u8]) -> bool {
@@ -113,15 +48,6 @@ const fn is_subclass(name: &[u8]) -> bool {
 
 const fn is_header(name: &[u8]) -> bool {
     is_made_of(name, b"_-") && !same(name, b"delete")
-}
-
-/// Whether a name is this word in small letters, whatever the case of its own.
-const fn same(name: &[u8], word: &[u8]) -> bool {
-    let mut at = 0;
-    while at < name.len() && at < word.len() && name[at].to_ascii_lowercase() == word[at] {
-        at += 1;
-    }
-    at == name.len() && at == word.len()
 }
 
 const fn is_job(name: &[u8]) -> bool {
