@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("cti", &["stats"], "words for what happens to calls, and the feed they are told by; no switch, no socket"),
     ("decided", &["routing", "stats"], "what calls tell of their decisions"),
     ("store", &["clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
-    ("call", &["clock", "stats", "nearest", "number", "routing", "store", "wire"], "live calls; never control"),
+    ("call", &["clock", "stats", "nearest", "number", "routing", "decided", "store", "wire"], "live calls; never control, never event"),
     ("event", &["cti", "hints", "wire"], "what switches say of calls; never call, never control"),
     ("control", &["nearest", "number", "directory", "routing", "store"], "administrators; never call"),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
