@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("event", &["cti", "hints", "wire"], "what switches say of calls; never call, never control"),
     ("control", &["nearest", "number", "directory", "routing", "store"], "administrators; never call"),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
-    ("config", &["nearest", "number", "routing"], "tenants, templates and fallbacks are configured"),
+    ("config", &["nearest", "number", "routing", "wire"], "tenants, templates, fallbacks and switches are configured"),
     ("daemon", &["clock", "routing", "store", "call", "control", "config"], "puts the planes together, and hands both the tenants"),
     (
         "cli",
