@@ -31,7 +31,7 @@ impl Backoff {
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
         let share = (self.state >> 11) as f64 / (1_u64 << 53) as f64;
-        let pause = self.ceiling.mul_f64(share).max(PAUSE_MIN);
+        let pause = self.ceiling.mul_f64(share).max(PAUSE_MIN.min(self.longest));
         self.ceiling = (self.ceiling * 2).min(self.longest);
         pause
     }

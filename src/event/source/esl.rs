@@ -223,7 +223,11 @@ impl Session {
         turn.ring.say(Item::SnapshotEnd { whole });
     }
 
-    fn event(&mut self, frame: &Frame, turn: &mut Turn<'_>) {
+    fn event(&mut self, frame: &Frame, turn: &mut Turn<'_>) -> Result<(), Ending> {
+        if frame.body.last() != Some(&b'}') {
+            // half an event, filled up by the notice that was written into it
+            return Err(overrun());
+        }
         self.stats.events_in.add_one();
         let name = value_of(&frame.body, NAME_KEY).unwrap_or_default();
         let is_needed = match name {
@@ -236,12 +240,13 @@ impl Session {
         let is_raw = *self.raw_wanted.borrow() > 0;
         if !is_needed && !is_raw {
             self.stats.events_ignored.add_one();
-            return;
+            return Ok(());
         }
         let bytes = frame.headers.as_bytes().len() + frame.body.len();
         if turn.ring.has_room(bytes) {
             turn.ring.event(Item::Frame(frame.detached()), bytes);
         }
+        Ok(())
     }
 }
 
@@ -253,7 +258,7 @@ impl Protocol for Session {
         match frame.kind() {
             FrameKind::AuthRequest if self.phase == Phase::Banner => self.log_in(turn)?,
             FrameKind::CommandReply | FrameKind::ApiResponse => self.replied(&frame, turn)?,
-            FrameKind::EventJson if matches!(self.phase, Phase::Up(_)) => self.event(&frame, turn),
+            FrameKind::EventJson if matches!(self.phase, Phase::Up(_)) => self.event(&frame, turn)?,
             FrameKind::RudeRejection => {
                 return Err(Ending::refused(
                     "freeswitch's access list refuses this machine; let it in by apply-inbound-acl in event_socket.conf.xml",
@@ -262,10 +267,7 @@ impl Protocol for Session {
             FrameKind::DisconnectNotice => {
                 let is_overrun = frame.body.starts_with(b"killed listener");
                 return Err(if is_overrun {
-                    Ending::new(
-                        "overrun",
-                        "freeswitch gave this listener up because it wasn't read fast enough; is this machine overloaded?",
-                    )
+                    overrun()
                 } else {
                     Ending::new("closed", "freeswitch ended the connection; it is made again")
                 });
@@ -324,6 +326,10 @@ impl Protocol for Session {
             _ => None,
         }
     }
+}
+
+fn overrun() -> Ending {
+    Ending::new("overrun", "freeswitch gave this listener up because it wasn't read fast enough; is this machine overloaded?")
 }
 
 /// The text behind a key of an event's JSON, as far as a name goes: none has a character that JSON escapes.
