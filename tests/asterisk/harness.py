@@ -203,7 +203,7 @@ class Strowger:
                     '[dial.asterisk]\nextension = "Local/{extension}@phones/n"\n'
                     'number = "PJSIP/{number}@{trunk}"\n')
         # the door that no scenario uses must not meet another server's on this machine
-        self.doors = ["--esl", "127.0.0.1:0", "--lookup-http", f"127.0.0.1:{http_port}"]
+        self.doors = ["--esl", "127.0.0.1:0", "--lookup-http", f"127.0.0.1:{http_port}", "--http", "127.0.0.1:0"]
 
     def start(self):
         if self.process:
