@@ -25,6 +25,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 use upkeep::Upkeep;
 
 /// The schema that this version writes.
@@ -33,6 +34,9 @@ pub const JOURNAL_SCHEMA: u32 = 1;
 pub const PAGE_CALLS_MAX: usize = 1000;
 /// The longest id of a call, in bytes: a switch's name and a UUID have 70.
 const ID_BYTES_MAX: usize = 256;
+/// How often a journal that is in use is tried, and the pause in between: a second in all.
+const LOCKED_LOOKS_MAX: u32 = 20;
+const LOCKED_PAUSE: Duration = Duration::from_millis(50);
 
 /// The database's key spaces.
 #[derive(Debug, Clone, Copy)]
@@ -251,7 +255,17 @@ fn open_engine(dir: &Path) -> Result<Engine, StoreError> {
             return Err(StoreError::Corrupt { path: dir.into(), what: "its database file is missing or empty".into() });
         }
     }
-    let engine = Engine::open(dir, Space::NAMES)?;
+    let mut looks = 1;
+    let engine = loop {
+        match Engine::open(dir, Space::NAMES) {
+            // the database's own threads hold the lock for a moment after it was closed; so does a command line that reads
+            Err(StoreError::Locked(_)) if looks < LOCKED_LOOKS_MAX => {
+                looks += 1;
+                std::thread::sleep(LOCKED_PAUSE);
+            }
+            opened => break opened?,
+        }
+    };
     if marker.is_none() {
         engine.sync()?;
         Marker { schema: JOURNAL_SCHEMA, revision: 0 }.write(dir)?;

@@ -6,7 +6,7 @@ mod trouble;
 use super::*;
 use crate::clock::FixedClock;
 use crate::cti::{Answered, CallState, Decided, Disposition, LegState, LegView, Party, PlaneStats};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const DAY_US: u64 = 24 * 60 * 60 * 1_000_000;
 

@@ -111,7 +111,7 @@ impl Upkeep {
 
     /// Removes what ended first, of all tenants, while it is too old or too much is there.
     fn remove_old(&mut self, engine: &Engine, limits: JournalLimits, now_us: u64) -> Result<usize, StoreError> {
-        let too_old_us = now_us.saturating_sub(u64::from(limits.days_max) * DAY_US);
+        let too_old_us = now_us.saturating_sub(u64::from(limits.days_max).saturating_mul(DAY_US));
         let mut oldest = Vec::new();
         let mut from = Vec::new();
         while let Some(item) = engine.scan(Space::Call, &[], &from).next() {
