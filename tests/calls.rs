@@ -328,7 +328,7 @@ fn what_can_not_be_read_or_was_typed_wrong_says_what_to_do() {
     let place = usual();
     for (arguments, words) in [
         (&["calls", "--since", "yesterday"][..], "is no time"),
-        (&["calls", "--number", "no number at all"][..], "the number"),
+        (&["calls", "--number", ""][..], "the number"),
         (&["--tenant", "acmee", "calls", "--limit", "1"][..], "did you mean"),
     ] {
         let said = place.run(arguments);

@@ -1,6 +1,6 @@
 //! Instants as they are typed. What names no zone is UTC, as all that is printed.
 
-use jiff::civil::{Date, DateTime, Time};
+use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +14,7 @@ pub(super) fn instant(text: &str, now_us: u64) -> Result<u64, String> {
     let read = ago(text, now)
         .or_else(|| text.parse::<Timestamp>().ok())
         .or_else(|| time_of_day(text).and_then(|time| last_time(time, now)))
-        .or_else(|| text.parse::<Date>().ok().and_then(|date| in_utc(date.at(0, 0, 0, 0))))
+        // a date alone is its first moment
         .or_else(|| text.parse::<DateTime>().ok().and_then(in_utc));
     let at = read.ok_or_else(|| {
         format!("{text:?} is no time; write 2026-11-21T20:58:00Z, 2026-11-21, 20:58, or so long ago: 90s, 15m, 2h, 7d (times are UTC)")
