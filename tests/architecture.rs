@@ -21,11 +21,12 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("decided", &["routing", "stats"], "what calls tell of their decisions"),
     ("access", &["nearest"], "who may ask over HTTP: tokens and scopes"),
     ("store", &["access", "clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
+    ("journal", &["clock", "cti", "store"], "keeps finished calls; its own database, opened by the same engine"),
     ("call", &["clock", "stats", "nearest", "number", "routing", "decided", "store", "wire"], "live calls; never control, never event"),
     ("event", &["cti", "hints", "wire"], "what switches say of calls; never call, never control"),
     (
         "control",
-        &["access", "cti", "nearest", "number", "directory", "routing", "store"],
+        &["access", "cti", "nearest", "number", "directory", "routing", "store", "journal"],
         "administrators and CTI clients; never call, never event",
     ),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
@@ -33,7 +34,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("daemon", &["clock", "cti", "routing", "store", "call", "control", "config"], "puts the planes together, and hands both the tenants"),
     (
         "cli",
-        &["access", "clock", "cti", "number", "directory", "routing", "store", "call", "control", "play", "config", "daemon"],
+        &["access", "clock", "cti", "number", "directory", "routing", "store", "journal", "call", "control", "play", "config", "daemon"],
         "the top: every verb's part",
     ),
 ];

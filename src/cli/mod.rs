@@ -2,6 +2,8 @@
 
 mod args;
 mod backend;
+mod calls;
+mod calls_text;
 mod conversation;
 mod demo;
 mod edit;
@@ -15,6 +17,7 @@ mod serve;
 mod status;
 mod token;
 mod user;
+mod when;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -50,6 +53,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Name(args) => look::name(&global, &args),
         Command::Number(verb) => look::number(&global, verb),
         Command::Explain(args) => look::explain(&global, &args),
+        Command::Calls(args) => calls::calls(&global, &args),
         Command::Status => status::status(&global),
         Command::Check(args) => look::check(&global, &args),
     }

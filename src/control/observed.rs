@@ -1,6 +1,7 @@
 //! What administrators and CTI clients see of calls: the feed and its counters, without knowing who fills them.
 
 use crate::cti::{Hub, PlaneStats, SourcePhase, SourceStats};
+use crate::journal::Journal;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ pub struct Observed {
     pub hub: Arc<Hub>,
     /// Its counters, and those of whoever fills it.
     pub stats: Arc<PlaneStats>,
+    /// The journal of finished calls, where there is one.
+    pub journal: Option<Journal>,
 }
 
 /// How a source is doing.

@@ -162,7 +162,8 @@ async fn serve(mut stream: UnixStream, at: Counter) -> io::Result<()> {
         tracing::warn!(uid = peer, "an admin connection of another user was refused");
         return Ok(());
     }
-    let mut desk = Desk::new(at.store.clone(), at.rules.clone(), format!("uid {peer}"), Some(at.planes.clone()));
+    let mut desk =
+        Desk::new(at.store.clone(), at.rules.clone(), format!("uid {peer}"), Some(at.planes.clone())).observing(at.observed.clone());
     let mut followed = None;
     while let Some(frame) = tokio::time::timeout(IDLE_MAX, read_frame(&mut stream)).await?? {
         // the store is waited for on a thread that may wait

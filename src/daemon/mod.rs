@@ -120,7 +120,11 @@ impl Server {
         }
         let answerer = Answerer::new(store.reader(), rules.clone(), clock.clone(), config.answer_budget, options.delay);
         let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }));
-        let observed = Observed { hub: Arc::new(Hub::new(clock.now_us(), HubLimits::default())), stats: Arc::new(PlaneStats::default()) };
+        let observed = Observed {
+            hub: Arc::new(Hub::new(clock.now_us(), HubLimits::default())),
+            stats: Arc::new(PlaneStats::default()),
+            journal: None,
+        };
         let doors = [("agi", agi), ("esl", esl), ("lookup-http", lookup_http), ("http", http)];
         let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
         let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;
