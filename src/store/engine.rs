@@ -28,6 +28,12 @@ const SEGMENT_BYTES: usize = 512 * 1024;
 /// An edit is refused where less than this is free: an engine that never meets a full disk can't be hurt by one.
 const FREE_BYTES_MIN: u64 = 32 * 1024 * 1024;
 
+/// One of a database's key spaces, by its place in the list that the database was opened with.
+pub(crate) trait Tree: Copy {
+    /// Its place.
+    fn place(self) -> usize;
+}
+
 /// One of the store's key spaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Space {
@@ -41,9 +47,20 @@ pub(super) enum Space {
     Block,
 }
 
+impl Space {
+    /// The names on the disk, each in its variant's place.
+    pub(super) const NAMES: &'static [&'static str] = &["meta", "log", "live", "block"];
+}
+
+impl Tree for Space {
+    fn place(self) -> usize {
+        self as usize
+    }
+}
+
 /// Bytes out of the store; dereferences to `[u8]`.
 #[derive(Debug, Clone)]
-pub(super) struct Slice(sled::IVec);
+pub(crate) struct Slice(sled::IVec);
 
 impl Deref for Slice {
     type Target = [u8];
@@ -59,8 +76,8 @@ impl From<Vec<u8>> for Slice {
 }
 
 /// An open store.
-pub(super) struct Engine {
-    trees: [sled::Tree; 4],
+pub(crate) struct Engine {
+    trees: Vec<sled::Tree>,
     db: sled::Db,
     data: File,
     dir: PathBuf,
@@ -68,17 +85,17 @@ pub(super) struct Engine {
     synced_blobs: Mutex<HashSet<OsString>>,
     /// What a test says is free on the disk; `u64::MAX` means that the disk is asked.
     #[cfg(test)]
-    pub(super) free_bytes: std::sync::atomic::AtomicU64,
+    pub(crate) free_bytes: std::sync::atomic::AtomicU64,
 }
 
 impl Engine {
-    /// Opens or creates the database in a directory.
-    pub(super) fn open(dir: &Path) -> Result<Engine, StoreError> {
+    /// Opens or creates the database in a directory, with key spaces of these names.
+    pub(crate) fn open(dir: &Path, names: &[&str]) -> Result<Engine, StoreError> {
         let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None).segment_size(SEGMENT_BYTES);
         let (db, trees) = caught(dir, || {
             let db = config.open()?;
-            let trees = [db.open_tree("meta")?, db.open_tree("log")?, db.open_tree("live")?, db.open_tree("block")?];
-            Ok((db, trees))
+            let trees: sled::Result<Vec<_>> = names.iter().map(|name| db.open_tree(name)).collect();
+            Ok((db, trees?))
         })?;
         let data = File::open(dir.join("db")).map_err(|e| StoreError::NotWritable { path: dir.into(), error: e.to_string() })?;
         Ok(Engine {
@@ -92,58 +109,61 @@ impl Engine {
         })
     }
 
-    fn tree(&self, space: Space) -> &sled::Tree {
-        &self.trees[space as usize]
+    fn tree(&self, space: impl Tree) -> &sled::Tree {
+        &self.trees[space.place()]
     }
 
-    pub(super) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Slice>, StoreError> {
+    pub(crate) fn get(&self, space: impl Tree, key: &[u8]) -> Result<Option<Slice>, StoreError> {
         self.run(|| self.tree(space).get(key)).map(|found| found.map(Slice))
     }
 
-    pub(super) fn put(&self, space: Space, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn put(&self, space: impl Tree, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         self.run(|| self.tree(space).insert(key, value)).map(drop)
     }
 
-    pub(super) fn remove(&self, space: Space, key: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn remove(&self, space: impl Tree, key: &[u8]) -> Result<(), StoreError> {
         self.run(|| self.tree(space).remove(key)).map(drop)
     }
 
     /// Keys from `from` (included) that begin with `prefix`, in order.
-    pub(super) fn scan(
+    pub(crate) fn scan<T: Tree>(
         &self,
-        space: Space,
+        space: T,
         prefix: &[u8],
         from: &[u8],
-    ) -> impl Iterator<Item = Result<(Slice, Slice), StoreError>> + use<> {
+    ) -> impl Iterator<Item = Result<(Slice, Slice), StoreError>> + use<T> {
         let prefix = prefix.to_vec();
-        let dir = self.dir.clone();
         let mut range = self.tree(space).range(from..);
-        let mut failed = false;
-        std::iter::from_fn(move || {
-            // an iterator that met damage is not asked again: it might meet the same for ever
-            if failed {
-                return None;
-            }
-            let item = caught(&dir, || range.next().transpose()).transpose()?;
-            failed = item.is_err();
-            Some(item.map(|(k, v)| (Slice(k), Slice(v))))
-        })
-        .take_while(move |item| item.as_ref().map_or(true, |(k, _)| k.starts_with(&prefix)))
+        until_it_fails(self.dir.clone(), move || range.next())
+            .take_while(move |item| item.as_ref().map_or(true, |(k, _)| k.starts_with(&prefix)))
+    }
+
+    /// Keys below `below` that begin with `prefix`, the greatest first.
+    pub(crate) fn scan_back<T: Tree>(
+        &self,
+        space: T,
+        prefix: &[u8],
+        below: &[u8],
+    ) -> impl Iterator<Item = Result<(Slice, Slice), StoreError>> + use<T> {
+        let prefix = prefix.to_vec();
+        let mut range = self.tree(space).range(..below);
+        until_it_fails(self.dir.clone(), move || range.next_back())
+            .take_while(move |item| item.as_ref().map_or(true, |(k, _)| k.starts_with(&prefix)))
     }
 
     /// The greatest key that is not greater than `key` and begins with `prefix`.
-    pub(super) fn at_or_before(&self, space: Space, prefix: &[u8], key: &[u8]) -> Result<Option<(Slice, Slice)>, StoreError> {
+    pub(super) fn at_or_before(&self, space: impl Tree, prefix: &[u8], key: &[u8]) -> Result<Option<(Slice, Slice)>, StoreError> {
         let found = self.run(|| self.tree(space).range(..=key).next_back().transpose())?;
         Ok(found.filter(|(k, _)| k.starts_with(prefix)).map(|(k, v)| (Slice(k), Slice(v))))
     }
 
     /// The greatest key of a space.
-    pub(super) fn last(&self, space: Space) -> Result<Option<(Slice, Slice)>, StoreError> {
+    pub(super) fn last(&self, space: impl Tree) -> Result<Option<(Slice, Slice)>, StoreError> {
         self.run(|| self.tree(space).last()).map(|found| found.map(|(k, v)| (Slice(k), Slice(v))))
     }
 
     /// Everything written so far is on the disk, also after a power cut, when this returns.
-    pub(super) fn sync(&self) -> Result<(), StoreError> {
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
         self.run(|| self.db.flush())?;
         self.sync_blobs().and_then(|()| self.data.sync_data()).map_err(|e| StoreError::Failed(e.to_string()))
     }
@@ -180,7 +200,7 @@ impl Engine {
     }
 
     /// Refuses a write for which the disk hasn't the space.
-    pub(super) fn check_space(&self, write_bytes: u64) -> Result<(), StoreError> {
+    pub(crate) fn check_space(&self, write_bytes: u64) -> Result<(), StoreError> {
         let needed_bytes = FREE_BYTES_MIN + write_bytes;
         let free_bytes = self.free_bytes()?;
         if free_bytes < needed_bytes {
@@ -200,13 +220,29 @@ impl Engine {
     }
 
     /// Bytes that the store's files take.
-    pub(super) fn disk_bytes(&self) -> u64 {
+    pub(crate) fn disk_bytes(&self) -> u64 {
         self.db.size_on_disk().unwrap_or(0)
     }
 
     fn run<T>(&self, what: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
         caught(&self.dir, what)
     }
+}
+
+/// What an iterator of sled's brings. One that met damage is not asked again: it might meet the same for ever.
+fn until_it_fails(
+    dir: PathBuf,
+    mut next: impl FnMut() -> Option<sled::Result<(sled::IVec, sled::IVec)>>,
+) -> impl Iterator<Item = Result<(Slice, Slice), StoreError>> {
+    let mut failed = false;
+    std::iter::from_fn(move || {
+        if failed {
+            return None;
+        }
+        let item = caught(&dir, || next().transpose()).transpose()?;
+        failed = item.is_err();
+        Some(item.map(|(k, v)| (Slice(k), Slice(v))))
+    })
 }
 
 /// Does something with sled; its errors, and its assertions about damaged data, in our words.

@@ -15,14 +15,15 @@ const NAME: &str = "STROWGER";
 
 /// What the marker says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Marker {
-    pub(super) schema: u32,
-    pub(super) revision: u64,
+pub(crate) struct Marker {
+    pub(crate) schema: u32,
+    pub(crate) revision: u64,
 }
 
 impl Marker {
-    /// Reads the marker; `None` where there is none (a new store).
-    pub(super) fn read(dir: &Path) -> Result<Option<Marker>, StoreError> {
+    /// Reads the marker; `None` where there is none (a new store). `known` is the newest schema that this program knows of
+    /// what lies there: another kind of store counts its own.
+    pub(crate) fn read(dir: &Path, known: u32) -> Result<Option<Marker>, StoreError> {
         let path = dir.join(NAME);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -37,13 +38,13 @@ impl Marker {
         match (schema, field("revision ")) {
             (Some(schema), Some(revision)) => Ok(Some(Marker { schema, revision })),
             // a newer version may say other things
-            (Some(schema), None) if schema > SCHEMA => Ok(Some(Marker { schema, revision: 0 })),
+            (Some(schema), None) if schema > known => Ok(Some(Marker { schema, revision: 0 })),
             _ => Err(StoreError::Corrupt { path, what: "it doesn't say which schema the store has".into() }),
         }
     }
 
     /// Writes the marker whole or not at all.
-    pub(super) fn write(self, dir: &Path) -> Result<(), StoreError> {
+    pub(crate) fn write(self, dir: &Path) -> Result<(), StoreError> {
         let failed = |e: std::io::Error| StoreError::NotWritable { path: dir.into(), error: e.to_string() };
         let temporary = dir.join("STROWGER.new");
         let mut file = File::create(&temporary).map_err(failed)?;

@@ -19,6 +19,9 @@ mod snapshot;
 mod tests;
 mod writer;
 
+pub(crate) use engine::{Engine, Tree};
+pub(crate) use marker::Marker;
+
 pub use bulk::{Bulk, BulkOutcome};
 pub use error::StoreError;
 pub use marker::SCHEMA;
@@ -31,8 +34,7 @@ use crate::number::Number;
 use crate::routing::{Data, List, LookupFailed, Route, RouteKey, Screen, ScreenKey, User, check_tenant_id};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use durable::{Durable, TenantOnDisk};
-use engine::{Engine, Space};
-use marker::Marker;
+use engine::Space;
 use snapshot::{Snapshot, TenantInMemory, TenantPicture};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
@@ -180,7 +182,7 @@ impl Store {
         if owner != user {
             return Err(StoreError::NotOwner { path: dir.into(), owner, user });
         }
-        let marker = Marker::read(dir)?;
+        let marker = Marker::read(dir, SCHEMA)?;
         if let Some(marker) = marker {
             if marker.schema > SCHEMA {
                 return Err(StoreError::Newer { path: dir.into(), found: marker.schema, known: SCHEMA });
@@ -189,7 +191,7 @@ impl Store {
                 return Err(StoreError::Corrupt { path: dir.into(), what: "its database file is missing or empty".into() });
             }
         }
-        let engine = Arc::new(Engine::open(dir)?);
+        let engine = Arc::new(Engine::open(dir, Space::NAMES)?);
         let durable = Durable { pointers: Arc::new(ArcSwap::from_pointee(read_pointers(&engine)?)), engine };
         let revision = check_log(&durable, dir)?;
         if let Some(marker) = marker

@@ -166,7 +166,7 @@ fn a_database_from_an_older_copy_is_refused() {
     let opened = Opened::open(&store);
     opened.put(&contact("new", "New", &["4930123456"]));
     // before it is closed: what was noted once the writer had nothing to do must be enough
-    until("the marker knows it", || Marker::read(&store).unwrap().unwrap().revision == 32);
+    until("the marker knows it", || Marker::read(&store, SCHEMA).unwrap().unwrap().revision == 32);
     fs::copy(store.join("STROWGER"), old.join("STROWGER")).unwrap();
     opened.close();
     assert!(matches!(Opened::try_open(&old).err(), Some(StoreError::Corrupt { .. })));
@@ -191,7 +191,7 @@ fn a_log_with_a_hole_is_refused() {
     for hole in [1u64, 15, 30] {
         let store = dir.path().join(hole.to_string());
         make(&store, SMALL);
-        let engine = Engine::open(&store).unwrap();
+        let engine = Engine::open(&store, Space::NAMES).unwrap();
         engine.remove(Space::Log, &hole.to_be_bytes()).unwrap();
         engine.sync().unwrap();
         drop(engine);
@@ -204,7 +204,7 @@ fn a_log_with_a_hole_is_refused() {
 fn an_import_that_lacks_a_block_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path(), SMALL);
-    let engine = Engine::open(dir.path()).unwrap();
+    let engine = Engine::open(dir.path(), Space::NAMES).unwrap();
     let block = engine.scan(Space::Block, &[], &[]).nth(7).unwrap().unwrap().0;
     engine.remove(Space::Block, &block).unwrap();
     engine.sync().unwrap();
