@@ -12,6 +12,7 @@ pub mod directory;
 pub mod event;
 pub mod expansion;
 pub mod hints;
+pub mod journal;
 pub mod nearest;
 pub mod number;
 pub mod play;

@@ -20,15 +20,16 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("cti", &["stats"], "words for what happens to calls, and the feed they are told by; no switch, no socket"),
     ("decided", &["routing", "stats"], "what calls tell of their decisions"),
     ("store", &["clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
+    ("journal", &["clock", "cti", "store"], "keeps finished calls; its own database, opened by the same engine"),
     ("call", &["clock", "stats", "nearest", "number", "routing", "store", "wire"], "live calls; never control"),
     ("event", &["cti", "hints", "wire"], "what switches say of calls; never call, never control"),
-    ("control", &["nearest", "number", "directory", "routing", "store"], "administrators; never call"),
+    ("control", &["nearest", "number", "directory", "routing", "cti", "store", "journal"], "administrators; never call"),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
     ("config", &["nearest", "number", "routing"], "tenants, templates and fallbacks are configured"),
     ("daemon", &["clock", "routing", "store", "call", "control", "config"], "puts the planes together, and hands both the tenants"),
     (
         "cli",
-        &["clock", "number", "directory", "routing", "store", "call", "control", "play", "config", "daemon"],
+        &["clock", "number", "directory", "routing", "store", "journal", "call", "control", "play", "config", "daemon"],
         "the top: every verb's part",
     ),
 ];
