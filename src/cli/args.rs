@@ -69,6 +69,8 @@ pub(super) enum Command {
     Number(NumberVerb),
     /// Say what a call would get, and why
     Explain(ExplainArgs),
+    /// Show the calls that live, or, with any of its options, those that are over
+    Calls(CallsArgs),
     /// Show how the server is doing
     Status,
     /// Check the configuration and print it as understood, with the same flags and environment as serve
@@ -426,4 +428,31 @@ pub(super) struct ExplainArgs {
     /// Show the answer in this switch's words
     #[arg(long, value_parser = ["asterisk", "freeswitch"], default_value = "asterisk")]
     pub(super) switch: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "WHEN is 2026-11-21T20:58:00Z, 2026-11-21, 20:58 (the last time it was), or so long ago: 90s, 15m, 2h, 7d. \
+Times are UTC. csv and jsonl export, the oldest call first.")]
+pub(super) struct CallsArgs {
+    /// Show calls that ended at this time or later
+    #[arg(long, value_name = "WHEN", conflicts_with = "id")]
+    pub(super) since: Option<String>,
+    /// Show calls that ended before this time
+    #[arg(long, value_name = "WHEN", conflicts_with = "id")]
+    pub(super) until: Option<String>,
+    /// Show calls that this number had a part in: calling, called, rung, or given the call
+    #[arg(long, value_name = "N", conflicts_with = "id")]
+    pub(super) number: Option<String>,
+    /// Show one call whole, with its legs, decisions and their trace
+    #[arg(long, value_name = "ID")]
+    pub(super) id: Option<String>,
+    /// Show so many, the last ones [default: 100 on a terminal, else all]
+    #[arg(long, value_name = "N", conflicts_with = "id")]
+    pub(super) limit: Option<usize>,
+    /// Print them like this [default: table]
+    #[arg(long, value_parser = ["table", "csv", "jsonl"], conflicts_with_all = ["id", "json"], value_name = "FORMAT")]
+    pub(super) format: Option<String>,
+    /// Print each call's id in the table too
+    #[arg(long)]
+    pub(super) ids: bool,
 }

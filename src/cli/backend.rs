@@ -103,12 +103,17 @@ impl Backend {
             Backend::Server(client) => client.ask(&request)?,
             Backend::Own { desk, .. } => desk.apply(request),
         };
-        match reply {
-            Reply::NotFound(text) => Err(Failure::new(Exit::NotFound, text)),
-            Reply::BadInput(text) => Err(Failure::new(Exit::BadInput, text)),
-            Reply::Store(text) => Err(Failure::new(Exit::Store, text)),
-            reply => Ok(reply),
-        }
+        said(reply)
+    }
+}
+
+/// A reply, or the failure that it tells of.
+pub(super) fn said(reply: Reply) -> Result<Reply, Failure> {
+    match reply {
+        Reply::NotFound(text) => Err(Failure::new(Exit::NotFound, text)),
+        Reply::BadInput(text) => Err(Failure::new(Exit::BadInput, text)),
+        Reply::Store(text) => Err(Failure::new(Exit::Store, text)),
+        reply => Ok(reply),
     }
 }
 

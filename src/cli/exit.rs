@@ -3,6 +3,7 @@
 use crate::config::ConfigError;
 use crate::control::ClientError;
 use crate::daemon::StartError;
+use crate::journal::JournalError;
 use crate::store::StoreError;
 use std::process::ExitCode;
 
@@ -50,6 +51,12 @@ impl From<ConfigError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
+        Failure::new(Exit::Store, error.to_string())
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Failure {
         Failure::new(Exit::Store, error.to_string())
     }
 }

@@ -2,6 +2,8 @@
 
 mod args;
 mod backend;
+mod calls;
+mod calls_text;
 mod conversation;
 mod demo;
 mod edit;
@@ -12,6 +14,7 @@ mod play;
 mod print;
 mod serve;
 mod user;
+mod when;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -45,6 +48,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Name(args) => look::name(&global, &args),
         Command::Number(verb) => look::number(&global, verb),
         Command::Explain(args) => look::explain(&global, &args),
+        Command::Calls(args) => calls::calls(&global, &args),
         Command::Status => look::status(&global),
         Command::Check(args) => look::check(&global, &args),
     }

@@ -186,6 +186,11 @@ impl Config {
     pub fn store_dir(&self) -> PathBuf {
         self.data.join("store")
     }
+
+    /// Where the journal of finished calls lies.
+    pub fn journal_dir(&self) -> PathBuf {
+        self.data.join("journal")
+    }
 }
 
 /// An address: the flag's, else the file's, else this port on loopback. What the file says is read even if a flag beats

@@ -1,5 +1,6 @@
 //! The desk: every request of an administrator is carried out here, whoever brought it.
 
+use super::calls::{self, Observed};
 use super::import::Import;
 use super::request::{ListKey, Reply, Request, RouteWhich};
 use super::views::{ContactView, PlaneStatus, RouteView, ScreenView, StatusView};
@@ -22,6 +23,7 @@ pub struct Desk {
     /// Who is asking, for the change log.
     pub(super) who: String,
     planes: Option<PlaneStatusSource>,
+    observed: Observed,
     pub(super) import: Option<Import>,
 }
 
@@ -30,6 +32,19 @@ pub(super) enum Refusal {
     NotFound(String),
     BadInput(String),
     Store(StoreError),
+    Journal(String),
+}
+
+impl From<Result<Reply, Refusal>> for Reply {
+    fn from(done: Result<Reply, Refusal>) -> Reply {
+        match done {
+            Ok(reply) => reply,
+            Err(Refusal::NotFound(what)) => Reply::NotFound(what),
+            Err(Refusal::BadInput(what)) => Reply::BadInput(what),
+            Err(Refusal::Store(error)) => Reply::Store(error.to_string()),
+            Err(Refusal::Journal(what)) => Reply::Store(what),
+        }
+    }
 }
 
 impl From<StoreError> for Refusal {
@@ -54,17 +69,18 @@ pub(super) fn bad<T>(text: impl Into<String>) -> Result<T, Refusal> {
 impl Desk {
     /// A desk over a store.
     pub fn new(store: Store, rules: Arc<Tenants>, who: String, planes: Option<PlaneStatusSource>) -> Desk {
-        Desk { store, rules, who, planes, import: None }
+        Desk { store, rules, who, planes, observed: Observed::default(), import: None }
+    }
+
+    /// The same desk, which also knows calls.
+    #[must_use]
+    pub fn observing(self, observed: Observed) -> Desk {
+        Desk { observed, ..self }
     }
 
     /// Carries out a request.
     pub fn apply(&mut self, request: Request) -> Reply {
-        match self.carry_out(request) {
-            Ok(reply) => reply,
-            Err(Refusal::NotFound(what)) => Reply::NotFound(what),
-            Err(Refusal::BadInput(what)) => Reply::BadInput(what),
-            Err(Refusal::Store(error)) => Reply::Store(error.to_string()),
-        }
+        Reply::from(self.carry_out(request))
     }
 
     fn carry_out(&mut self, request: Request) -> Result<Reply, Refusal> {
@@ -128,6 +144,9 @@ impl Desk {
                 let text = QuestionText { request: &request, to: &to, from: &from, restricted: withheld, ..QuestionText::default() };
                 self.explain(&tenant, &text, switch)
             }
+            Request::LiveCalls { tenant } => calls::live(&self.observed, &self.rules, &tenant),
+            Request::Journal(query) => calls::page(calls::journal_of(&self.observed)?, &self.rules, &query),
+            Request::JournalCall { tenant, id } => calls::one(calls::journal_of(&self.observed)?, &self.rules, &tenant, &id),
             Request::ImportBegin { tenant, source } => self.import_begin(&tenant, &source),
             Request::ImportRows { rows } => self.import_rows(rows),
             Request::ImportCommit => self.import_commit(),
@@ -135,15 +154,7 @@ impl Desk {
     }
 
     pub(super) fn tenant(&self, id: &str) -> Result<&Tenant, Refusal> {
-        self.rules.get(id).ok_or_else(|| {
-            let mut known: Vec<&str> = self.rules.keys().map(String::as_str).collect();
-            known.sort_unstable();
-            let hint = crate::nearest::did_you_mean(id, known.iter().copied());
-            Refusal::BadInput(format!(
-                "there is no tenant {id:?}{hint}; add [[tenant]] id = {id:?} to the configuration (it has: {})",
-                known.join(", ")
-            ))
-        })
+        tenant_of(&self.rules, id)
     }
 
     pub(super) fn edit(&self, tenant: &str, edit: Edit) -> Result<Reply, Refusal> {
@@ -303,6 +314,18 @@ impl Desk {
             store_failed: store.failed,
         }
     }
+}
+
+pub(super) fn tenant_of<'a>(tenants: &'a Tenants, id: &str) -> Result<&'a Tenant, Refusal> {
+    tenants.get(id).ok_or_else(|| {
+        let mut known: Vec<&str> = tenants.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        let hint = crate::nearest::did_you_mean(id, known.iter().copied());
+        Refusal::BadInput(format!(
+            "there is no tenant {id:?}{hint}; add [[tenant]] id = {id:?} to the configuration (it has: {})",
+            known.join(", ")
+        ))
+    })
 }
 
 pub(super) fn parse_number(plan: &NumberPlan, text: &str) -> Result<Number, Refusal> {

@@ -3,6 +3,7 @@
 //! One [`Desk::apply`] serves the command line, the admin socket and whatever comes later: a [`Request`] in, a
 //! [`Reply`] out. Where no server runs, the command line opens the store itself and asks the same desk.
 
+mod calls;
 mod client;
 mod desk;
 mod explain;
@@ -13,6 +14,7 @@ mod server;
 mod users;
 mod views;
 
+pub use calls::{JournalQuery, Observed, journalled, journalled_call};
 pub use client::{Client, ClientError};
 pub use desk::{Desk, PlaneStatusSource};
 pub use request::{ListKey, Reply, Request, RouteWhich, UserWhich};

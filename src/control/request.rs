@@ -1,5 +1,6 @@
 //! What can be asked of the admin plane. JSON on the wire, so that an older command line can talk to a newer server.
 
+use super::calls::JournalQuery;
 use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView, UserView};
 use crate::directory::ContactDraft;
 use crate::routing::{List, Switch, User};
@@ -88,6 +89,12 @@ pub enum Request {
         #[serde(default)]
         switch: Switch,
     },
+    /// The calls that live, the oldest first.
+    LiveCalls { tenant: String },
+    /// A page of finished calls.
+    Journal(JournalQuery),
+    /// One finished call, whole.
+    JournalCall { tenant: String, id: String },
     /// Begins an import; what follows on this connection belongs to it.
     ImportBegin { tenant: String, source: String },
     /// Rows of the import: (row in the file, contact).
@@ -151,6 +158,16 @@ pub enum Reply {
     },
     /// A decision and its trace.
     Explained(Box<DecisionView>),
+    /// Calls, as the feed writes them, and the place to go on behind.
+    Calls {
+        /// In the order that was asked for.
+        calls: Vec<serde_json::Value>,
+        /// The next page's `after`.
+        next: Option<(u64, String)>,
+        /// Records that were passed over because they can't be read.
+        #[serde(default)]
+        unreadable: usize,
+    },
     /// How an import stands.
     Import(ImportView),
     /// Nothing of that name.

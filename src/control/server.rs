@@ -1,6 +1,7 @@
 //! The admin socket: length-prefixed JSON over a unix socket of mode 0600, for the store's owner and root.
 
 use super::FRAME_BYTES_MAX;
+use super::calls::Observed;
 use super::desk::{Desk, PlaneStatusSource};
 use super::request::{Reply, Request};
 use crate::routing::Tenants;
@@ -43,6 +44,7 @@ pub struct AdminServer {
     store: Store,
     rules: Arc<Tenants>,
     planes: PlaneStatusSource,
+    observed: Observed,
 }
 
 impl AdminServer {
@@ -74,7 +76,13 @@ impl AdminServer {
             let _inside = runtime.enter();
             UnixListener::from_std(listener).map_err(failed)?
         };
-        Ok(AdminServer { runtime, listener, path: path.into(), store, rules, planes })
+        Ok(AdminServer { runtime, listener, path: path.into(), store, rules, planes, observed: Observed::default() })
+    }
+
+    /// The same server, which also tells of calls.
+    #[must_use]
+    pub fn observing(self, observed: Observed) -> AdminServer {
+        AdminServer { observed, ..self }
     }
 
     /// Serves until told to stop; run it on a thread of its own.
@@ -92,10 +100,11 @@ impl AdminServer {
                 };
                 match accepted {
                     Ok((stream, place)) => {
-                        let (store, rules, planes) = (self.store.clone(), self.rules.clone(), self.planes.clone());
+                        let desk = Desk::new(self.store.clone(), self.rules.clone(), String::new(), Some(self.planes.clone()));
+                        let desk = desk.observing(self.observed.clone());
                         tokio::spawn(async move {
                             let _place = place;
-                            if let Err(error) = serve(stream, store, rules, planes).await {
+                            if let Err(error) = serve(stream, desk).await {
                                 tracing::debug!(%error, "an admin connection ended");
                             }
                         });
@@ -112,13 +121,13 @@ impl AdminServer {
     }
 }
 
-async fn serve(mut stream: UnixStream, store: Store, rules: Arc<Tenants>, planes: PlaneStatusSource) -> io::Result<()> {
+async fn serve(mut stream: UnixStream, mut desk: Desk) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     if peer != 0 && peer != rustix::process::geteuid().as_raw() {
         tracing::warn!(uid = peer, "an admin connection of another user was refused");
         return Ok(());
     }
-    let mut desk = Desk::new(store, rules, format!("uid {peer}"), Some(planes));
+    desk.who = format!("uid {peer}");
     while let Some(frame) = tokio::time::timeout(IDLE_MAX, read_frame(&mut stream)).await?? {
         // the store is waited for on a thread that may wait
         let (back, reply) = tokio::task::spawn_blocking(move || {
