@@ -11,6 +11,8 @@ const CHILD: &str = "STROWGER_TEST_JOURNAL_DISK";
 const CALLS: u64 = 3000;
 /// Those of them that the disk takes before it fails.
 const FIRST: u64 = 300;
+/// These calls are of 1970.
+const KEEP_ALL: JournalLimits = JournalLimits { days_max: u32::MAX, bytes_max: u64::MAX };
 
 fn call(n: u64) -> CallView {
     CallView {
@@ -48,7 +50,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 #[test]
 fn child_writes_beyond_what_its_disk_takes() {
     let Ok(dir) = std::env::var(CHILD) else { return };
-    let journal = Journal::open(dir.as_ref(), JournalLimits::default()).unwrap();
+    let journal = Journal::open(dir.as_ref(), KEEP_ALL).unwrap();
     let stats = Arc::new(PlaneStats::default());
     let (queue, writer) = JournalWriter::new(journal.clone(), stats.clone(), Arc::new(SystemClock), 100);
     let thread = std::thread::spawn(move || writer.run());
@@ -92,7 +94,7 @@ fn a_journal_whose_disk_fails_goes_on_when_it_can_and_has_every_call_once() {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     println!("{}", text(&output.stdout));
-    let journal = Journal::open(dir.path(), JournalLimits::default()).unwrap();
+    let journal = Journal::open(dir.path(), KEEP_ALL).unwrap();
     let (mut query, mut next) = (Query { tenant: "default".into(), limit: 1000, oldest_first: true, ..Query::default() }, 0);
     loop {
         let page = journal.read(&query).unwrap();

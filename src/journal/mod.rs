@@ -64,14 +64,15 @@ impl Tree for Space {
 pub struct JournalLimits {
     /// Days that a call is kept after its end.
     pub days_max: u32,
-    /// Bytes of all records and indexes; the database's files take some times that.
+    /// Bytes of all records and indexes. The database's files take 3 to 4 times that (measured: 100 MB for 40,000 calls of
+    /// 740 bytes).
     pub bytes_max: u64,
 }
 
 impl Default for JournalLimits {
     fn default() -> Self {
-        // a year, and some million calls
-        JournalLimits { days_max: 365, bytes_max: 1024 * 1024 * 1024 }
+        // a year, or some 700,000 calls: 2 GB of files
+        JournalLimits { days_max: 365, bytes_max: 512 * 1024 * 1024 }
     }
 }
 

@@ -304,3 +304,19 @@ fn a_record_that_can_not_be_read_is_passed_over_and_goes_with_its_age() {
     assert_eq!(removed, 2);
     assert_eq!([Space::Call, Space::Number, Space::Id].map(|space| entries(&journal, space)), [0, 0, 0]);
 }
+
+#[test]
+fn a_record_of_the_first_version_is_read_for_ever() {
+    let hex = concat!(
+        "01077062782f312e31037062780174040c2b313431353535353031303101034164610103616461000c2b31343135353535303139390105",
+        "2b3134313502026c3117504a5349502f31353535303130312d3030303030303031010c2b31343135353535303131310831353535303130",
+        "31040101020103010f4e4f524d414c5f434c454152494e47026c3212504a5349502f3130312d3030303030303031000331303104010102",
+        "0103010f4e4f524d414c5f434c454152494e4701026c310c2b313431353535353031313101034d6f6d0103313032de0701e30701e80701",
+        "0a01050100010f4e6f726d616c20436c656172696e67010405666f756e64046469616c076d61746368656401052b3134313507020b6e6f",
+        "7420626c6f636b656413726f757465202b31343135206d61746368656400",
+    );
+    let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+    let whole = call("t", "pbx/1.1", 1_000, "+14155550101", "+14155550199");
+    assert_eq!(record::decode(&bytes).unwrap(), whole);
+    assert_eq!(data_encoding::HEXLOWER.encode(&record::encode(&whole).unwrap()), hex, "another layout is another version");
+}
