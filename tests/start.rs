@@ -60,6 +60,26 @@ fn a_wrong_configuration_stops_every_command_with_file_line_and_remedy() {
 }
 
 #[test]
+fn check_prints_switches_without_their_secrets_and_warns_of_an_open_secret_file() {
+    let place = Place::new("");
+    let secret = place.path().join("esl-secret");
+    std::fs::write(&secret, "pa55phrase\n").unwrap();
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let text = format!(
+        "[events]\njournal_days = 30\n[[switch]]\nname = \"pbx\"\nkind = \"asterisk\"\naddress = \"127.0.0.1\"\nuser = \"strowger\"\n\
+         secret = \"s3cret\"\nevents = [\"user\"]\n[[switch]]\nname = \"fs\"\nkind = \"freeswitch\"\naddress = \"fs.example\"\nsecret_file = {:?}\n",
+        secret.display().to_string()
+    );
+    std::fs::write(place.path().join("strowger.toml"), text).unwrap();
+    let (text, json) = (place.done(&["check"]).out, place.done(&["check", "--json"]).json());
+    for said in ["127.0.0.1:5038 as strowger", "fs.example:8021", "further events: user", "events.journal_days", "use chmod 600"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert!(!text.contains("s3cret") && !text.contains("pa55phrase") && !json.to_string().contains("s3cret"));
+    assert_eq!((&json["switches"][0]["address"], &json["events"]["journal_days"]), (&"127.0.0.1:5038".into(), &30.into()));
+}
+
+#[test]
 fn check_prints_the_configuration_as_understood() {
     let place = Place::new(&format!("answer_budget_ms = 50\n{TENANTS}"));
     let text = place.done(&["check"]).out;

@@ -23,7 +23,7 @@ pub const ONE_CHANNEL: &str =
 pub const NO_ROWS: &str = "{\"row_count\":0}\n";
 
 /// `CoreShowChannels` as it was recorded (`ami-lists`), behind its response.
-const CHANNEL: &str = "Event: CoreShowChannel\r\nActionID: @\r\nChannel: Local/wait@dest-00000000;1\r\nChannelState: 6\r\nChannelStateDesc: Up\r\n\
+pub const CHANNEL: &str = "Event: CoreShowChannel\r\nActionID: @\r\nChannel: Local/wait@dest-00000000;1\r\nChannelState: 6\r\nChannelStateDesc: Up\r\n\
     CallerIDNum: <unknown>\r\nCallerIDName: <unknown>\r\nConnectedLineNum: <unknown>\r\nConnectedLineName: <unknown>\r\nLanguage: en\r\n\
     AccountCode: \r\nContext: dest\r\nExten: wait\r\nPriority: 1\r\nUniqueid: 1795278612.0\r\nLinkedid: 1795278612.0\r\n\
     Application: Wait\r\nApplicationData: 20\r\nDuration: 00:00:00\r\nBridgeId: \r\n\r\n";
@@ -73,7 +73,7 @@ struct Shared {
     cuts: AtomicBool,
     over: AtomicBool,
     empty_lines: AtomicUsize,
-    /// Answers to `show channels`.
+    /// What it answers to `show channels`; the items of `CoreShowChannels`, with `@` for the action's id.
     channels: Mutex<String>,
 }
 
@@ -93,7 +93,7 @@ impl FakeSwitch {
             cuts: AtomicBool::new(false),
             over: AtomicBool::new(false),
             empty_lines: AtomicUsize::new(0),
-            channels: Mutex::new(ONE_CHANNEL.to_owned()),
+            channels: Mutex::new(if speaks == Speaks::Ami { CHANNEL } else { ONE_CHANNEL }.to_owned()),
         });
         let accepting = shared.clone();
         std::thread::spawn(move || {
@@ -127,6 +127,11 @@ impl FakeSwitch {
     pub fn cut_everywhere(self) -> Self {
         self.shared.cuts.store(true, SeqCst);
         self
+    }
+
+    /// What it lists as its channels, in its own words; on Asterisk `ActionID: @` stands for the action's id.
+    pub fn lists(&self, channels: &str) {
+        *self.shared.channels.lock().unwrap() = channels.to_owned();
     }
 
     /// From now on it answers nothing (or does again).
@@ -292,7 +297,7 @@ impl Serving {
             "CoreShowChannels" => {
                 let complete = "Event: CoreShowChannelsComplete\r\nActionID: @\r\nEventList: Complete\r\nListItems: 1\r\n\r\n";
                 let start = answer("Success", "EventList: start\r\nMessage: Channels will follow\r\n");
-                start + &(CHANNEL.to_owned() + complete).replace("ActionID: @", &format!("ActionID: {id}"))
+                start + &(self.shared.channels.lock().unwrap().clone() + complete).replace("ActionID: @", &format!("ActionID: {id}"))
             }
             other => answer(
                 "Error",

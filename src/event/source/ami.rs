@@ -18,7 +18,7 @@ use super::{Pace, SourceConfig};
 use crate::cti::{SourcePhase, SourceStats};
 use crate::event::Item;
 use crate::wire::ami::{
-    ActionId, ActionName, EventClass, EventMask, EventName, Filter, ListMark, Packet, PacketDecoder, PacketError, command,
+    ActionId, ActionName, EventClass, EventMask, EventName, Fields, Filter, ListMark, Packet, PacketDecoder, PacketError, command,
 };
 use bytes::BytesMut;
 use std::sync::Arc;
@@ -60,12 +60,15 @@ const NEEDED: &[&str] = &[
 ];
 
 /// What the state is asked for by, one after the other. Only the first is indispensable.
-const LISTS: [ActionName; 4] = [
+static LISTS: [ActionName; 4] = [
     ActionName::from_static("CoreShowChannels"),
     ActionName::from_static("DeviceStateList"),
     ActionName::from_static("PJSIPShowContacts"),
     ActionName::from_static("PJSIPShowRegistrationsOutbound"),
 ];
+
+/// How the name of a list's last event ends.
+const LIST_END: &[u8] = b"Complete";
 
 const CORE_SETTINGS: ActionName = ActionName::from_static("CoreSettings");
 const CORE_STATUS: ActionName = ActionName::from_static("CoreStatus");
@@ -272,44 +275,57 @@ impl Session {
         turn.ring.say(Item::SnapshotEnd { whole });
     }
 
+    /// Goes on to the next list, or ends the snapshot.
+    fn next_list(&mut self, turn: &mut Turn<'_>) {
+        let Some(list) = self.snapshot.as_ref().map(|snapshot| snapshot.list + 1) else { return };
+        let Some(name) = LISTS.get(list) else { return self.end_snapshot(turn) };
+        let id = self.ask(name, turn.out);
+        if let Some(snapshot) = &mut self.snapshot {
+            (snapshot.list, snapshot.id) = (list, id);
+        }
+    }
+
+    /// Counts what a caller may have written. An item of a list may be among it: then the list isn't whole, and its end, or
+    /// the next answer, may be in doubt too. Their ids nobody could know.
+    fn suspect(&mut self, fields: &Fields, turn: &mut Turn<'_>) {
+        self.stats.suspects.add_one();
+        self.suspects_unsaid += 1;
+        let Some(snapshot) = &mut self.snapshot else { return };
+        snapshot.whole = false;
+        let is_end = match fields.iter().next() {
+            Some((b"Event", name)) => name.ends_with(LIST_END),
+            Some((b"Response", _)) => fields.get("EventList") != Some(b"start"),
+            _ => false,
+        };
+        if is_end && snapshot.id.is(fields.action_id()) {
+            self.next_list(turn);
+        }
+    }
+
     /// Looks whether a packet is of the list that was asked for; `true` when that is all there is to it.
     fn listed(&mut self, packet: &Packet, turn: &mut Turn<'_>) -> bool {
         let Some(snapshot) = self.snapshot.as_mut().filter(|snapshot| snapshot.id.is(packet.action_id())) else { return false };
-        let done = match (packet, packet.list()) {
-            (Packet::Event(_), None) => return false,
+        match (packet, packet.list()) {
+            // a caller can add `EventList: Complete` to an item; the name in the first line is Asterisk's
+            (Packet::Event(_), _) if !packet.name().is_some_and(|name| name.ends_with(LIST_END)) => return false,
             (_, Some(ListMark::Start)) => return true,
+            (_, Some(ListMark::Cancelled)) => snapshot.whole = false,
             (Packet::Response(_), _) if !packet.is_success() && snapshot.list == 0 => {
                 snapshot.whole = false;
                 tracing::warn!(
                     switch = self.name,
                     "asterisk refuses to list its channels; what was missed stays missed: give the user write = reporting in manager.conf"
                 );
-                true
             }
-            (_, Some(ListMark::Cancelled)) => {
-                snapshot.whole = false;
-                true
-            }
-            _ => true,
-        };
-        if done {
-            let list = snapshot.list + 1;
-            if let Some(name) = LISTS.get(list) {
-                let id = self.ask(name, turn.out);
-                if let Some(snapshot) = &mut self.snapshot {
-                    (snapshot.list, snapshot.id) = (list, id);
-                }
-            } else {
-                self.end_snapshot(turn);
-            }
+            _ => {}
         }
+        self.next_list(turn);
         true
     }
 
     fn takes(&mut self, packet: Packet, turn: &mut Turn<'_>) -> Result<(), Ending> {
-        if matches!(packet, Packet::Suspect(..)) {
-            self.stats.suspects.add_one();
-            self.suspects_unsaid += 1;
+        if let Packet::Suspect(_, fields) = &packet {
+            self.suspect(fields, turn);
             return Ok(());
         }
         let is_event = matches!(packet, Packet::Event(_));
