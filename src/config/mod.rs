@@ -359,6 +359,8 @@ mod tests {
     fn two_doors_at_one_address_are_refused_before_the_system_does_it() {
         let error = load("esl = \"127.0.0.1:9000\"\nlookup_http = \"127.0.0.1:9000\"\n").unwrap_err().to_string();
         assert!(error.contains("esl and lookup_http are both 127.0.0.1:9000"), "{error}");
+        let error = load("http = \"127.0.0.1:4573\"\n").unwrap_err().to_string();
+        assert!(error.contains("agi and http are both 127.0.0.1:4573"), "{error}");
         assert!(load("esl = \"127.0.0.1:0\"\nlookup_http = \"127.0.0.1:0\"\n").is_ok());
     }
 

@@ -182,7 +182,7 @@ async fn serve(mut stream: UnixStream, at: Counter) -> io::Result<()> {
         desk = back;
         let reply = match done {
             Ok(reply) => reply,
-            // and the feed on none at all
+            // the feed is waited for on no thread at all
             Err(Request::Events { tenant, query, since, wait_ms }) => {
                 let wait = Duration::from_millis(wait_ms.min(EVENTS_WAIT_MS_MAX));
                 match at.follow(&mut followed, tenant, query, since.as_deref()) {

@@ -102,3 +102,26 @@ pub struct Change {
     /// A bulk change: the generations after it. `None` for a single edit.
     pub generations: Option<Vec<Generation>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::TokenDigest;
+
+    #[test]
+    fn a_token_that_was_stored_once_is_read_for_ever() {
+        // the store of schema 1 that lies in the tests is older than tokens
+        let token = Token {
+            name: "panel".into(),
+            scopes: vec!["events:read".into()],
+            created_us: 1_700_000_000_123_456,
+            expires_us: Some(1),
+            digest: TokenDigest::of("swt_x"),
+        };
+        let stored =
+            "010570616e656c010b6576656e74733a72656164c0c480c1c1c482030101cf4840715aae3f3ae63aa1db04527d7997d37044787ddd5233aa1f393f495a80";
+        assert_eq!(data_encoding::HEXLOWER.encode(&encode(&token).unwrap()), stored);
+        let bytes = data_encoding::HEXLOWER.decode(stored.as_bytes()).unwrap();
+        assert_eq!(decode::<Token>(&bytes).unwrap(), token);
+    }
+}

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 impl Shop {
     /// What a tenant's client wants to hear of.
-    pub(super) fn filter(&self, tenant: &str, query: &FeedQuery) -> Result<Filter, Reply> {
+    pub(super) fn filter(&self, tenant: &str, query: &FeedQuery) -> Result<Filter, String> {
         let none = NumberPlan::new(None);
         let plan = self.rules.get(tenant).map_or(&none, |tenant| &tenant.plan);
-        Filter::read(tenant, plan, query).map_err(|why| problem(StatusCode::BAD_REQUEST, &why))
+        Filter::read(tenant, plan, query)
     }
 }
 
@@ -25,10 +25,11 @@ pub(super) async fn calls(State(shop): State<Arc<Shop>>, headers: HeaderMap, Raw
 
 async fn live(shop: &Shop, headers: &HeaderMap, query: Option<&str>) -> Result<Reply, Reply> {
     let grant = shop.keys.admit(headers, &[Scope::CallsRead]).await?;
-    let mut asked = parameters(query, &["extension", "number"]).map_err(|why| problem(StatusCode::BAD_REQUEST, &why))?;
+    let wrong = |why: String| problem(StatusCode::BAD_REQUEST, &why);
+    let mut asked = parameters(query, &["extension", "number"]).map_err(wrong)?;
     let mut take = |name| asked.remove(name).unwrap_or_default();
     let query = FeedQuery { extensions: take("extension"), numbers: take("number"), ..FeedQuery::default() };
-    let filter = shop.filter(&grant.tenant, &query)?;
+    let filter = shop.filter(&grant.tenant, &query).map_err(wrong)?;
     let snapshot = shop.observed.hub.snapshot();
     let calls: Vec<_> = snapshot.calls.iter().filter(|call| filter.sees_call(call)).collect();
     Ok(json(StatusCode::OK, &serde_json::json!({ "id": snapshot.id, "calls": calls })))

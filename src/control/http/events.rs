@@ -123,15 +123,15 @@ pub(super) async fn events(
 
 async fn begin(shop: &Arc<Shop>, headers: &HeaderMap, query: Option<&str>) -> Result<Following, Reply> {
     let wrong = |why: String| problem(StatusCode::BAD_REQUEST, &why);
-    let mut asked = parameters(query, &["type", "extension", "number", "raw", "last_event_id"]).map_err(wrong);
+    let mut asked = parameters(query, &["type", "extension", "number", "raw", "last_event_id"]);
     let raw = asked.as_ref().is_ok_and(|asked| asked.get("raw").is_some_and(|raw| raw != "0"));
     // who may not ask is told nothing of what is wrong with his question
     let scopes: &[Scope] = if raw { &[Scope::EventsRead, Scope::EventsRaw] } else { &[Scope::EventsRead] };
     let grant = shop.keys.admit(headers, scopes).await?;
-    let asked = asked.as_mut().map_err(|refused| std::mem::take(refused))?;
+    let asked = asked.as_mut().map_err(|why| wrong(std::mem::take(why)))?;
     let mut take = |name| asked.remove(name).unwrap_or_default();
     let query = FeedQuery { types: take("type"), extensions: take("extension"), numbers: take("number"), raw };
-    let filter = shop.filter(&grant.tenant, &query)?;
+    let filter = shop.filter(&grant.tenant, &query).map_err(wrong)?;
     // the header is what a browser has seen since; the parameter stays what it was
     let in_url = take("last_event_id");
     let since = headers.get("last-event-id").map_or(in_url.as_str(), |id| id.to_str().unwrap_or("?")).trim();
