@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("decided", &["routing", "stats"], "what calls tell of their decisions"),
     ("store", &["clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
     ("call", &["clock", "stats", "nearest", "number", "routing", "store", "wire"], "live calls; never control"),
-    ("event", &["cti", "hints", "wire"], "what switches say of calls; never call, never control"),
+    ("event", &["cti", "decided", "hints", "wire"], "what switches say of calls; never call, never control"),
     ("control", &["nearest", "number", "directory", "routing", "store"], "administrators; never call"),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
     ("config", &["nearest", "number", "routing"], "tenants, templates and fallbacks are configured"),
