@@ -23,7 +23,11 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("store", &["access", "clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
     ("journal", &["clock", "cti", "store"], "keeps finished calls; its own database, opened by the same engine"),
     ("call", &["clock", "stats", "nearest", "number", "routing", "decided", "store", "wire"], "live calls; never control, never event"),
-    ("event", &["cti", "hints", "wire"], "what switches say of calls; never call, never control"),
+    (
+        "event",
+        &["clock", "cti", "decided", "hints", "journal", "number", "routing", "store", "wire"],
+        "what switches say of calls; never call, never control",
+    ),
     (
         "control",
         &["access", "cti", "nearest", "number", "directory", "routing", "store", "journal"],
@@ -31,7 +35,11 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
     ("config", &["nearest", "number", "routing", "wire"], "tenants, templates, fallbacks and switches are configured"),
-    ("daemon", &["clock", "cti", "routing", "store", "call", "control", "config"], "puts the planes together, and hands both the tenants"),
+    (
+        "daemon",
+        &["clock", "hints", "cti", "decided", "routing", "store", "journal", "call", "event", "control", "config"],
+        "puts the planes together, and hands both the tenants",
+    ),
     (
         "cli",
         &["access", "clock", "cti", "number", "directory", "routing", "store", "journal", "call", "control", "play", "config", "daemon"],

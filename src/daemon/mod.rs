@@ -4,21 +4,24 @@
 //! priority; the writer and the admin plane have one each behind calls, so that an import never takes the processor
 //! from one.
 
+mod events;
 mod limits;
 mod log;
 mod signals;
 pub mod threads;
 mod watchdog;
 
+pub use events::EventOptions;
 pub use log::{LogGuard, LogTarget, start as start_log};
 
 use crate::call::{Answerer, CallPlane, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{AdminServer, BindError, Desk, EventStatus, Observed, PlaneStatus, PlaneStatusSource};
-use crate::cti::{Hub, HubLimits, PlaneStats};
+use crate::cti::PlaneStats;
 use crate::routing::Tenants;
 use crate::store::{Store, StoreError};
+use events::Events;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -68,6 +71,8 @@ pub struct Options {
     pub delay: Delay,
     /// Whether SIGTERM and SIGINT end it.
     pub signals: bool,
+    /// Faults of the event plane.
+    pub events: EventOptions,
 }
 
 /// A server that runs.
@@ -84,6 +89,7 @@ pub struct Server {
     calls: Vec<JoinHandle<()>>,
     admin_thread: JoinHandle<()>,
     writer: JoinHandle<()>,
+    events: Events,
 }
 
 impl Server {
@@ -95,8 +101,6 @@ impl Server {
         let descriptors_max = limits::raise_open_files();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (store, writer) = Store::open(&config.store_dir(), clock.clone())?;
-        // sled's own threads write an import's megabytes
-        threads::nice_those_named("sled");
         let listeners = [
             (Door::Agi, listen("FastAGI", "--agi", config.agi)?),
             (Door::Esl, listen("FreeSWITCH's outbound socket", "--esl", config.esl)?),
@@ -118,13 +122,16 @@ impl Server {
                 "fewer sessions than configured are served at once; raise the limit on open files"
             );
         }
-        let answerer = Answerer::new(store.reader(), rules.clone(), clock.clone(), config.answer_budget, options.delay);
-        let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }));
-        let observed = Observed {
-            hub: Arc::new(Hub::new(clock.now_us(), HubLimits::default())),
-            stats: Arc::new(PlaneStats::default()),
-            journal: None,
+        let (records, events) = events::start(config, store.reader(), rules.clone(), &clock, options.events)?;
+        // sled's own threads write an import's megabytes
+        threads::nice_those_named("sled");
+        let answerer = Answerer::new(store.reader(), rules.clone(), clock, config.answer_budget, options.delay);
+        let answerer = match records {
+            Some(records) => answerer.with_records(records),
+            None => answerer,
         };
+        let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }));
+        let observed = Observed { hub: events.hub.clone(), stats: events.stats.clone(), journal: events.journal.clone() };
         let doors = [("agi", agi), ("esl", esl), ("lookup-http", lookup_http), ("http", http)];
         let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
         let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;
@@ -163,6 +170,7 @@ impl Server {
             calls,
             admin_thread,
             writer,
+            events,
         })
     }
 
@@ -220,6 +228,7 @@ impl Server {
         }
         self.admin_stop.send_replace(true);
         let at_once = || *self.shutdown.borrow() == ShutdownLevel::Now;
+        self.events.stop(at_once);
         while !self.admin_thread.is_finished() && !at_once() {
             std::thread::sleep(JOIN_LOOK);
         }

@@ -2,9 +2,14 @@
 //!
 //! [`source`] holds the sockets, and is all of it that runs at normal priority: it logs in, drains, frames, and puts items
 //! into a bounded ring, or drops and counts them. Everything else runs behind calls: [`state`] makes one vocabulary of both
-//! switches' words, [`plane`] hands what it says to the feed and the journal.
+//! switches' words, [`EventPlane`] hands what it says to the feed and the journal.
 
 mod item;
+mod names;
+mod plane;
 pub mod source;
+pub mod state;
 
 pub use item::{Item, Names, Now, Output, SourceInfo, SwitchKind};
+pub use names::DirectoryNames;
+pub use plane::{EventPlane, Fault};

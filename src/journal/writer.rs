@@ -61,6 +61,8 @@ pub struct JournalWriter {
     trouble: Option<Trouble>,
     synced: Instant,
     upkeep: Instant,
+    /// How much slower than it is the disk is made, for tests and benchmarks.
+    delay: Duration,
 }
 
 struct Trouble {
@@ -75,7 +77,27 @@ impl JournalWriter {
         let (sender, calls) = sync_channel(queue_calls_max);
         let now = Instant::now();
         let queue = JournalQueue { calls: sender, stats: stats.clone() };
-        (queue, JournalWriter { calls, journal, stats, clock, group: Vec::new(), put: 0, trouble: None, synced: now, upkeep: now })
+        (
+            queue,
+            JournalWriter {
+                calls,
+                journal,
+                stats,
+                clock,
+                group: Vec::new(),
+                put: 0,
+                trouble: None,
+                synced: now,
+                upkeep: now,
+                delay: Duration::ZERO,
+            },
+        )
+    }
+
+    /// The same on a disk that takes so much longer over each sync: what tests and benchmarks put in.
+    #[must_use]
+    pub fn with_delay(self, delay: Duration) -> JournalWriter {
+        JournalWriter { delay, ..self }
     }
 
     /// Writes until every [`JournalQueue`] is gone, then what is left. Run it on a thread of its own, behind calls.
@@ -150,6 +172,7 @@ impl JournalWriter {
     }
 
     fn sync(&mut self) {
+        std::thread::sleep(self.delay);
         match self.journal.sync() {
             Ok(()) => {
                 let new = self.group.drain(..self.put).filter(|waiting| waiting.is_new).count();

@@ -1,0 +1,179 @@
+//! The event plane's threads: the sockets at normal priority, what is done with what they say behind calls.
+//!
+//! A socket that isn't read in time is cut off by Asterisk after a tenth of a second, and stops FreeSWITCH for everybody;
+//! so its thread isn't put behind anything. It frames and drops, and no more.
+
+use super::threads::{self, Priority};
+use crate::clock::Clock;
+use crate::config::{self, Config, Secret, SwitchConfig};
+use crate::cti::{Hub, HubLimits, PlaneStats, SourceStats};
+use crate::decided::{self, DecisionSender};
+use crate::event::source::{Pace, SourceConfig, SourceSecret, ring::RingLimits};
+use crate::event::state::StateLimits;
+use crate::event::{DirectoryNames, EventPlane, Fault, SourceInfo, SwitchKind};
+use crate::hints::Hints;
+use crate::journal::{Journal, JournalLimits, JournalWriter, QUEUE_CALLS_MAX};
+use crate::routing::Tenants;
+use crate::store::Reader;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+/// How long the event plane's threads may take to end: the journal writes what it has.
+const END_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Threads that look names up for the sockets.
+const RESOLVERS_MAX: usize = 2;
+
+/// What tests and benchmarks put into the event plane.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EventOptions {
+    /// A fault in front of each item.
+    pub fault: Fault,
+    /// A disk that takes so long over each write of the journal.
+    pub journal_delay: Duration,
+}
+
+/// The event plane, and what others may know of it.
+pub(super) struct Events {
+    pub(super) hub: Arc<Hub>,
+    pub(super) stats: Arc<PlaneStats>,
+    pub(super) journal: Option<Journal>,
+    pub(super) hints: Arc<Hints>,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Starts the event plane, where switches are configured; without any there is nothing to listen to, and no thread.
+/// What comes back first is for the calls, which tell it their decisions.
+pub(super) fn start(
+    config: &Config,
+    store: Reader,
+    tenants: Arc<Tenants>,
+    clock: &Arc<dyn Clock>,
+    options: EventOptions,
+) -> io::Result<(Option<DecisionSender>, Events)> {
+    let sources: Vec<(SourceConfig, SourceInfo)> = config.switches.iter().map(source_of).collect();
+    let stats = PlaneStats { sources: sources.iter().map(|(_, info)| info.stats.clone()).collect(), ..PlaneStats::default() };
+    let stats = Arc::new(stats);
+    let hub = Arc::new(Hub::new(clock.now_us() / 1_000, HubLimits::default()));
+    let hints = Arc::new(Hints::default());
+    let (stop, stopping) = watch::channel(false);
+    let journal = open_journal(config, !sources.is_empty());
+    let mut events = Events { hub, stats, journal, hints, stop, threads: Vec::new() };
+    if sources.is_empty() {
+        return Ok((None, events));
+    }
+    let priority = match config.events.priority {
+        config::Priority::Idle => Priority::Background,
+        config::Priority::Nice => Priority::Low,
+    };
+    let queue = match events.journal.clone() {
+        Some(journal) => {
+            let (queue, writer) = JournalWriter::new(journal, events.stats.clone(), clock.clone(), QUEUE_CALLS_MAX);
+            let writer = writer.with_delay(options.journal_delay);
+            events.threads.push(threads::spawn("journal", priority, move || writer.run())?);
+            Some(queue)
+        }
+        None => None,
+    };
+    let (decisions, records) = decided::channel(decided::WAITING_MAX, events.stats.decisions_lost.clone());
+    let intake = Builder::new_current_thread().enable_all().max_blocking_threads(RESOLVERS_MAX).thread_name("intake-names").build()?;
+    let handle = intake.handle().clone();
+    let for_intake = stopping.clone();
+    events.threads.push(threads::spawn("intake", Priority::Normal, move || turn(intake, for_intake))?);
+    let plane = EventPlane {
+        sources,
+        ring: RingLimits { events_max: config.events.ring_events_max, bytes_max: config.events.ring_bytes_max },
+        limits: StateLimits {
+            calls_max: config.events.calls_max,
+            call_age_max_us: config.events.call_hours_max * 3_600 * 1_000_000,
+            ..StateLimits::default()
+        },
+        hub: events.hub.clone(),
+        stats: events.stats.clone(),
+        hints: events.hints.clone(),
+        journal: queue,
+        clock: clock.clone(),
+        names: Box::new(DirectoryNames::new(store, tenants)),
+        fault: options.fault,
+    };
+    events.threads.push(threads::spawn("events", priority, move || plane.run(&handle, records, &stopping))?);
+    Ok((Some(decisions), events))
+}
+
+/// Turns the sockets' runtime until told to stop.
+fn turn(runtime: Runtime, mut stop: watch::Receiver<bool>) {
+    runtime.block_on(async {
+        let _ = stop.wait_for(|stop| *stop).await;
+    });
+    // a name that is being looked up isn't waited for
+    runtime.shutdown_background();
+}
+
+impl Events {
+    /// Ends it: sockets first, then what they said, then the journal, as long as nobody is in more of a hurry.
+    pub(super) fn stop(self, at_once: impl Fn() -> bool) {
+        self.stop.send_replace(true);
+        let until = Instant::now() + END_WAIT_MAX;
+        while self.threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < until && !at_once() {
+            std::thread::sleep(super::JOIN_LOOK);
+        }
+    }
+}
+
+/// The journal, where there is something to write into it or somebody has; a journal that can't be opened is no reason not
+/// to answer calls.
+fn open_journal(config: &Config, is_written: bool) -> Option<Journal> {
+    let dir = config.journal_dir();
+    if !is_written && !dir.exists() {
+        return None;
+    }
+    let limits = JournalLimits {
+        days_max: u32::try_from(config.events.journal_days).unwrap_or(u32::MAX),
+        bytes_max: config.events.journal_mb_max * 1024 * 1024,
+    };
+    match Journal::open(&dir, limits) {
+        Ok(journal) => Some(journal),
+        Err(error) => {
+            tracing::error!(%error, "the journal can't be used; calls are answered, and what becomes of them is not written down");
+            None
+        }
+    }
+}
+
+fn source_of(switch: &SwitchConfig) -> (SourceConfig, SourceInfo) {
+    let stats = Arc::new(SourceStats::new(&switch.name));
+    let kind = match switch.kind {
+        config::SwitchKind::Asterisk => SwitchKind::Asterisk,
+        config::SwitchKind::Freeswitch => SwitchKind::FreeSwitch,
+    };
+    let config = SourceConfig {
+        name: switch.name.clone(),
+        kind,
+        address: switch.address.clone(),
+        user: switch.user.clone(),
+        secret: match &switch.secret {
+            Secret::Text(text) => SourceSecret::Text(text.clone()),
+            Secret::File(path) => SourceSecret::File(path.clone()),
+        },
+        events: switch.events.clone(),
+        stats: stats.clone(),
+        pace: Pace::default(),
+    };
+    let info = SourceInfo { name: switch.name.clone(), kind, address: place_of(&switch.address), tenant: switch.tenant.clone(), stats };
+    (config, info)
+}
+
+/// Where questions of a switch come from, as far as its address says so. A name isn't looked up here: its questions are
+/// known by the call they are about.
+fn place_of(address: &str) -> SocketAddr {
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    match address.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
+        Some(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        None => address.parse().unwrap_or(nowhere),
+    }
+}

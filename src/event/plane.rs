@@ -1,0 +1,251 @@
+//! The event plane at work: out of the rings, through the state, into the feed, the journal and the hints.
+//!
+//! It may fail as it likes: a panic here ends one run of it, and the next begins after a pause with fresh connections, whose
+//! snapshots tell how things stand. Calls don't notice, because they wait for nothing here.
+
+use super::source::ring::{self, RingLimits, RingReceiver};
+use super::source::{self, SourceConfig};
+use super::state::{State, StateLimits};
+use super::{Item, Names, Now, Output, SourceInfo};
+use crate::clock::Clock;
+use crate::cti::{Draft, Gap, Hub, PlaneStats, Raw, What};
+use crate::decided::DecisionReceiver;
+use crate::hints::Hints;
+use crate::journal::JournalQueue;
+use crate::wire::{ami, esl};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::watch;
+use tokio::task::{JoinSet, LocalSet};
+use tokio::time::MissedTickBehavior;
+
+/// How often the state looks at its clock.
+const TICK: Duration = Duration::from_secs(1);
+/// The pause after a run that failed; it doubles from run to run.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// The longest pause between two runs.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How long a run has to last for the next pause to be a short one again.
+const STEADY: Duration = Duration::from_secs(300);
+
+/// A fault that tests put into the event plane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// None: what production runs.
+    #[default]
+    None,
+    /// It panics at each item of this number in a run.
+    PanicAt(u64),
+    /// It takes so long over each item.
+    Slow(Duration),
+}
+
+/// What the event plane has to do with.
+pub struct EventPlane {
+    /// The switches.
+    pub sources: Vec<(SourceConfig, SourceInfo)>,
+    /// How much is queued for one of them.
+    pub ring: RingLimits,
+    /// How much is remembered.
+    pub limits: StateLimits,
+    /// Where it is said.
+    pub hub: Arc<Hub>,
+    /// Counters.
+    pub stats: Arc<PlaneStats>,
+    /// What calls may glance at.
+    pub hints: Arc<Hints>,
+    /// Where calls that are over are written down, if there is a journal.
+    pub journal: Option<JournalQueue>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who has a number.
+    pub names: Box<dyn Names + Send>,
+    /// What tests put in.
+    pub fault: Fault,
+}
+
+impl EventPlane {
+    /// Runs until told to stop, on a thread of its own, behind calls. The sockets are held on the runtime of `intake`,
+    /// which turns on a thread of normal priority.
+    pub fn run(self, intake: &Handle, mut decisions: DecisionReceiver, stop: &watch::Receiver<bool>) {
+        let plane = Rc::new(self);
+        let mut pause = PAUSE_MIN;
+        loop {
+            let began_us = plane.clock.monotonic_us();
+            let run = catch_unwind(AssertUnwindSafe(|| plane.run_once(intake, &mut decisions, stop.clone())));
+            if *stop.borrow() {
+                return;
+            }
+            let why = match run {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(panic) => text_of(panic.as_ref()),
+            };
+            plane.stats.restarts.add_one();
+            if plane.clock.monotonic_us().saturating_sub(began_us) > STEADY.as_micros() as u64 {
+                pause = PAUSE_MIN;
+            }
+            tracing::error!(why, pause_ms = pause.as_millis() as u64, "the event plane failed; it is started again, calls go on");
+            for (_, info) in &plane.sources {
+                plane.hub.forget_calls(&info.name);
+                let what = What::Gap(Gap { why: "restarted".into(), lost: None });
+                plane.hub.publish(Draft { switch: info.name.clone(), tenant: None, at_us: plane.clock.now_us(), what });
+                info.stats.gaps.add_one();
+            }
+            let until = std::time::Instant::now() + pause;
+            while std::time::Instant::now() < until && !*stop.borrow() {
+                std::thread::sleep(Duration::from_millis(50).min(pause));
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// One run: connections, rings and state of its own.
+    fn run_once(
+        self: &Rc<Self>,
+        intake: &Handle,
+        decisions: &mut DecisionReceiver,
+        mut stop: watch::Receiver<bool>,
+    ) -> std::io::Result<()> {
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let infos: Vec<SourceInfo> = self.sources.iter().map(|(_, info)| info.clone()).collect();
+        let state = State::new(infos, self.limits, self.stats.clone());
+        let work = Rc::new(RefCell::new(Work { plane: self.clone(), state, out: Vec::new(), items: 0 }));
+        LocalSet::new().block_on(&runtime, async {
+            // dropped at the end of the run, however it ends: that closes the sockets
+            let mut sockets = JoinSet::new();
+            // a task for each: whoever floods uses up his own turn, and then it is the next one's
+            let mut drains = JoinSet::new();
+            for (source, (config, info)) in self.sources.iter().enumerate() {
+                let (sender, receiver) = ring::channel(self.ring, info.stats.clone());
+                sockets.spawn_on(source::run(config.clone(), sender, self.hub.raw_wanted(), stop.clone()), intake);
+                drains.spawn_local(drain(work.clone(), source, receiver));
+            }
+            let deciding = async {
+                while let Some(record) = decisions.recv().await {
+                    work.borrow_mut().decided(record);
+                }
+                // nobody decides any more; the rest goes on
+                std::future::pending::<()>().await;
+            };
+            let ticking = async {
+                let mut tick = tokio::time::interval(TICK);
+                tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                loop {
+                    tick.tick().await;
+                    work.borrow_mut().tick();
+                }
+            };
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => Ok(()),
+                () = first_failure(sockets) => Err(std::io::Error::other("a connection's part ended")),
+                () = first_failure(drains) => Err(std::io::Error::other("a ring's part ended")),
+                () = deciding => Ok(()),
+                () = ticking => Ok(()),
+            }
+        })
+    }
+}
+
+/// Takes a source's items, one after the other.
+async fn drain(work: Rc<RefCell<Work>>, source: usize, mut ring: RingReceiver) {
+    while let Some(item) = ring.recv().await {
+        work.borrow_mut().item(source, item);
+    }
+}
+
+/// Ends when one of them does; a panic is passed on.
+async fn first_failure(mut tasks: JoinSet<()>) {
+    match tasks.join_next().await {
+        Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+        Some(_) => {}
+        None => std::future::pending().await,
+    }
+}
+
+/// The state, and where what it says goes.
+struct Work {
+    plane: Rc<EventPlane>,
+    state: State,
+    out: Vec<Output>,
+    items: u64,
+}
+
+impl Work {
+    fn item(&mut self, source: usize, item: Item) {
+        self.items += 1;
+        match self.plane.fault {
+            Fault::None => {}
+            Fault::PanicAt(n) if n == self.items => panic!("a fault that a test put in"),
+            Fault::PanicAt(_) => {}
+            Fault::Slow(how_long) => std::thread::sleep(how_long),
+        }
+        if *self.plane.hub.raw_wanted().borrow() > 0
+            && let Some(raw) = raw_of(&item)
+        {
+            let info = &self.plane.sources[source].1;
+            let (switch, tenant) = (info.name.clone(), Some(info.tenant.clone()));
+            self.plane.hub.publish(Draft { switch, tenant, at_us: self.plane.clock.now_us(), what: What::Raw(raw) });
+        }
+        self.state.item(source, item, &*self.plane.names, now(&*self.plane.clock), &mut self.out);
+        self.say();
+    }
+
+    fn decided(&mut self, record: crate::decided::DecisionRecord) {
+        self.plane.stats.decisions_in.add_one();
+        self.state.decided(record, &*self.plane.names, now(&*self.plane.clock), &mut self.out);
+        self.say();
+    }
+
+    fn tick(&mut self) {
+        self.state.tick(now(&*self.plane.clock), &mut self.out);
+        self.say();
+    }
+
+    fn say(&mut self) {
+        for output in self.out.drain(..) {
+            match output {
+                Output::Say(draft) => _ = self.plane.hub.publish(draft),
+                Output::Finished(call) => match &self.plane.journal {
+                    // a full queue is counted there
+                    Some(journal) => _ = journal.offer(call),
+                    None => self.plane.stats.journal_lost.add_one(),
+                },
+                Output::Hint(tenant, extension, hint) => {
+                    // one that there is no room for says nothing, and then everybody rings
+                    let _ = self.plane.hints.set(&tenant, &extension, hint, self.plane.clock.now_us() / 1_000_000);
+                }
+            }
+        }
+    }
+}
+
+fn now(clock: &dyn Clock) -> Now {
+    Now { wall_us: clock.now_us(), monotonic_us: clock.monotonic_us() }
+}
+
+/// An event as the switch wrote it; what isn't one is none.
+fn raw_of(item: &Item) -> Option<Raw> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match item {
+        Item::Packet(packet @ ami::Packet::Event(fields)) => Some(Raw {
+            event: text(packet.name().unwrap_or_default()),
+            fields: fields.iter().map(|(name, value)| (text(name), text(value))).collect(),
+        }),
+        Item::Frame(frame) => {
+            let event = esl::Event::from_frame(frame).ok()?;
+            let fields = event.iter().flat_map(|(name, value)| value.iter().map(move |v| (name.to_owned(), v.to_owned()))).collect();
+            Some(Raw { event: event.name().to_owned(), fields })
+        }
+        _ => None,
+    }
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+}
