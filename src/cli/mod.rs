@@ -6,6 +6,7 @@ mod conversation;
 mod demo;
 mod edit;
 mod exit;
+mod flood;
 mod import;
 mod look;
 mod play;
@@ -13,7 +14,7 @@ mod print;
 mod serve;
 mod user;
 
-use args::{Cli, Command};
+use args::{BenchArgs, BenchVerb, Cli, Command};
 use clap::Parser;
 use exit::{Exit, Failure};
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::serve(&global, &args),
         Command::Demo(args) => demo::demo(&args),
         Command::Call(args) => play::call(&global, &args),
+        Command::Bench(BenchArgs { special: Some(BenchVerb::Flood(args)), .. }) => flood::flood(global.json, &args),
         Command::Bench(args) => play::bench(&global, &args),
         Command::Contact(verb) => edit::contact(&global, verb),
         Command::Route(verb) => edit::route(&global, verb),

@@ -6,7 +6,6 @@
 use super::FloodPlan;
 use super::session::{Talk, Turn, Wants};
 use md5::{Digest, Md5};
-use std::fmt::Write as _;
 
 /// What a client is asked to hash with the secret. Asterisk's is nine digits, too.
 const CHALLENGE: &str = "149122768";
