@@ -20,11 +20,11 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("cti", &["stats"], "words for what happens to calls, and the feed they are told by; no switch, no socket"),
     ("decided", &["routing", "stats"], "what calls tell of their decisions"),
     ("store", &["clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
-    ("call", &["clock", "stats", "nearest", "number", "routing", "store", "wire"], "live calls; never control"),
+    ("call", &["clock", "stats", "nearest", "number", "routing", "decided", "store", "wire"], "live calls; never control, never event"),
     ("event", &["cti", "hints", "wire"], "what switches say of calls; never call, never control"),
     ("control", &["nearest", "number", "directory", "routing", "store"], "administrators; never call"),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
-    ("config", &["nearest", "number", "routing"], "tenants, templates and fallbacks are configured"),
+    ("config", &["nearest", "number", "routing", "wire"], "tenants, templates, fallbacks and switches are configured"),
     ("daemon", &["clock", "routing", "store", "call", "control", "config"], "puts the planes together, and hands both the tenants"),
     (
         "cli",

@@ -7,8 +7,11 @@ use super::plane::Admission;
 use super::request::{Ask, BadParameter};
 use super::stats::{CallStats, Ending};
 use crate::clock::Clock;
+use crate::decided::{DecisionRecord, DecisionSender, Member};
+use crate::routing::render::members;
 use crate::routing::{
-    DEFAULT_TENANT, Data, Decision, LookupFailed, Question, Reason, Status, Tenant, Tenants, Trace, decide, fallback_decision, refusal,
+    DEFAULT_TENANT, Data, Decision, LookupFailed, Question, Reason, Rule, Status, Switch, Tenant, Tenants, Trace, decide,
+    fallback_decision, refusal,
 };
 use crate::store::Reader;
 use std::sync::Arc;
@@ -45,6 +48,8 @@ pub struct Answerer {
     /// Makes seeds differ from call to call.
     seeds: AtomicU32,
     disk: Arc<Semaphore>,
+    /// Who is told of each decision, if anybody keeps records.
+    records: Option<DecisionSender>,
 }
 
 /// An answer, and whose templates render it.
@@ -53,11 +58,22 @@ pub struct Answer<'a> {
     pub decision: Decision,
     /// The tenant, where the question named one that exists.
     pub tenant: Option<&'a Tenant>,
+    /// The revision that was read; 0 where nothing was.
+    revision: u64,
+    /// What was tried on the way, where somebody keeps records.
+    trace: Vec<Rule>,
+}
+
+impl<'a> Answer<'a> {
+    /// An answer that nothing was read for.
+    pub(super) fn unread(decision: Decision, tenant: Option<&'a Tenant>) -> Answer<'a> {
+        Answer { decision, tenant, revision: 0, trace: Vec::new() }
+    }
 }
 
 impl Answer<'_> {
     /// One line for one call.
-    pub(super) fn log(&self, ask: &Ask, ending: Ending, answer_us: u64) {
+    fn log(&self, ask: &Ask, ending: Ending, answer_us: u64) {
         tracing::info!(
             call_id = shown(&ask.call_id),
             request = shown(&ask.request),
@@ -81,7 +97,42 @@ impl Answerer {
     /// An answerer over data, for tenants, with so much time for an answer. `delay` is what tests inject.
     pub fn new(store: Reader, tenants: Arc<Tenants>, clock: Arc<dyn Clock>, budget: Duration, delay: Delay) -> Answerer {
         let seeds = AtomicU32::new(clock.now_us() as u32);
-        Answerer { store, tenants, clock, budget, delay, seeds, disk: Arc::new(Semaphore::new(DISK_READERS_MAX)) }
+        Answerer { store, tenants, clock, budget, delay, seeds, disk: Arc::new(Semaphore::new(DISK_READERS_MAX)), records: None }
+    }
+
+    /// The same, and each decision is told to whoever keeps records.
+    #[must_use]
+    pub fn with_records(self, records: DecisionSender) -> Answerer {
+        Answerer { records: Some(records), ..self }
+    }
+
+    /// What is left to do when a switch has its answer: one line in the log, one record. The call waits for neither.
+    pub(super) fn done(&self, answer: Answer<'_>, ask: Ask, switch: Switch, ending: Ending, answer_us: u64) {
+        answer.log(&ask, ending, answer_us);
+        let Some(records) = &self.records else { return };
+        if ask.call_id.is_empty() || answer.decision.reason == Reason::Ok {
+            return;
+        }
+        let dial = answer.tenant.map(|tenant| match switch {
+            Switch::Asterisk => &tenant.asterisk,
+            Switch::Freeswitch => &tenant.freeswitch,
+        });
+        let members = members(&answer.decision, dial).into_iter().map(|(id, leg)| Member { id, leg }).collect();
+        records.send(DecisionRecord {
+            at_us: self.clock.now_us(),
+            switch: ask.switch,
+            peer: ask.peer,
+            call_id: ask.call_id,
+            tenant: ask.tenant,
+            request: ask.request,
+            to: ask.to,
+            from: if ask.restricted { String::new() } else { ask.from },
+            withheld: ask.restricted,
+            revision: answer.revision,
+            decision: answer.decision,
+            trace: answer.trace,
+            members,
+        });
     }
 
     /// How long an answer may take.
@@ -128,7 +179,7 @@ impl Answerer {
                 why = wrong.map(ToString::to_string),
                 "whose question it was could not be told; the dialplan's default applied"
             );
-            return Answer { decision: refusal(None, Status::Error, Reason::BadRequest), tenant: None };
+            return Answer::unread(refusal(None, Status::Error, Reason::BadRequest), None);
         };
         let question = match Question::read(&ask.text(), &tenant.plan) {
             Ok(question) if wrong.is_none() => question,
@@ -143,18 +194,18 @@ impl Answerer {
                     (None, None) => (Reason::BadRequest, String::new()),
                 };
                 tracing::warn!(call_id = shown(&ask.call_id), why, "a question could not be read; the fallback applied");
-                return Answer { decision: self.fallback(tenant, &question, Status::Error, reason), tenant: Some(tenant) };
+                return Answer::unread(self.fallback(tenant, &question, Status::Error, reason), Some(tenant));
             }
         };
         let decision = match self.decide(tenant, &question).await {
-            Some(Ok(decision)) => decision,
+            Some(Ok((decision, revision, trace))) => return Answer { decision, tenant: Some(tenant), revision, trace },
             Some(Err(error)) => {
                 tracing::error!(call_id = shown(&ask.call_id), %error, "the store could not be read for a call; the fallback applied");
                 self.fallback(tenant, &question, Status::Error, Reason::StoreFailed)
             }
             None => self.fallback(tenant, &question, Status::Late, Reason::Late),
         };
-        Answer { decision, tenant: Some(tenant) }
+        Answer::unread(decision, Some(tenant))
     }
 
     /// Whose question it is. A wrong parameter may have been a misspelt `tenant`: where there are several, a question that
@@ -174,14 +225,14 @@ impl Answerer {
             }
             None => refusal(None, Status::Error, reason),
         };
-        Answer { decision, tenant }
+        Answer::unread(decision, tenant)
     }
 
     /// The answer of a session whose question can't be read at all. Whose call it is isn't known either: only where
     /// there is one tenant can it be his.
     pub fn refuse_unread(&self) -> Answer<'_> {
         let tenant = if self.tenants.len() == 1 { self.tenants.get(DEFAULT_TENANT) } else { None };
-        Answer { decision: refusal(tenant, Status::Error, Reason::Malformed), tenant }
+        Answer::unread(refusal(tenant, Status::Error, Reason::Malformed), tenant)
     }
 
     fn fallback(&self, tenant: &Tenant, question: &Question, status: Status, reason: Reason) -> Decision {
@@ -189,13 +240,19 @@ impl Answerer {
         from_snapshot.unwrap_or_else(|| fallback_decision(tenant, question, None, status, reason))
     }
 
-    /// Decides; `None` when the budget is spent.
-    async fn decide(&self, tenant: &Tenant, question: &Question) -> Option<Result<Decision, LookupFailed>> {
+    /// Decides, and says over which revision and why; `None` when the budget is spent.
+    async fn decide(&self, tenant: &Tenant, question: &Question) -> Option<Result<(Decision, u64, Vec<Rule>), LookupFailed>> {
         let (now_seconds, seed) = (self.clock.now_us() / 1_000_000, self.seeds.fetch_add(0x9e37_79b9, Ordering::Relaxed));
-        let in_memory = |data: &dyn Data| decide(tenant, question, data, now_seconds, seed, &mut Trace::off());
+        let is_recorded = self.records.is_some();
+        let decide = move |tenant: &Tenant, question: &Question, data: &dyn Data| {
+            let mut trace = if is_recorded { Trace::on() } else { Trace::off() };
+            let decision = decide(tenant, question, data, now_seconds, seed, &mut trace)?;
+            Ok((decision, data.revision(), trace.into_rules()))
+        };
+        let in_memory = |data: &dyn Data| decide(tenant, question, data);
         let for_disk = || {
             let (tenant, question) = (tenant.clone(), question.clone());
-            move |data: &dyn Data| decide(&tenant, &question, data, now_seconds, seed, &mut Trace::off())
+            move |data: &dyn Data| decide(&tenant, &question, data)
         };
         self.within_budget(&tenant.id, in_memory, for_disk).await
     }

@@ -10,7 +10,7 @@ use super::plane::Admission;
 use super::request::Ask;
 use super::stats::{CallStats, Ending};
 use crate::routing::render::{self, VARIABLES};
-use crate::routing::{Reason, Status, refusal};
+use crate::routing::{Reason, Status, Switch, refusal};
 use crate::wire::agi::command::{self, lines};
 use crate::wire::agi::{Environment, EnvironmentDecoder, EnvironmentError, Message, ReplyDecoder, Value, VariableName};
 use bytes::BytesMut;
@@ -71,10 +71,11 @@ pub(super) async fn session(
         }
     };
     let began = Instant::now();
-    let (ask, wrong) = match Ask::from_agi(&environment) {
+    let (mut ask, wrong) = match Ask::from_agi(&environment) {
         Ok(ask) => (ask, None),
         Err(both) => (both.0, Some(both.1)),
     };
+    ask.peer = stream.peer_addr().ok().map(|peer| peer.ip());
     let (answer, ending) = answerer.admitted(&ask, wrong.as_ref(), admission, stats).await;
     let commands = commands_of(&answer);
     let answer_us = began.elapsed().as_micros() as u64;
@@ -85,7 +86,7 @@ pub(super) async fn session(
     };
     // the call goes on when the connection is closed; what is left to do is no concern of its
     drop(stream);
-    answer.log(&ask, ended, answer_us);
+    answerer.done(answer, ask, Switch::Asterisk, ended, answer_us);
     ended
 }
 
@@ -128,7 +129,7 @@ fn commands_of(answer: &Answer<'_>) -> BytesMut {
         // one all the same
         tracing::error!("an answer was longer than Asterisk takes; the dialplan's default applied");
         out.clear();
-        let short = Answer { decision: refusal(None, Status::Error, Reason::BadRequest), tenant: answer.tenant };
+        let short = Answer::unread(refusal(None, Status::Error, Reason::BadRequest), answer.tenant);
         // an answer of fixed words is far below the limit
         let _ = append_commands(&short, &mut out);
     }

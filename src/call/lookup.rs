@@ -15,7 +15,7 @@ use super::plane::{Admission, CallPlane, ShutdownLevel, told_to_stop};
 use super::request::{Ask, Asked, ChannelAsk};
 use super::stats::Ending;
 use crate::routing::render::{Place, freeswitch_extension};
-use crate::routing::{DirectoryQuestion, Reason, Status, xml};
+use crate::routing::{DirectoryQuestion, Reason, Status, Switch, xml};
 use crate::wire::agi::Value;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -62,9 +62,10 @@ pub(super) async fn connection(
     let asked = AtomicBool::new(false);
     // a page that a browser on this machine shows may be led to this port under a name of its own
     let is_loopback = stream.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let guest = Guest { peer: stream.peer_addr().ok().map(|peer| peer.ip()), admission };
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
-        async move { Ok::<_, Infallible>(respond(request, plane, admission, is_loopback).await) }
+        async move { Ok::<_, Infallible>(respond(request, plane, guest, is_loopback).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(question_wait).max_buf_size(HEAD_BYTES_MAX);
@@ -101,13 +102,20 @@ pub(super) async fn connection(
     }
 }
 
-async fn respond(request: Request<Incoming>, plane: &CallPlane, admission: Admission, is_loopback: bool) -> Reply {
+/// Who asks: from where, and whether he is served.
+#[derive(Clone, Copy)]
+struct Guest {
+    peer: Option<IpAddr>,
+    admission: Admission,
+}
+
+async fn respond(request: Request<Incoming>, plane: &CallPlane, guest: Guest, is_loopback: bool) -> Reply {
     let wrong = if is_loopback && !names_this_machine(&request) {
         refusal(StatusCode::MISDIRECTED_REQUEST, "this port answers to localhost and addresses", None)
     } else {
         match (request.uri().path(), request.method()) {
-            ("/name", &Method::GET) => return name(&request, plane, admission).await,
-            ("/xml", &Method::POST) => return document(request, plane, admission).await,
+            ("/name", &Method::GET) => return name(&request, plane, guest).await,
+            ("/xml", &Method::POST) => return document(request, plane, guest).await,
             ("/name", _) => refusal(StatusCode::METHOD_NOT_ALLOWED, "use GET", Some("GET")),
             ("/xml", _) => refusal(StatusCode::METHOD_NOT_ALLOWED, "use POST", Some("POST")),
             _ => refusal(StatusCode::NOT_FOUND, "the paths are /name?number= and /xml", None),
@@ -139,7 +147,7 @@ fn refusal(status: StatusCode, why: &'static str, allow: Option<&'static str>) -
 }
 
 /// The caller's name, as text; without a body where there is none.
-async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admission) -> Reply {
+async fn name(request: &Request<Incoming>, plane: &CallPlane, guest: Guest) -> Reply {
     let began = Instant::now();
     let query = request.uri().query().unwrap_or_default();
     let is_named = Cell::new(false);
@@ -152,13 +160,13 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
         plane.stats.ended(Ending::Malformed);
         return refusal(StatusCode::BAD_REQUEST, "write /name?number=", None);
     }
-    let (mut answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
+    let (mut answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), guest.admission, &plane.stats).await;
     // mod_cidlookup takes the plus away
     if answer.decision.reason == Reason::NoName && answer.tenant.is_some_and(|tenant| tenant.plan.may_lack_plus(&ask.from)) {
         let with_plus = Ask { from: format!("+{}", ask.from), ..ask.clone() };
         // both questions have one budget
         let left = plane.answerer.budget().saturating_sub(began.elapsed());
-        if let Ok((named, _)) = timeout(left, plane.answerer.admitted(&with_plus, None, admission, &plane.stats)).await {
+        if let Ok((named, _)) = timeout(left, plane.answerer.admitted(&with_plus, None, guest.admission, &plane.stats)).await {
             answer = named;
         }
     }
@@ -178,12 +186,12 @@ async fn name(request: &Request<Incoming>, plane: &CallPlane, admission: Admissi
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert("strowger-status", HeaderValue::from_static(decision.status.word()));
     headers.insert("strowger-reason", HeaderValue::from_static(decision.reason.word()));
-    finish(plane, &answer, &ask, ending, began);
+    finish(plane, answer, ask, ending, began);
     reply
 }
 
 /// A fetch of `mod_xml_curl`.
-async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admission) -> Reply {
+async fn document(request: Request<Incoming>, plane: &CallPlane, guest: Guest) -> Reply {
     let began = Instant::now();
     let (contexts, query) = contexts_of(request.uri().query().unwrap_or_default());
     let form = match timeout(FORM_WAIT_MAX, Limited::new(request.into_body(), FORM_BYTES_MAX).collect()).await {
@@ -202,8 +210,8 @@ async fn document(request: Request<Incoming>, plane: &CallPlane, admission: Admi
         }
     };
     let found = match field(&form, b"section").as_deref() {
-        Some(b"dialplan") => extension(&form, &query, &contexts, plane, admission, began).await,
-        Some(b"directory") => match user(&form, &query, plane, admission, began).await {
+        Some(b"dialplan") => extension(&form, &query, &contexts, plane, guest, began).await,
+        Some(b"directory") => match user(&form, &query, plane, guest, began).await {
             Ok(found) => found,
             Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, why, None),
         },
@@ -236,7 +244,7 @@ impl Found {
 }
 
 /// The decision as an extension; nothing where the switch's own dialplan is to run.
-async fn extension(form: &[u8], query: &str, contexts: &[String], plane: &CallPlane, admission: Admission, began: Instant) -> Found {
+async fn extension(form: &[u8], query: &str, contexts: &[String], plane: &CallPlane, guest: Guest, began: Instant) -> Found {
     let channel = ChannelAsk::read(fields(form), decode, Asked::ByUrl(query));
     if !contexts.is_empty() && !contexts.contains(&channel.context) {
         plane.stats.ended(Ending::Answered);
@@ -252,18 +260,18 @@ async fn extension(form: &[u8], query: &str, contexts: &[String], plane: &CallPl
         tracing::warn!(%why, "a fetch's URL could not be read; the switch's own dialplan applies");
         return Found { status: Status::Error, ..Found::nothing(Reason::BadRequest.word()) };
     }
-    let ask = channel.ask;
-    let (answer, ending) = plane.answerer.admitted(&ask, channel.wrong.as_ref(), admission, &plane.stats).await;
+    let ask = Ask { peer: guest.peer, ..channel.ask };
+    let (answer, ending) = plane.answerer.admitted(&ask, channel.wrong.as_ref(), guest.admission, &plane.stats).await;
     let place = Place { context: &channel.context, destination: &channel.destination };
     let text = freeswitch_extension(&answer.decision, answer.tenant.map(|t| &t.freeswitch), place);
     let found = Found { text, status: answer.decision.status, reason: answer.decision.reason.word() };
-    finish(plane, &answer, &ask, ending, began);
+    finish(plane, answer, ask, ending, began);
     found
 }
 
 /// A user of the directory. What could not be read is no user that isn't there, and the switch is told so: it writes an
 /// error into its log, with the form, and goes on to its own files in either case.
-async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission, began: Instant) -> Result<Found, &'static str> {
+async fn user(form: &[u8], query: &str, plane: &CallPlane, guest: Guest, began: Instant) -> Result<Found, &'static str> {
     let text = |value| String::from_utf8_lossy(&decode(value)).into_owned();
     let known = |name: &[u8]| DirectoryQuestion::FIELDS.iter().find(|known| known.as_bytes() == name);
     let pairs: Vec<(&str, String)> = fields(form).filter_map(|(name, value)| Some((*known(name)?, text(value)))).collect();
@@ -274,7 +282,7 @@ async fn user(form: &[u8], query: &str, plane: &CallPlane, admission: Admission,
     let by_domain = question.domain().filter(|_| !names_tenant).and_then(|domain| plane.answerer.tenant_at(domain));
     let tenant = by_domain.unwrap_or(&ask.tenant);
     let domain = question.domain().map(shown);
-    let looked = match admission {
+    let looked = match guest.admission {
         Admission::Served if wrong.is_some() || !plane.answerer.has_tenant(tenant) => {
             // a misspelt tenant must not ask another's
             tracing::warn!(
@@ -331,9 +339,9 @@ fn contexts_of(query: &str) -> (Vec<String>, String) {
     (contexts, rest.join("&"))
 }
 
-fn finish(plane: &CallPlane, answer: &Answer<'_>, ask: &Ask, ending: Ending, began: Instant) {
+fn finish(plane: &CallPlane, answer: Answer<'_>, ask: Ask, ending: Ending, began: Instant) {
     plane.stats.ended(ending);
-    answer.log(ask, ending, began.elapsed().as_micros() as u64);
+    plane.answerer.done(answer, ask, Switch::Freeswitch, ending, began.elapsed().as_micros() as u64);
 }
 
 /// A form's pairs, as they came.

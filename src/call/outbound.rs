@@ -16,6 +16,7 @@ use super::answer::{Answer, NAME_BYTES_MAX, shown};
 use super::plane::{Admission, Place};
 use super::request::{Asked, ChannelAsk};
 use super::stats::Ending;
+use crate::routing::Switch;
 use crate::routing::render::{self, VARIABLES};
 use crate::wire::esl::{self, Frame, FrameDecoder, FrameKind, FrameLimits, Value, VariableName, command};
 use bytes::BytesMut;
@@ -82,7 +83,8 @@ pub(super) async fn session(mut stream: TcpStream, place: &mut Place, admission:
     let plane = place.plane();
     let began = Instant::now();
     let is_async = channel.headers.get("Socket-Mode") == Some(b"async");
-    let ChannelAsk { ask, wrong, .. } = ChannelAsk::read(channel.headers.iter(), esl::percent_decode, Asked::ByPath);
+    let ChannelAsk { mut ask, wrong, .. } = ChannelAsk::read(channel.headers.iter(), esl::percent_decode, Asked::ByPath);
+    ask.peer = stream.peer_addr().ok().map(|peer| peer.ip());
     let (answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
     let commands = commands_of(&answer, is_async);
     let answer_us = began.elapsed().as_micros() as u64;
@@ -97,7 +99,7 @@ pub(super) async fn session(mut stream: TcpStream, place: &mut Place, admission:
     };
     // the call goes on when the session is over; what is left to do is no concern of its
     drop(stream);
-    answer.log(&ask, ended, answer_us);
+    plane.answerer.done(answer, ask, Switch::Freeswitch, ended, answer_us);
     ended
 }
 

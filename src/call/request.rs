@@ -6,6 +6,7 @@ use crate::routing::{DEFAULT_TENANT, QuestionText, Status};
 use crate::wire::agi::Environment;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
+use std::net::IpAddr;
 use thiserror::Error;
 
 /// The parameters that a dialplan may hand over. Others are refused: a misspelt `tenant` must not ask another's.
@@ -50,8 +51,12 @@ pub struct Ask {
     pub step: Option<String>,
     /// How that step ended.
     pub status: String,
-    /// The switch's own id of the call, for logs.
+    /// The switch's own id of the call, for logs and for the journal.
     pub call_id: String,
+    /// The switch's name, where the dialplan gives it; for the journal.
+    pub switch: Option<String>,
+    /// Where the question came from; for the journal.
+    pub peer: Option<IpAddr>,
 }
 
 impl Ask {
@@ -156,7 +161,8 @@ impl Ask {
             "from" => self.from = value,
             "step" => self.step = Some(value).filter(|v| !v.is_empty()),
             "status" => self.status = value,
-            // which switch asks matters to the journal, which doesn't read it here; an empty tenant is no tenant
+            "switch" => self.switch = Some(value).filter(|v| !v.is_empty()),
+            // an empty tenant is no tenant
             _ => {}
         }
         Ok(())

@@ -5,7 +5,7 @@ use super::backend::{Backend, overrides, unexpected};
 use super::exit::{Exit, Failure};
 use super::print;
 use super::serve::serve_overrides;
-use crate::config::Config;
+use crate::config::{Config, EventsConfig, Priority, Secret, SwitchConfig};
 use crate::control::{DecisionView, Reply, Request, StatusView};
 use crate::number::{NumberPlan, describe};
 use crate::routing::{DEFAULT_TENANT, Switch};
@@ -183,6 +183,7 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
                 "{key} = {address} can be reached from other machines, and answers whoever asks: put a firewall in front, or use 127.0.0.1"
             )
         }))
+        .chain(config.switches.iter().flat_map(SwitchConfig::warnings))
         .collect();
     if global.json {
         let tenant = |t: &&crate::routing::Tenant| {
@@ -212,6 +213,8 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
                 "freeswitch": { "domain": freeswitch.domain, "extension": freeswitch.extension.to_string(),
                 "number": freeswitch.number.to_string(), "options": freeswitch.options } },
             "tenants": tenants.iter().map(tenant).collect::<Vec<_>>(),
+            "switches": config.switches.iter().map(switch_json).collect::<Vec<_>>(),
+            "events": events_rows(&config.events).into_iter().collect::<std::collections::BTreeMap<_, _>>(),
             "warnings": warnings,
         }));
         return Ok(Exit::Done);
@@ -255,9 +258,60 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
             ),
         ]);
     }
+    rows.extend(events_rows(&config.events).into_iter().map(|(key, value)| vec![format!("events.{key}"), text_of(&value)]));
+    rows.extend(config.switches.iter().map(|switch| vec![format!("switch {}", switch.name), switch_text(switch)]));
     print::out(&print::columns(&rows));
     for warning in warnings {
         print::line(&format!("warning: {warning}"));
     }
     Ok(Exit::Done)
+}
+
+/// A switch as `check` tells it; where its secret is, and never the secret.
+fn switch_json(switch: &SwitchConfig) -> serde_json::Value {
+    let secret_file = match &switch.secret {
+        Secret::File(path) => Some(path),
+        Secret::Text(_) => None,
+    };
+    json!({
+        "name": switch.name,
+        "kind": switch.kind.word(),
+        "address": switch.address,
+        "user": switch.user,
+        "secret_file": secret_file,
+        "tenant": switch.tenant,
+        "events": switch.events,
+    })
+}
+
+fn switch_text(switch: &SwitchConfig) -> String {
+    let user = switch.user.as_deref().map_or("without a user".to_owned(), |user| format!("as {user}"));
+    let secret = match &switch.secret {
+        Secret::File(path) => format!("secret in {}", path.display()),
+        Secret::Text(_) => "secret in the configuration".to_owned(),
+    };
+    let events = if switch.events.is_empty() { "none".to_owned() } else { switch.events.join(", ") };
+    format!("{} at {} {user}, {secret}, tenant {}, further events: {events}", switch.kind.word(), switch.address, switch.tenant)
+}
+
+/// The keys of `[events]`, and what they are set to.
+fn events_rows(events: &EventsConfig) -> Vec<(&'static str, serde_json::Value)> {
+    let priority = match events.priority {
+        Priority::Idle => "idle",
+        Priority::Nice => "nice",
+    };
+    vec![
+        ("priority", json!(priority)),
+        ("ring_events_max", json!(events.ring_events_max)),
+        ("ring_bytes_max", json!(events.ring_bytes_max)),
+        ("calls_max", json!(events.calls_max)),
+        ("call_hours_max", json!(events.call_hours_max)),
+        ("journal_days", json!(events.journal_days)),
+        ("journal_mb_max", json!(events.journal_mb_max)),
+    ]
+}
+
+/// A value without JSON's quotes.
+fn text_of(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -4,6 +4,7 @@
 //! the start: a misspelt one would otherwise be a setting that is silently not there.
 
 mod dial;
+mod switch;
 
 use crate::number::{Country, NumberPlan};
 use crate::routing::{DEFAULT_TENANT, Step, Tenant, Tenants, check_tenant_id};
@@ -13,7 +14,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use switch::{EventsTable, SwitchTable};
 use thiserror::Error;
+
+pub use switch::{EventsConfig, Priority, Secret, SwitchConfig, SwitchKind};
 
 /// Where the configuration is looked for if nobody says where.
 pub const DEFAULT_PATH: &str = "/etc/strowger/strowger.toml";
@@ -61,6 +65,10 @@ pub struct Config {
     pub log: String,
     /// The tenants, `default` among them.
     pub tenants: Tenants,
+    /// The switches whose events are read.
+    pub switches: Vec<SwitchConfig>,
+    /// How much of what they say is kept.
+    pub events: EventsConfig,
 }
 
 /// What flags say; each beats the file. Environment variables come in here too.
@@ -104,6 +112,10 @@ struct File {
     dial: DialTable,
     #[serde(default)]
     tenant: Vec<TenantTable>,
+    #[serde(default)]
+    switch: Vec<SwitchTable>,
+    #[serde(default)]
+    events: EventsTable,
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,6 +190,8 @@ impl Config {
             log: overrides.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             file: path,
             data,
+            switches: switch::switches(&source, &file.switch, &tenants)?,
+            events: switch::events(&source, &file.events)?,
             tenants,
         })
     }

@@ -67,4 +67,9 @@ impl Trace {
     pub fn rules(&self) -> &[Rule] {
         self.rules.as_deref().unwrap_or_default()
     }
+
+    /// The same, to keep.
+    pub fn into_rules(self) -> Vec<Rule> {
+        self.rules.unwrap_or_default()
+    }
 }

@@ -66,9 +66,37 @@ impl Rendered {
     }
 }
 
+/// Whom a decision rings: each target, and the dial string of its leg by the templates of the switch that asks.
+pub fn members(decision: &Decision, dial: Option<&DialTemplates>) -> Vec<(String, String)> {
+    let (Action::Dial { targets, trunk }, Some(dial)) = (&decision.step.action, dial) else { return Vec::new() };
+    let trunk = trunk.as_deref().unwrap_or(&dial.trunk);
+    let leg = |target: &crate::number::Number| {
+        let mut text = String::new();
+        asterisk::fill(dial, target, trunk, &mut text);
+        (target.to_string(), text)
+    };
+    targets.iter().map(leg).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::routing::{DialTemplates, Template};
+    use super::members;
+    use crate::number::NumberPlan;
+    use crate::routing::{Decision, DialTemplates, Reason, Status, Step, Template};
+
+    #[test]
+    fn members_of_one_trunk_are_told_apart_by_their_dial_strings() {
+        let step = Step::parse("dial:101,+14155550111,+14155550112", &NumberPlan::new(None)).unwrap();
+        let decision = Decision { status: Status::Found, reason: Reason::Matched, step, token: None, route: None, caller: None };
+        let legs: Vec<_> = members(&decision, Some(&templates(""))).into_iter().map(|(member, leg)| format!("{member} {leg}")).collect();
+        let wanted = [
+            "101 user/101@pbx.example",
+            "+14155550111 sofia/gateway/carrier/+14155550111",
+            "+14155550112 sofia/gateway/carrier/+14155550112",
+        ];
+        assert_eq!(legs, wanted);
+        assert!(members(&decision, None).is_empty());
+    }
 
     /// Templates of a FreeSWITCH with a domain, for the tests of its words.
     pub(super) fn templates(options: &str) -> DialTemplates {

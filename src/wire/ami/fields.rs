@@ -70,6 +70,12 @@ impl Fields {
         Self { block, output, line_end }
     }
 
+    /// The same lines in memory of their own: what was read together with them is free to go.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { block: Bytes::copy_from_slice(&self.block), output: Bytes::copy_from_slice(&self.output), line_end: self.line_end }
+    }
+
     /// All lines in order, those without a colon too.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
         Lines { rest: &self.block, line_end: self.line_end }

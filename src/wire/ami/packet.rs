@@ -70,6 +70,17 @@ impl Packet {
         }
     }
 
+    /// The same packet in memory of its own, for one that is kept: as it came it holds all that was read with it.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        match self {
+            Self::Banner(version) => Self::Banner(*version),
+            Self::Event(fields) => Self::Event(fields.detached()),
+            Self::Response(fields) => Self::Response(fields.detached()),
+            Self::Suspect(suspicion, fields) => Self::Suspect(*suspicion, fields.detached()),
+        }
+    }
+
     /// The value of the first line: an event's name, or a response's `Success`, `Error`, `Goodbye`, `Follows`. Nothing for
     /// a suspect or a banner.
     #[must_use]

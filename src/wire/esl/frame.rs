@@ -96,6 +96,12 @@ impl Frame {
         FrameKind::from_content_type(self.headers.get("Content-Type"))
     }
 
+    /// The same frame in memory of its own, for one that is kept: as it came it holds all that was read with it.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { headers: Headers::new(Bytes::copy_from_slice(self.headers.as_bytes())), body: Bytes::copy_from_slice(&self.body) }
+    }
+
     /// Whether it is the answer to `connect`: the call's data, flat, every value percent-encoded
     /// ([`Headers::decoded`]). `Socket-Mode` says `static` (never send `resume`) or `async` (send it first).
     #[must_use]

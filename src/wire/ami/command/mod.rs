@@ -93,6 +93,26 @@ pub enum EventClass {
 }
 
 impl EventClass {
+    /// Every class.
+    pub const ALL: &'static [Self] = &[
+        Self::System,
+        Self::Call,
+        Self::Agent,
+        Self::User,
+        Self::Cdr,
+        Self::Dtmf,
+        Self::Dialplan,
+        Self::Agi,
+        Self::Reporting,
+        Self::Security,
+    ];
+
+    /// The class of a word in a mask.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|class| class.word() == word)
+    }
+
     /// The class's word in a mask.
     #[must_use]
     pub const fn word(self) -> &'static str {
