@@ -1,5 +1,6 @@
 //! strowger: an external control agent for Asterisk and FreeSWITCH.
 
+pub mod access;
 pub mod call;
 pub mod cli;
 pub mod clock;

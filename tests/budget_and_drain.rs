@@ -247,7 +247,7 @@ fn a_child_that_is_stuck() {
     let Some(dir) = std::env::var_os(STUCK) else { return };
     let free = Some(([127, 0, 0, 1], 0).into());
     let mut overrides =
-        strowger::config::Overrides { data: Some(dir.into()), agi: free, esl: free, lookup_http: free, ..Default::default() };
+        strowger::config::Overrides { data: Some(dir.into()), agi: free, esl: free, lookup_http: free, http: free, ..Default::default() };
     overrides.call_threads = Some(1);
     let nothing = overrides.data.as_ref().unwrap().join("strowger.toml");
     std::fs::create_dir_all(nothing.parent().unwrap()).unwrap();
@@ -260,8 +260,8 @@ fn a_child_that_is_stuck() {
     let server = strowger::daemon::Server::start(&config, options, std::sync::Arc::new(|| 0)).unwrap();
     let mut desk = server.desk("test");
     sample_requests("default").into_iter().for_each(|r| drop(desk.apply(r)));
-    let (agi, esl, http) = (server.agi(), server.esl(), server.lookup_http());
-    println!("\nready agi={agi} esl={esl} lookup-http={http} admin={}", server.admin().display());
+    let (agi, esl, lookup, http) = (server.agi(), server.esl(), server.lookup_http(), server.http());
+    println!("\nready agi={agi} esl={esl} lookup-http={lookup} http={http} admin={}", server.admin().display());
     server.wait().unwrap();
 }
 

@@ -58,6 +58,7 @@ impl Strowger {
         let began = Instant::now();
         let mut child = Command::new(STROWGER)
             .args(["serve", "--agi", "127.0.0.1:0", "--esl", "127.0.0.1:0", "--lookup-http", "127.0.0.1:0"])
+            .args(["--http", "127.0.0.1:0"])
             .args(flags)
             .arg("--data")
             .arg(data)

@@ -1,5 +1,7 @@
 //! What can be typed.
 
+use super::follow::EventsArgs;
+use super::token::TokenVerb;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,6 +64,11 @@ pub(super) enum Command {
     /// Edit and show the users who register telephones at the switch
     #[command(subcommand)]
     User(UserVerb),
+    /// Make and remove the tokens that programs ask over HTTP with
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// Follow what happens to calls until Ctrl-C
+    Events(EventsArgs),
     /// Say who has a number
     Name(NameArgs),
     /// Say what a number is
@@ -86,6 +93,9 @@ pub(super) struct ServeArgs {
     /// Answer a switch's HTTP look-ups here: /name and /xml [default: 127.0.0.1:8086]
     #[arg(long, env = "STROWGER_LOOKUP_HTTP", value_name = "ADDRESS")]
     pub(super) lookup_http: Option<SocketAddr>,
+    /// Serve the event feed, live calls and metrics over HTTP here, to whoever has a token [default: 127.0.0.1:8085]
+    #[arg(long, env = "STROWGER_HTTP", value_name = "ADDRESS")]
+    pub(super) http: Option<SocketAddr>,
     /// Answer within this time, or say late [default: 100]
     #[arg(long, env = "STROWGER_ANSWER_BUDGET_MS", value_name = "MS")]
     pub(super) answer_budget_ms: Option<u64>,

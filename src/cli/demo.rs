@@ -43,6 +43,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<Exit, Failure> {
         agi: Some(([127, 0, 0, 1], 0).into()),
         esl: Some(([127, 0, 0, 1], 0).into()),
         lookup_http: Some(([127, 0, 0, 1], 0).into()),
+        http: Some(([127, 0, 0, 1], 0).into()),
         ..Overrides::default()
     })?;
     let log = start_log("error", LogTarget::Nowhere).map_err(|e| Failure::new(Exit::Trouble, e))?;

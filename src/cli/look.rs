@@ -1,4 +1,4 @@
-//! `name`, `number show`, `explain`, `status` and `check`: looking without changing.
+//! `name`, `number show`, `explain` and `check`: looking without changing.
 
 use super::args::{ExplainArgs, Global, NameArgs, NumberVerb, ServeArgs};
 use super::backend::{Backend, overrides, unexpected};
@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::print;
 use super::serve::serve_overrides;
 use crate::config::{Config, EventsConfig, Priority, Secret, SwitchConfig};
-use crate::control::{DecisionView, Reply, Request, StatusView};
+use crate::control::{DecisionView, Reply, Request};
 use crate::number::{NumberPlan, describe};
 use crate::routing::{DEFAULT_TENANT, Switch};
 use serde_json::json;
@@ -103,49 +103,6 @@ fn explain_text(view: &DecisionView) -> String {
     text
 }
 
-pub(super) fn status(global: &Global) -> Result<Exit, Failure> {
-    let Reply::Status(view) = Backend::server(global)?.ask(Request::Status)? else { return Err(unexpected()) };
-    if global.json {
-        print::json(&view)
-    } else {
-        print::out(&status_text(&view))
-    }
-    Ok(Exit::Done)
-}
-
-fn status_text(view: &StatusView) -> String {
-    let endings: Vec<_> = view.planes.endings.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
-    let snapshot = match view.snapshot_revision {
-        Some(revision) => {
-            format!("revision {revision}, {} contacts and {} edits in {} kB", view.contacts, view.overlay, view.directory_bytes / 1000)
-        }
-        None => "being built; calls read the disk until it stands".to_owned(),
-    };
-    let mut rows = vec![
-        vec!["version".to_owned(), format!("{} (process {})", view.version, view.pid)],
-        vec!["up".to_owned(), format!("{} s", view.planes.uptime_seconds)],
-    ];
-    rows.extend(view.planes.listening.iter().map(|(what, place)| vec![what.clone(), place.clone()]));
-    rows.push(vec![
-        "sessions".to_owned(),
-        format!("{} now; ended: {}", view.planes.sessions, if endings.is_empty() { "none".to_owned() } else { endings.join(", ") }),
-    ]);
-    rows.push(vec![
-        "trouble".to_owned(),
-        format!(
-            "{} late answers, {} failed accepts, {} log lines dropped",
-            view.planes.late, view.planes.accept_errors, view.planes.log_lines_dropped
-        ),
-    ]);
-    rows.push(vec![
-        "store".to_owned(),
-        format!("revision {}, {} routes, {} users, {} kB on disk", view.revision, view.routes, view.users, view.store_bytes / 1000),
-    ]);
-    rows.push(vec!["snapshot".to_owned(), snapshot]);
-    rows.extend(view.store_failed.iter().map(|why| vec!["STORE FAILED".to_owned(), why.clone()]));
-    print::columns(&rows)
-}
-
 pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
     let config = Config::load(serve_overrides(global, args))?;
     let mut tenants: Vec<_> = config.tenants.values().collect();
@@ -175,8 +132,12 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
             )
         })
         .collect();
+    let open_http = Some(config.http).filter(|address| !address.ip().is_loopback()).map(|address| {
+        format!("http = {address} can be reached from other machines, without encryption: its tokens can be read on the way; put a proxy that speaks TLS in front, or use 127.0.0.1")
+    });
     let warnings: Vec<String> = warnings
         .into_iter()
+        .chain(open_http)
         .chain(shared)
         .chain(open.map(|(key, address)| {
             format!(
@@ -204,6 +165,7 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
             "agi": config.agi,
             "esl": config.esl,
             "lookup_http": config.lookup_http,
+            "http": config.http,
             "answer_budget_ms": config.answer_budget.as_millis() as u64,
             "sessions_max": config.sessions_max,
             "call_threads": config.call_threads,
@@ -227,6 +189,7 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         ("agi", config.agi.to_string()),
         ("esl", config.esl.to_string()),
         ("lookup_http", config.lookup_http.to_string()),
+        ("http", config.http.to_string()),
         ("answer_budget_ms", config.answer_budget.as_millis().to_string()),
         ("sessions_max", config.sessions_max.to_string()),
         ("call_threads", config.call_threads.to_string()),

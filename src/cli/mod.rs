@@ -7,11 +7,14 @@ mod demo;
 mod edit;
 mod exit;
 mod flood;
+mod follow;
 mod import;
 mod look;
 mod play;
 mod print;
 mod serve;
+mod status;
+mod token;
 mod user;
 
 use args::{BenchArgs, BenchVerb, Cli, Command};
@@ -44,10 +47,12 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Block(verb) => edit::screen(&global, crate::routing::List::Block, verb),
         Command::Allow(verb) => edit::screen(&global, crate::routing::List::Allow, verb),
         Command::User(verb) => user::user(&global, verb),
+        Command::Token(verb) => token::token(&global, verb),
+        Command::Events(args) => follow::events(&global, &args),
         Command::Name(args) => look::name(&global, &args),
         Command::Number(verb) => look::number(&global, verb),
         Command::Explain(args) => look::explain(&global, &args),
-        Command::Status => look::status(&global),
+        Command::Status => status::status(&global),
         Command::Check(args) => look::check(&global, &args),
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn serve_overrides(global: &Global, args: &ServeArgs) -> Overrides {
         agi: args.agi,
         esl: args.esl,
         lookup_http: args.lookup_http,
+        http: args.http,
         answer_budget_ms: args.answer_budget_ms,
         sessions_max: args.sessions_max,
         call_threads: args.call_threads,
@@ -34,10 +35,11 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         }
     }
     print::announce(&format!(
-        "ready agi={} esl={} lookup-http={} admin={}",
+        "ready agi={} esl={} lookup-http={} http={} admin={}",
         server.agi(),
         server.esl(),
         server.lookup_http(),
+        server.http(),
         server.admin().display()
     ));
     // no service manager, or one that doesn't listen, is no reason not to serve

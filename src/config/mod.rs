@@ -55,6 +55,8 @@ pub struct Config {
     pub esl: SocketAddr,
     /// Where a switch asks over HTTP while a call waits.
     pub lookup_http: SocketAddr,
+    /// Where CTI clients and monitoring ask over HTTP.
+    pub http: SocketAddr,
     /// How long an answer may take.
     pub answer_budget: Duration,
     /// Sessions that are served at once.
@@ -86,6 +88,8 @@ pub struct Overrides {
     pub esl: Option<SocketAddr>,
     /// `--lookup-http`, `STROWGER_LOOKUP_HTTP`.
     pub lookup_http: Option<SocketAddr>,
+    /// `--http`, `STROWGER_HTTP`.
+    pub http: Option<SocketAddr>,
     /// `--answer-budget-ms`, `STROWGER_ANSWER_BUDGET_MS`.
     pub answer_budget_ms: Option<u64>,
     /// `--sessions-max`, `STROWGER_SESSIONS_MAX`.
@@ -104,6 +108,7 @@ struct File {
     agi: Option<toml::Spanned<String>>,
     esl: Option<toml::Spanned<String>>,
     lookup_http: Option<toml::Spanned<String>>,
+    http: Option<toml::Spanned<String>>,
     answer_budget_ms: Option<toml::Spanned<u64>>,
     sessions_max: Option<toml::Spanned<usize>>,
     call_threads: Option<toml::Spanned<usize>>,
@@ -165,12 +170,12 @@ impl Config {
         let agi = address(&source, "agi", overrides.agi, file.agi.as_ref(), 4573)?;
         let esl = address(&source, "esl", overrides.esl, file.esl.as_ref(), 8084)?;
         let lookup_http = address(&source, "lookup_http", overrides.lookup_http, file.lookup_http.as_ref(), 8086)?;
-        for (one, other, names) in
-            [(agi, esl, "agi and esl"), (agi, lookup_http, "agi and lookup_http"), (esl, lookup_http, "esl and lookup_http")]
-        {
-            if one == other && one.port() != 0 {
+        let http = address(&source, "http", overrides.http, file.http.as_ref(), 8085)?;
+        let doors = [("agi", agi), ("esl", esl), ("lookup_http", lookup_http), ("http", http)];
+        for (n, (name, one)) in doors.iter().enumerate() {
+            if let Some((other, _)) = doors[n + 1..].iter().find(|(_, other)| one == other && one.port() != 0) {
                 let place = path.as_ref().map_or("the addresses".to_owned(), |path| path.display().to_string());
-                return Err(ConfigError { place, what: format!("{names} are both {one}; each needs a port of its own") });
+                return Err(ConfigError { place, what: format!("{name} and {other} are both {one}; each needs a port of its own") });
             }
         }
         let data = overrides.data.or(file.data).unwrap_or_else(home_data);
@@ -179,6 +184,7 @@ impl Config {
             agi,
             esl,
             lookup_http,
+            http,
             answer_budget: Duration::from_millis(
                 limited(&source, "answer_budget_ms", overrides.answer_budget_ms, file.answer_budget_ms.as_ref(), 1..=ANSWER_BUDGET_MS_MAX)?
                     .unwrap_or(100),

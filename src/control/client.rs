@@ -93,6 +93,8 @@ fn wait_max(request: &Request) -> Duration {
         | Request::RouteRm { .. }
         | Request::ScreenSet { .. }
         | Request::ScreenRm { .. }
+        | Request::TokenAdd { .. }
+        | Request::TokenRm { .. }
         | Request::ImportBegin { .. }
         | Request::ImportRows { .. } => REPLY_WAIT_MAX,
         _ => LOOK_WAIT_MAX,

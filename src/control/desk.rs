@@ -123,6 +123,11 @@ impl Desk {
             Request::UserRm { tenant, which } => self.user_rm(&tenant, &which),
             Request::UserShow { tenant, which } => self.user_show(&tenant, &which),
             Request::UserLs { tenant, domain, after } => self.user_ls(&tenant, domain.as_deref(), after.as_ref()),
+            Request::TokenAdd { tenant, token } => self.token_add(&tenant, token),
+            Request::TokenRm { tenant, name } => self.token_rm(&tenant, &name),
+            Request::TokenLs { tenant } => self.token_ls(&tenant),
+            // the server answers it before it comes here, since it takes long
+            Request::Events { .. } => bad("only a running server has events; start it first"),
             Request::Name { tenant, number } => self.name(&tenant, &number),
             Request::Explain { tenant, request, to, from, withheld, switch } => {
                 let text = QuestionText { request: &request, to: &to, from: &from, restricted: withheld, ..QuestionText::default() };

@@ -6,19 +6,26 @@
 mod client;
 mod desk;
 mod explain;
+mod feed;
+mod http;
 mod import;
+mod observed;
 mod request;
 mod sample;
 mod server;
+mod tokens;
 mod users;
 mod views;
 
 pub use client::{Client, ClientError};
 pub use desk::{Desk, PlaneStatusSource};
-pub use request::{ListKey, Reply, Request, RouteWhich, UserWhich};
+pub use feed::FeedQuery;
+pub use http::FeedLimits;
+pub use observed::{EventStatus, Observed, SourceView};
+pub use request::{ListKey, Reply, Request, RouteWhich, TokenDraft, UserWhich};
 pub use sample::sample_requests;
 pub use server::{AdminServer, BindError};
-pub use views::{ContactView, DecisionView, ImportView, PlaneStatus, RouteView, RowError, ScreenView, StatusView, UserView};
+pub use views::{ContactView, DecisionView, ImportView, PlaneStatus, RouteView, RowError, ScreenView, StatusView, TokenView, UserView};
 
 /// The largest frame on the admin socket, in bytes; an import comes in many.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;

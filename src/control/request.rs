@@ -1,6 +1,8 @@
 //! What can be asked of the admin plane. JSON on the wire, so that an older command line can talk to a newer server.
 
-use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView, UserView};
+use super::feed::FeedQuery;
+use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView, TokenView, UserView};
+use crate::access::TokenDigest;
 use crate::directory::ContactDraft;
 use crate::routing::{List, Switch, User};
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,19 @@ pub struct UserWhich {
     pub domain: String,
     /// The name he registers with.
     pub extension: String,
+}
+
+/// A token that is to be made: who made it up keeps it, and sends what it is known by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenDraft {
+    /// Its name.
+    pub name: String,
+    /// A comma list of scopes.
+    pub scopes: String,
+    /// How long it is good for, in seconds; for ever if nobody says.
+    pub expires_seconds: Option<u64>,
+    /// Its digest.
+    pub digest: TokenDigest,
 }
 
 /// A request. Every one that edits is acknowledged only when the edit is on the disk and calls see it.
@@ -76,6 +91,15 @@ pub enum Request {
     UserShow { tenant: String, which: UserWhich },
     /// Lists users of one domain or of all, those after one of them.
     UserLs { tenant: String, domain: Option<String>, after: Option<UserWhich> },
+    /// Makes a token.
+    TokenAdd { tenant: String, token: TokenDraft },
+    /// Removes a token; whoever follows the feed with it is let go.
+    TokenRm { tenant: String, name: String },
+    /// Lists tokens.
+    TokenLs { tenant: String },
+    /// Follows the feed: from a place on, or with the state first. The same question on the same connection without a
+    /// place goes on where the last one ended. Waits so long for something new, and comes back without it otherwise.
+    Events { tenant: String, query: FeedQuery, since: Option<String>, wait_ms: u64 },
     /// Who has a number.
     Name { tenant: String, number: String },
     /// What would be answered, and why.
@@ -141,6 +165,18 @@ pub enum Reply {
         users: Vec<UserView>,
         /// The next page's `after`.
         next: Option<UserWhich>,
+    },
+    /// Tokens, by name.
+    Tokens {
+        /// All of the tenant's.
+        tokens: Vec<TokenView>,
+    },
+    /// What is new in the feed.
+    Events {
+        /// Events, gaps and the state (`snapshot`), in order.
+        events: Vec<serde_json::Value>,
+        /// The place behind them; none in the middle of a state that is told in parts.
+        next: Option<String>,
     },
     /// Who has a number.
     Name {

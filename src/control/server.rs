@@ -2,12 +2,16 @@
 
 use super::FRAME_BYTES_MAX;
 use super::desk::{Desk, PlaneStatusSource};
+use super::feed::{FeedQuery, Filter, Follower, Next};
+use super::http::{FeedLimits, HttpServer};
+use super::observed::Observed;
 use super::request::{Reply, Request};
 use crate::routing::Tenants;
 use crate::store::Store;
 use bytes::Bytes;
 use std::fs::Permissions;
 use std::io;
+use std::net::TcpListener as StdTcpListener;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
@@ -15,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 
@@ -23,6 +27,9 @@ use tokio::sync::{Semaphore, watch};
 const CONNECTIONS_MAX: usize = 32;
 /// How long a connection may say nothing.
 const IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// How long a question for events may wait for some, in milliseconds; less than the command line waits for an answer.
+const EVENTS_WAIT_MS_MAX: u64 = 8000;
 
 /// Why the admin socket can't be made.
 #[derive(Debug, Error)]
@@ -43,14 +50,24 @@ pub struct AdminServer {
     store: Store,
     rules: Arc<Tenants>,
     planes: PlaneStatusSource,
+    observed: Observed,
+    http: TcpListener,
+    limits: FeedLimits,
 }
 
 impl AdminServer {
-    /// Binds the socket; one that a dead server left behind is replaced.
+    /// Binds the socket; one that a dead server left behind is replaced. HTTP is served where somebody listens already.
     ///
     /// # Errors
     /// [`BindError`].
-    pub fn bind(path: &Path, store: Store, rules: Arc<Tenants>, planes: PlaneStatusSource) -> Result<AdminServer, BindError> {
+    pub fn bind(
+        path: &Path,
+        http: StdTcpListener,
+        store: Store,
+        rules: Arc<Tenants>,
+        planes: PlaneStatusSource,
+        observed: Observed,
+    ) -> Result<AdminServer, BindError> {
         let failed = |e| BindError::Io(path.into(), e);
         if let Ok(there) = std::fs::symlink_metadata(path) {
             // only a socket that nobody listens at is what a dead server left behind
@@ -70,17 +87,28 @@ impl AdminServer {
         std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(4).build().map_err(failed)?;
-        let listener = {
+        let (listener, http) = {
             let _inside = runtime.enter();
-            UnixListener::from_std(listener).map_err(failed)?
+            http.set_nonblocking(true).map_err(failed)?;
+            (UnixListener::from_std(listener).map_err(failed)?, TcpListener::from_std(http).map_err(failed)?)
         };
-        Ok(AdminServer { runtime, listener, path: path.into(), store, rules, planes })
+        let limits = FeedLimits::default();
+        Ok(AdminServer { runtime, listener, path: path.into(), store, rules, planes, observed, http, limits })
+    }
+
+    /// Other limits of the feed than the usual ones.
+    #[must_use]
+    pub fn with_feed_limits(self, limits: FeedLimits) -> AdminServer {
+        AdminServer { limits, ..self }
     }
 
     /// Serves until told to stop; run it on a thread of its own.
     pub fn run(self, mut stop: watch::Receiver<bool>) {
         let listener = self.listener;
+        let at = Counter { store: self.store, rules: self.rules, planes: self.planes, observed: self.observed };
         self.runtime.block_on(async {
+            let http = HttpServer::new(at.store.clone(), at.rules.clone(), at.planes.clone(), at.observed.clone(), self.limits);
+            tokio::spawn(http.run(self.http));
             let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
             loop {
                 let accepted = tokio::select! {
@@ -92,10 +120,10 @@ impl AdminServer {
                 };
                 match accepted {
                     Ok((stream, place)) => {
-                        let (store, rules, planes) = (self.store.clone(), self.rules.clone(), self.planes.clone());
+                        let at = at.clone();
                         tokio::spawn(async move {
                             let _place = place;
-                            if let Err(error) = serve(stream, store, rules, planes).await {
+                            if let Err(error) = serve(stream, at).await {
                                 tracing::debug!(%error, "an admin connection ended");
                             }
                         });
@@ -112,28 +140,112 @@ impl AdminServer {
     }
 }
 
-async fn serve(mut stream: UnixStream, store: Store, rules: Arc<Tenants>, planes: PlaneStatusSource) -> io::Result<()> {
+/// What every connection is served from.
+#[derive(Clone)]
+struct Counter {
+    store: Store,
+    rules: Arc<Tenants>,
+    planes: PlaneStatusSource,
+    observed: Observed,
+}
+
+/// Whom a connection follows the feed for, and how far it is.
+struct Followed {
+    tenant: String,
+    query: FeedQuery,
+    follower: Follower,
+}
+
+async fn serve(mut stream: UnixStream, at: Counter) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     if peer != 0 && peer != rustix::process::geteuid().as_raw() {
         tracing::warn!(uid = peer, "an admin connection of another user was refused");
         return Ok(());
     }
-    let mut desk = Desk::new(store, rules, format!("uid {peer}"), Some(planes));
+    let mut desk = Desk::new(at.store.clone(), at.rules.clone(), format!("uid {peer}"), Some(at.planes.clone()));
+    let mut followed = None;
     while let Some(frame) = tokio::time::timeout(IDLE_MAX, read_frame(&mut stream)).await?? {
         // the store is waited for on a thread that may wait
-        let (back, reply) = tokio::task::spawn_blocking(move || {
-            let reply = match serde_json::from_slice::<Request>(&frame) {
-                Ok(request) => desk.apply(request),
-                Err(error) => Reply::BadInput(format!("the request can't be read ({error}); use the command line of the server's version")),
+        let (back, done) = tokio::task::spawn_blocking(move || {
+            let done = match serde_json::from_slice::<Request>(&frame) {
+                Ok(request @ Request::Events { .. }) => Err(request),
+                Ok(request) => Ok(desk.apply(request)),
+                Err(error) => {
+                    Ok(Reply::BadInput(format!("the request can't be read ({error}); use the command line of the server's version")))
+                }
             };
-            (desk, reply)
+            (desk, done)
         })
         .await
         .map_err(io::Error::other)?;
         desk = back;
+        let reply = match done {
+            Ok(reply) => reply,
+            // and the feed on none at all
+            Err(Request::Events { tenant, query, since, wait_ms }) => {
+                let wait = Duration::from_millis(wait_ms.min(EVENTS_WAIT_MS_MAX));
+                match at.follow(&mut followed, tenant, query, since.as_deref()) {
+                    Ok(follower) => tokio::select! {
+                        reply = news(follower, wait) => reply,
+                        // whoever is gone needs no answer, and raw events no longer
+                        gone = stream.readable() => {
+                            gone?;
+                            if is_gone(&stream)? { return Ok(()) }
+                            news(follower, wait).await
+                        }
+                    },
+                    Err(why) => Reply::BadInput(why),
+                }
+            }
+            Err(_) => Reply::BadInput("the request can't be carried out here".to_owned()),
+        };
         tokio::time::timeout(IDLE_MAX, write_frame(&mut stream, &serde_json::to_vec(&reply)?)).await??;
     }
     Ok(())
+}
+
+impl Counter {
+    /// The one who follows for this connection: the same as before, or another who begins where he is told to.
+    fn follow<'a>(
+        &self,
+        followed: &'a mut Option<Followed>,
+        tenant: String,
+        query: FeedQuery,
+        since: Option<&str>,
+    ) -> Result<&'a mut Follower, String> {
+        let is_same = |f: &Followed| since.is_none() && f.tenant == tenant && f.query == query;
+        if !followed.as_ref().is_some_and(is_same) {
+            let rules = self.rules.get(&tenant).ok_or_else(|| format!("there is no tenant {tenant:?}"))?;
+            let filter = Filter::read(&tenant, &rules.plan, &query)?;
+            let wrong = |()| format!("{:?} is no event's number; it looks like 18c2f3a1-42", since.unwrap_or_default());
+            let since = since.map(|id| id.parse().map_err(wrong)).transpose()?;
+            let follower = Follower::new(self.observed.hub.clone(), self.observed.stats.clone(), filter, since);
+            *followed = Some(Followed { tenant, query, follower });
+        }
+        followed.as_mut().map(|f| &mut f.follower).ok_or_else(|| "nobody follows".to_owned())
+    }
+}
+
+/// What comes within a time.
+async fn news(follower: &mut Follower, wait: Duration) -> Reply {
+    let messages = match tokio::time::timeout(wait, follower.next()).await {
+        Ok(Next::Messages(messages)) => messages,
+        Ok(Next::TooSlow) => {
+            return Reply::BadInput(
+                "events came faster than they were taken, three times within a minute; ask for fewer of them".to_owned(),
+            );
+        }
+        Err(_) => Vec::new(),
+    };
+    let events = messages.iter().filter_map(|message| serde_json::from_str(&message.json).ok()).collect();
+    Reply::Events { events, next: follower.place().map(|id| id.to_string()) }
+}
+
+/// Whether the peer has closed; what he sends before he has his answer waits.
+fn is_gone(stream: &UnixStream) -> io::Result<bool> {
+    let mut byte = [0];
+    let peeked = rustix::net::recv(stream, &mut byte, rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT);
+    Ok(matches!(peeked, Ok((_, 0))))
 }
 
 async fn read_frame(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Bytes>> {

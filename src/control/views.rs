@@ -1,5 +1,7 @@
 //! Things as administrators see them. The names of these fields are what scripts that read `--json` hold on to.
 
+use super::observed::EventStatus;
+use crate::access::Token;
 use crate::directory::Contact;
 use crate::routing::{Route, Screen, ScreenKey, User};
 use serde::{Deserialize, Serialize};
@@ -144,6 +146,35 @@ impl UserView {
     }
 }
 
+/// A token. What it is, only its owner knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenView {
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created: String,
+    /// From when on it isn't taken any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// Whether that is over.
+    pub expired: bool,
+}
+
+impl TokenView {
+    /// A stored token as administrators see it.
+    pub fn of(token: Token, now_us: u64) -> TokenView {
+        TokenView {
+            expired: token.has_expired(now_us),
+            name: token.name,
+            scopes: token.scopes,
+            created: crate::cti::rfc3339(token.created_us),
+            expires: token.expires_us.map(crate::cti::rfc3339),
+        }
+    }
+}
+
 /// A decision: its variables without the switch's prefix, in lower case, and what led to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DecisionView {
@@ -206,6 +237,9 @@ pub struct PlaneStatus {
     pub accept_errors: u64,
     /// Log lines that were dropped because nobody read them.
     pub log_lines_dropped: u64,
+    /// How the event plane is doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventStatus>,
 }
 
 /// How the server is doing.

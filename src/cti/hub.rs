@@ -110,9 +110,22 @@ pub struct Snapshot {
     /// Live calls, by id.
     pub calls: Vec<Arc<CallView>>,
     /// Devices, by switch and name.
-    pub devices: Vec<(String, Device)>,
+    pub devices: Vec<Known<Device>>,
     /// Registrations, by switch and name.
-    pub registrations: Vec<(String, Registration)>,
+    pub registrations: Vec<Known<Registration>>,
+}
+
+/// What is known of a thing of a switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Known<T> {
+    /// The switch's name.
+    pub switch: String,
+    /// Whose it is; none is everybody's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Its state.
+    #[serde(flatten)]
+    pub state: T,
 }
 
 /// The feed.
@@ -130,14 +143,14 @@ struct Inner {
     events: VecDeque<Arc<Event>>,
     numbers: HashMap<String, u64>,
     calls: BTreeMap<String, Arc<CallView>>,
-    devices: BTreeMap<(String, String), Device>,
-    registrations: BTreeMap<(String, String), Registration>,
+    devices: BTreeMap<(String, String), Known<Device>>,
+    registrations: BTreeMap<(String, String), Known<Registration>>,
 }
 
 /// Wants raw events for as long as it lives.
-pub struct RawWanted<'a>(&'a Hub);
+pub struct RawWanted(Arc<Hub>);
 
-impl Drop for RawWanted<'_> {
+impl Drop for RawWanted {
     fn drop(&mut self) {
         self.0.raw.send_modify(|wanted| *wanted -= 1);
     }
@@ -215,9 +228,9 @@ impl Hub {
 
     /// Asks for raw events for as long as what is returned lives.
     #[must_use]
-    pub fn want_raw(&self) -> RawWanted<'_> {
+    pub fn want_raw(self: &Arc<Hub>) -> RawWanted {
         self.raw.send_modify(|wanted| *wanted += 1);
-        RawWanted(self)
+        RawWanted(self.clone())
     }
 
     /// How many want raw events.
@@ -239,13 +252,13 @@ impl Inner {
             What::Device(device) => {
                 let key = key(&device.device);
                 if self.devices.len() < limits.devices_max || self.devices.contains_key(&key) {
-                    self.devices.insert(key, device.clone());
+                    self.devices.insert(key, known(event, device));
                 }
             }
             What::Registration(registration) => {
                 let key = key(&registration.who);
                 if self.registrations.len() < limits.devices_max || self.registrations.contains_key(&key) {
-                    self.registrations.insert(key, registration.clone());
+                    self.registrations.insert(key, known(event, registration));
                 }
             }
             // a pop speaks of a call that may be over
@@ -262,10 +275,14 @@ impl Inner {
         Snapshot {
             id: EventId { epoch: self.epoch, sequence: self.sequence },
             calls: self.calls.values().cloned().collect(),
-            devices: self.devices.iter().map(|((switch, _), device)| (switch.clone(), device.clone())).collect(),
-            registrations: self.registrations.iter().map(|((switch, _), r)| (switch.clone(), r.clone())).collect(),
+            devices: self.devices.values().cloned().collect(),
+            registrations: self.registrations.values().cloned().collect(),
         }
     }
+}
+
+fn known<T: Clone>(event: &Event, state: &T) -> Known<T> {
+    Known { switch: event.switch.clone(), tenant: event.tenant.clone(), state: state.clone() }
 }
 
 #[cfg(test)]
@@ -323,7 +340,7 @@ mod tests {
         for (name, state) in [("1", "in-use"), ("2", "in-use"), ("3", "in-use"), ("1", "busy")] {
             hub.publish(device(name, state));
         }
-        let states: Vec<_> = hub.snapshot().devices.into_iter().map(|(_, d)| (d.device, d.state)).collect();
+        let states: Vec<_> = hub.snapshot().devices.into_iter().map(|d| (d.state.device, d.state.state)).collect();
         assert_eq!(states, [("1".to_owned(), "busy".to_owned()), ("2".into(), "in-use".into())]);
     }
 

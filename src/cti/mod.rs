@@ -10,7 +10,7 @@ mod time;
 mod what;
 
 pub use call::{Answered, CallState, CallView, Decided, Disposition, LegState, LegView, Party};
-pub use hub::{Cursor, Draft, Event, EventId, Hub, HubLimits, Page, Snapshot};
+pub use hub::{Cursor, Draft, Event, EventId, Hub, HubLimits, Known, Page, RawWanted, Snapshot};
 pub use stats::{PlaneStats, SourcePhase, SourceStats};
 pub use time::{rfc3339, rfc3339_option};
 pub use what::{Conference, Device, Gap, Pop, PopEnd, Raw, Registration, What};

@@ -15,7 +15,8 @@ pub use log::{LogGuard, LogTarget, start as start_log};
 use crate::call::{Answerer, CallPlane, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::control::{AdminServer, BindError, Desk, PlaneStatus, PlaneStatusSource};
+use crate::control::{AdminServer, BindError, Desk, EventStatus, Observed, PlaneStatus, PlaneStatusSource};
+use crate::cti::{Hub, HubLimits, PlaneStats};
 use crate::routing::Tenants;
 use crate::store::{Store, StoreError};
 use std::io;
@@ -74,6 +75,7 @@ pub struct Server {
     agi: SocketAddr,
     esl: SocketAddr,
     lookup_http: SocketAddr,
+    http: SocketAddr,
     admin: PathBuf,
     store: Store,
     rules: Arc<Tenants>,
@@ -101,6 +103,8 @@ impl Server {
             (Door::Http, listen("the look-up HTTP", "--lookup-http", config.lookup_http)?),
         ];
         let [agi, esl, lookup_http] = [listeners[0].1.local_addr()?, listeners[1].1.local_addr()?, listeners[2].1.local_addr()?];
+        let admin_http = listen("the admin HTTP", "--http", config.http)?;
+        let http = admin_http.local_addr()?;
         for tenant in config.tenants.values() {
             tenant.plan.warm_up();
         }
@@ -114,11 +118,12 @@ impl Server {
                 "fewer sessions than configured are served at once; raise the limit on open files"
             );
         }
-        let answerer = Answerer::new(store.reader(), rules.clone(), clock, config.answer_budget, options.delay);
+        let answerer = Answerer::new(store.reader(), rules.clone(), clock.clone(), config.answer_budget, options.delay);
         let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }));
-        let planes =
-            plane_status(&plane, [("agi", agi), ("esl", esl), ("lookup-http", lookup_http)], config.admin.clone(), log_lines_dropped);
-        let admin = AdminServer::bind(&config.admin, store.clone(), rules.clone(), planes)?;
+        let observed = Observed { hub: Arc::new(Hub::new(clock.now_us(), HubLimits::default())), stats: Arc::new(PlaneStats::default()) };
+        let doors = [("agi", agi), ("esl", esl), ("lookup-http", lookup_http), ("http", http)];
+        let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
+        let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;
         // the snapshot is wanted soon, also on a busy machine; edits can wait
         let writer = threads::spawn("writer", threads::Priority::Low, move || {
             let writer = writer.with_snapshot();
@@ -141,7 +146,20 @@ impl Server {
         if options.signals {
             signals::start(shutdown.clone())?;
         }
-        Ok(Server { agi, esl, lookup_http, admin: config.admin.clone(), store, rules, shutdown, admin_stop, calls, admin_thread, writer })
+        Ok(Server {
+            agi,
+            esl,
+            lookup_http,
+            http,
+            admin: config.admin.clone(),
+            store,
+            rules,
+            shutdown,
+            admin_stop,
+            calls,
+            admin_thread,
+            writer,
+        })
     }
 
     /// Where FastAGI listens.
@@ -157,6 +175,11 @@ impl Server {
     /// Where a switch asks over HTTP.
     pub fn lookup_http(&self) -> SocketAddr {
         self.lookup_http
+    }
+
+    /// Where CTI clients and monitoring ask over HTTP.
+    pub fn http(&self) -> SocketAddr {
+        self.http
     }
 
     /// The admin socket.
@@ -220,9 +243,10 @@ fn listen(what: &'static str, flag: &str, address: SocketAddr) -> Result<TcpList
 
 fn plane_status(
     plane: &Arc<CallPlane>,
-    doors: [(&str, SocketAddr); 3],
+    doors: [(&str, SocketAddr); 4],
     admin: PathBuf,
     dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
+    stats: Arc<PlaneStats>,
 ) -> PlaneStatusSource {
     let (plane, began) = (plane.clone(), Instant::now());
     let mut listening: Vec<_> = doors.iter().map(|(door, address)| ((*door).to_owned(), address.to_string())).collect();
@@ -235,5 +259,6 @@ fn plane_status(
         late: plane.stats.late.get(),
         accept_errors: plane.stats.accept_errors.get(),
         log_lines_dropped: dropped(),
+        events: Some(EventStatus::of(&stats)),
     })
 }

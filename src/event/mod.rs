@@ -5,5 +5,6 @@
 //! switches' words, [`plane`] hands what it says to the feed and the journal.
 
 mod item;
+pub mod source;
 
 pub use item::{Item, Names, Now, Output, SourceInfo, SwitchKind};

@@ -1,8 +1,8 @@
 //! Keys: the tenant first, then what sort of thing, then which.
 //!
 //! Inside a tenant an entry's key is one byte for the sort and the rest for the thing:
-//! `c` id (a contact), `n` number 0 id (a contact has this number), `r` (a route), `s` (a list entry), `u` domain 0
-//! extension (a user).
+//! `c` id (a contact), `n` number 0 id (a contact has this number), `r` (a route), `s` (a list entry), `t` name (a
+//! token), `u` domain 0 extension (a user).
 
 use crate::number::{Kind, Number};
 use crate::routing::{List, Prefix, RouteKey, ScreenKey};
@@ -12,6 +12,7 @@ pub(super) const CONTACT: u8 = b'c';
 pub(super) const NUMBER_OF: u8 = b'n';
 pub(super) const ROUTE: u8 = b'r';
 pub(super) const SCREEN: u8 = b's';
+pub(super) const TOKEN: u8 = b't';
 pub(super) const USER: u8 = b'u';
 
 /// `tenant 0`: what every key of a tenant begins with.
@@ -84,6 +85,10 @@ pub(super) fn screen(list: List, key: &ScreenKey) -> Vec<u8> {
         ScreenKey::Prefix(p) => joined(&[SCREEN, list, b'p', p.kind.tag()], &p.digits),
         ScreenKey::Withheld => vec![SCREEN, list, b'w'],
     }
+}
+
+pub(super) fn token(name: &str) -> Vec<u8> {
+    joined(&[TOKEN], name)
 }
 
 /// What the keys of a domain's users begin with.

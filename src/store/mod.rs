@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod key;
 mod marker;
+mod plan;
 mod record;
 mod snapshot;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use marker::SCHEMA;
 pub use record::{Change, EntryChange, Generation};
 pub use writer::Writer;
 
+use crate::access::Token;
 use crate::clock::Clock;
 use crate::directory::Contact;
 use crate::number::Number;
@@ -68,6 +70,10 @@ pub enum Edit {
     PutUser(User),
     /// Removes a user, who is named by his domain and extension.
     RemoveUser(String, String),
+    /// Adds or replaces a token.
+    PutToken(Token),
+    /// Removes a token by name.
+    RemoveToken(String),
 }
 
 /// What an edit did.
@@ -350,6 +356,14 @@ impl Reader {
         let prefix = domain.map_or_else(|| vec![key::USER], key::users);
         let after = after.map(|(domain, extension)| key::user(domain, extension));
         self.entries_after(tenant, &prefix, after, limit, |e| Ok((e.revision, record::decode(e.record())?)))
+    }
+
+    /// A tenant's tokens, by name, so many at most.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn tokens(&self, tenant: &str, limit: usize) -> Result<Vec<Token>, StoreError> {
+        self.page(tenant, &[key::TOKEN], None, limit)
     }
 
     fn page<R: record::Record>(&self, tenant: &str, prefix: &[u8], after: Option<Vec<u8>>, limit: usize) -> Result<Vec<R>, StoreError> {

@@ -1,6 +1,7 @@
 //! Records as bytes: one version byte, then postcard. A version that was ever released is read for ever.
 
 use super::StoreError;
+use crate::access::Token;
 use crate::directory::Contact;
 use crate::routing::{Route, Screen, User};
 use serde::de::DeserializeOwned;
@@ -19,6 +20,7 @@ impl Record for Contact {}
 impl Record for Route {}
 impl Record for Screen {}
 impl Record for User {}
+impl Record for Token {}
 impl Record for Change {}
 impl Record for Vec<Generation> {}
 

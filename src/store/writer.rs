@@ -4,13 +4,13 @@
 //! published to the snapshot, acknowledged. Edits that wait together share one flush.
 
 use super::base::BaseBuilder;
-use super::change::{apply_entries, apply_generations, contact_entries};
+use super::change::{apply_entries, apply_generations};
 use super::engine::Space;
-use super::record::{self, Change, EntryChange, Generation};
+use super::plan::{Effect, plan_edit};
+use super::record::{self, Change, Generation};
 use super::snapshot::{Snapshot, TenantPicture};
 use super::{Edit, EditOutcome, Shared, StoreError, key, marker::Marker};
-use crate::directory::{Contact, check_id};
-use crate::routing::{List, Route, RouteKey, Screen, ScreenKey, User};
+use crate::routing::{Route, Screen, User};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -48,14 +48,6 @@ pub(super) enum Job {
     Abort { generation: u64 },
     /// Finish.
     Close,
-}
-
-/// What an edit means for the snapshot.
-enum Effect {
-    Contact(String, Option<Contact>),
-    Route(RouteKey, Option<Route>),
-    Screen(List, ScreenKey, Option<Screen>),
-    User(String, String, Option<User>),
 }
 
 /// A generation whose blocks are to be removed.
@@ -236,7 +228,7 @@ impl Writer {
     /// Writes one edit, not yet flushed.
     fn write_edit(&mut self, tenant: &str, who: &str, edit: Edit) -> Result<(EditOutcome, Option<Effect>), StoreError> {
         let revision = self.revision + 1;
-        let (entries, effect, existed) = self.plan_edit(tenant, edit, revision)?;
+        let (entries, effect, existed) = plan_edit(&self.shared.durable, tenant, edit, revision)?;
         if entries.is_empty() {
             return Ok((EditOutcome { revision: self.revision, existed, changed: false }, None));
         }
@@ -250,86 +242,6 @@ impl Writer {
         };
         self.write_change(&change)?;
         Ok((EditOutcome { revision, existed, changed: true }, effect))
-    }
-
-    /// The entries that an edit changes (none if it changes nothing), what it means for the snapshot, and whether
-    /// what it names was there before.
-    fn plan_edit(&self, tenant: &str, edit: Edit, revision: u64) -> Result<(Vec<EntryChange>, Option<Effect>, bool), StoreError> {
-        let durable = &self.shared.durable;
-        let single =
-            |entry_key: Vec<u8>, before: Option<Vec<u8>>, after: Option<Vec<u8>>| vec![EntryChange { key: entry_key, before, after }];
-        Ok(match edit {
-            Edit::PutContact(mut contact) => {
-                check_id(&contact.id).map_err(|e| StoreError::NotAKey(e.to_string()))?;
-                let before = durable.contact(tenant, &contact.id)?.map(|(_, c)| c);
-                if let Some(before) = &before
-                    && contact.source.is_empty()
-                {
-                    contact.source.clone_from(&before.source);
-                }
-                if before.as_ref() == Some(&contact) {
-                    return Ok((Vec::new(), None, true));
-                }
-                let entries = contact_entries(&contact.id, before.as_ref(), Some(&contact))?;
-                (entries, Some(Effect::Contact(contact.id.clone(), Some(contact))), before.is_some())
-            }
-            Edit::RemoveContact(id) => match durable.contact(tenant, &id)? {
-                None => (Vec::new(), None, false),
-                Some((_, before)) => (contact_entries(&id, Some(&before), None)?, Some(Effect::Contact(id, None)), true),
-            },
-            Edit::PutRoute(mut route) => {
-                let entry_key = key::route(&route.key);
-                let before = durable.route(tenant, &route.key)?;
-                route.revision = before.as_ref().map_or(revision, |b| b.revision);
-                if before.as_ref() == Some(&route) {
-                    return Ok((Vec::new(), None, true));
-                }
-                route.revision = revision;
-                let (old, new) = (before.as_ref().map(record::encode).transpose()?, record::encode(&route)?);
-                record::check_size("the route", &new)?;
-                (single(entry_key, old, Some(new)), Some(Effect::Route(route.key.clone(), Some(route))), before.is_some())
-            }
-            Edit::RemoveRoute(route_key) => match durable.get(tenant, &key::route(&route_key))? {
-                None => (Vec::new(), None, false),
-                Some((_, before)) => (single(key::route(&route_key), Some(before), None), Some(Effect::Route(route_key, None)), true),
-            },
-            Edit::PutScreen(screen) => {
-                let entry_key = key::screen(screen.list, &screen.key);
-                let before = durable.get(tenant, &entry_key)?.map(|(_, r)| r);
-                let new = record::encode(&screen)?;
-                record::check_size("the list entry", &new)?;
-                if before.as_ref() == Some(&new) {
-                    return Ok((Vec::new(), None, true));
-                }
-                let existed = before.is_some();
-                (single(entry_key, before, Some(new)), Some(Effect::Screen(screen.list, screen.key.clone(), Some(screen))), existed)
-            }
-            Edit::RemoveScreen(list, screen_key) => match durable.get(tenant, &key::screen(list, &screen_key))? {
-                None => (Vec::new(), None, false),
-                Some((_, before)) => {
-                    (single(key::screen(list, &screen_key), Some(before), None), Some(Effect::Screen(list, screen_key, None)), true)
-                }
-            },
-            Edit::PutUser(user) => {
-                let user = user.check().map_err(|e| StoreError::NotAKey(e.to_string()))?;
-                let entry_key = key::user(&user.domain, &user.extension);
-                let before = durable.get(tenant, &entry_key)?.map(|(_, r)| r);
-                let new = record::encode(&user)?;
-                if before.as_ref() == Some(&new) {
-                    return Ok((Vec::new(), None, true));
-                }
-                let existed = before.is_some();
-                let effect = Effect::User(user.domain.clone(), user.extension.clone(), Some(user));
-                (single(entry_key, before, Some(new)), Some(effect), existed)
-            }
-            Edit::RemoveUser(domain, extension) => {
-                let entry_key = key::user(&domain, &extension);
-                match durable.get(tenant, &entry_key)? {
-                    None => (Vec::new(), None, false),
-                    Some((_, before)) => (single(entry_key, Some(before), None), Some(Effect::User(domain, extension, None)), true),
-                }
-            }
-        })
     }
 
     /// The change log first, then the places: a crash in between is mended from the log. After an error nobody knows
@@ -365,6 +277,7 @@ impl Writer {
                 Effect::Route(route_key, route) => picture.edit_route(&route_key, route.map(Arc::new)),
                 Effect::Screen(list, screen_key, screen) => picture.edit_screen(list, &screen_key, screen.map(Arc::new)),
                 Effect::User(domain, extension, user) => picture.edit_user(&domain, &extension, user.map(Arc::new)),
+                Effect::Unseen => continue,
             }
             if picture.edited.size() > OVERLAY_MAX.max(picture.base.contacts() / 8) {
                 self.grown.insert(tenant.clone());

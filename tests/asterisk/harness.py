@@ -206,7 +206,7 @@ class Strowger:
                     f'[[switch]]\nname = "lab"\nkind = "asterisk"\naddress = "127.0.0.1:{ami_port}"\n'
                     'user = "strowger"\nsecret = "strowger-secret"\nevents = ["user"]\n')
         # the door that no scenario uses must not meet another server's on this machine
-        self.doors = ["--esl", "127.0.0.1:0", "--lookup-http", f"127.0.0.1:{http_port}"]
+        self.doors = ["--esl", "127.0.0.1:0", "--lookup-http", f"127.0.0.1:{http_port}", "--http", "127.0.0.1:0"]
 
     def start(self):
         if self.process:

@@ -20,7 +20,8 @@ pub const TENANTS: &str =
     "[[tenant]]\nid = \"default\"\ncountry = \"US\"\n\n[[tenant]]\nid = \"acme\"\ncountry = \"DE\"\nfallback = \"voicemail:900\"\n";
 
 /// `serve`, with every port a free one.
-pub const SERVE: &[&str] = &["serve", "--agi", "127.0.0.1:0", "--esl", "127.0.0.1:0", "--lookup-http", "127.0.0.1:0"];
+pub const SERVE: &[&str] =
+    &["serve", "--agi", "127.0.0.1:0", "--esl", "127.0.0.1:0", "--lookup-http", "127.0.0.1:0", "--http", "127.0.0.1:0"];
 
 /// The server sets the process's umask for a moment while it makes its socket; directories are not made meanwhile.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -149,6 +150,7 @@ impl Place {
             agi: Some(([127, 0, 0, 1], 0).into()),
             esl: Some(([127, 0, 0, 1], 0).into()),
             lookup_http: Some(([127, 0, 0, 1], 0).into()),
+            http: Some(([127, 0, 0, 1], 0).into()),
             ..Overrides::default()
         })
         .unwrap();
@@ -222,6 +224,7 @@ pub struct Running {
     pub agi: SocketAddr,
     pub esl: SocketAddr,
     pub lookup_http: SocketAddr,
+    pub http: SocketAddr,
     pub admin: PathBuf,
 }
 
@@ -233,13 +236,13 @@ impl Running {
         let line = lines.find(|line| line.starts_with("ready ")).unwrap_or_default();
         let word = |key: &str| line.split_whitespace().find_map(|w| w.strip_prefix(key).map(str::to_owned));
         let address = |key: &str| word(key).and_then(|text| text.parse().ok());
-        let (Some(agi), Some(esl), Some(lookup_http), Some(admin)) =
-            (address("agi="), address("esl="), address("lookup-http="), word("admin="))
+        let (Some(agi), Some(esl), Some(lookup_http), Some(http), Some(admin)) =
+            (address("agi="), address("esl="), address("lookup-http="), address("http="), word("admin="))
         else {
             let _ = child.kill();
             panic!("the server didn't get ready: {line:?}, {:?}", child.wait());
         };
-        Running { child, agi, esl, lookup_http, admin: admin.into() }
+        Running { child, agi, esl, lookup_http, http, admin: admin.into() }
     }
 
     pub fn pid(&self) -> u32 {

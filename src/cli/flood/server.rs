@@ -32,12 +32,6 @@ fn strowger() -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// Whether the server knows a flag.
-fn knows(flag: &str) -> Result<bool, Failure> {
-    let help = strowger()?.args(["serve", "--help"]).output().map_err(trouble("the server can't be asked"))?;
-    Ok(String::from_utf8_lossy(&help.stdout).contains(&format!("{flag} ")))
-}
-
 /// A server in a process and a directory of its own; killed when it is dropped.
 pub(super) struct Server {
     process: Child,
@@ -45,7 +39,7 @@ pub(super) struct Server {
     /// Where calls are answered.
     pub(super) agi: SocketAddr,
     /// Where the feed is.
-    http: Option<SocketAddr>,
+    http: SocketAddr,
 }
 
 impl Drop for Server {
@@ -81,11 +75,8 @@ impl Server {
         let mut command = strowger()?;
         command.arg("--config").arg(dir.join("strowger.toml")).arg("--data").arg(dir.join("data"));
         command.args(["serve", "--sample", "--log", "warn"]);
-        for door in ["--agi", "--esl", "--lookup-http"] {
+        for door in ["--agi", "--esl", "--lookup-http", "--http"] {
             command.args([door, "127.0.0.1:0"]);
-        }
-        if knows("--http")? {
-            command.args(["--http", "127.0.0.1:0"]);
         }
         if switches.is_some() {
             command.args(["--journal-delay-ms", &slow_disk_ms.to_string()]);
@@ -97,7 +88,7 @@ impl Server {
         }
         let said = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)?.parse().ok());
         let (agi, http) = (said("agi="), said("http="));
-        let Some(agi) = agi else {
+        let (Some(agi), Some(http)) = (agi, http) else {
             let _ = process.kill();
             let _ = process.wait();
             return Err(Failure::new(Exit::Trouble, format!("the server didn't get ready: {line:?}; {}", log_end(dir))));
@@ -208,7 +199,7 @@ impl Stuck {
         })?;
         let token = token.split_whitespace().last().unwrap_or_default();
         let feed = trouble("the feed");
-        let address = server.http.ok_or_else(|| Failure::new(Exit::Trouble, "the server has no feed"))?;
+        let address = server.http;
         let mut stream = TcpStream::connect_timeout(&address, FEED_WAIT_MAX).map_err(&feed)?;
         stream.set_read_timeout(Some(FEED_WAIT_MAX)).map_err(&feed)?;
         write!(stream, "GET /events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nAccept: text/event-stream\r\n\r\n")

@@ -1,6 +1,7 @@
 //! The store against a few maps: whatever is done to both, they say the same.
 
 use super::*;
+use crate::access::TokenDigest;
 use crate::number::NumberPlan;
 use crate::routing::A1Hash;
 use proptest::prelude::*;
@@ -45,6 +46,16 @@ fn screen_key(n: usize) -> ScreenKey {
         0 => ScreenKey::Withheld,
         1..=5 => ScreenKey::Prefix(prefixes()[n - 1].clone()),
         _ => ScreenKey::Number(numbers()[(n - 6) % 8].clone()),
+    }
+}
+
+fn token_with(name: usize, digest: usize) -> Token {
+    Token {
+        name: IDS[name].into(),
+        scopes: vec!["events:read".into()],
+        created_us: 1,
+        expires_us: None,
+        digest: TokenDigest::of(NAMES[digest]),
     }
 }
 
@@ -101,6 +112,8 @@ fn edits() -> impl Strategy<Value = Edit> {
         1 => (list, 0..14usize).prop_map(|(list, key)| Edit::RemoveScreen(list, screen_key(key))),
         3 => (0..DOMAINS.len(), 0..EXTENSIONS.len(), 0..NAMES.len()).prop_map(|(d, e, n)| Edit::PutUser(user_with(d, e, n))),
         2 => (0..DOMAINS.len(), 0..EXTENSIONS.len()).prop_map(|(d, e)| Edit::RemoveUser(DOMAINS[d].into(), EXTENSIONS[e].into())),
+        1 => (0..IDS.len(), 0..NAMES.len()).prop_map(|(id, n)| Edit::PutToken(token_with(id, n))),
+        1 => (0..IDS.len()).prop_map(|id| Edit::RemoveToken(IDS[id].into())),
     ]
 }
 
@@ -127,6 +140,7 @@ struct TenantModel {
     screens: BTreeMap<(List, ScreenKey), Screen>,
     /// By domain and extension, each with its end, as the store's keys have it.
     users: BTreeMap<(String, String), (u64, User)>,
+    tokens: BTreeMap<String, Token>,
 }
 
 /// What an import was put together over.
@@ -188,6 +202,11 @@ impl Model {
                 }
                 (old.is_some(), changed)
             }
+            Edit::PutToken(new) => {
+                let old = t.tokens.insert(new.name.clone(), new.clone());
+                (old.is_some(), old != Some(new))
+            }
+            Edit::RemoveToken(name) => same(t.tokens.remove(&name).is_some()),
             Edit::RemoveUser(domain, extension) => same(t.users.remove(&(domain, extension)).is_some()),
         };
         self.revision += u64::from(changed);
@@ -283,6 +302,7 @@ fn check(model: &Model, opened: &Opened) {
         }
         assert_eq!(opened.routes(tenant, None, usize::MAX).unwrap().len(), t.routes.len());
         check_users(t, opened, tenant);
+        assert_eq!(opened.tokens(tenant, usize::MAX).unwrap(), t.tokens.values().cloned().collect::<Vec<_>>());
         let screens = |list| opened.screens(tenant, list, None, usize::MAX).unwrap().len();
         assert_eq!(screens(List::Allow) + screens(List::Block), t.screens.len());
     }

@@ -1,0 +1,178 @@
+//! The admin plane's HTTP: the feed, live calls, metrics and health. Nothing here can be changed.
+//!
+//! Whoever asks shows a token, on loopback too: a page that a browser on this machine shows, or another user of it, is no
+//! administrator. Everything is bounded: connections, heads, how long one may stand idle or not take what it is sent.
+
+mod calls;
+mod events;
+mod keys;
+mod metrics;
+mod patient;
+mod query;
+mod reply;
+
+use super::desk::PlaneStatusSource;
+use super::observed::Observed;
+use crate::routing::Tenants;
+use crate::store::Store;
+use axum::Router;
+use axum::body::Body;
+use axum::http::uri::Authority;
+use axum::http::{Request, StatusCode, header::HOST};
+use axum::response::Response;
+use axum::routing::get;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use keys::Keys;
+use patient::Patient;
+use reply::problem;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections at once; more wait in the kernel.
+const CONNECTIONS_MAX: usize = 128;
+/// The largest head of a request, in bytes; hyper gathers as much of a reply before it asks for more of it.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How long the head of a request may take, the first and each that follows on the same connection.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a connection that follows no feed may take in all.
+const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long its last reply may take after that.
+const LAST_REPLY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// What the kernel keeps for a client that doesn't take it, in bytes: a slow one is to be known as such.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+
+/// Limits of the feed; a test has less patience.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedLimits {
+    /// Clients of the feed at once. Each may hold a page of some 500 kB, and half of the connections stay free for the
+    /// rest.
+    pub clients_max: usize,
+    /// How often a client is sent a sign of life, and its token looked at again.
+    pub heartbeat: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub stall_max: Duration,
+}
+
+impl Default for FeedLimits {
+    fn default() -> Self {
+        FeedLimits { clients_max: 64, heartbeat: Duration::from_secs(15), stall_max: Duration::from_secs(30) }
+    }
+}
+
+/// What the paths have in common.
+struct Shop {
+    store: Store,
+    rules: Arc<Tenants>,
+    planes: PlaneStatusSource,
+    observed: Observed,
+    keys: Keys,
+    limits: FeedLimits,
+    clients: Arc<Semaphore>,
+}
+
+/// One connection, as its requests see it.
+#[derive(Clone)]
+struct Connection {
+    /// Whether it follows the feed.
+    is_feed: Arc<AtomicBool>,
+    /// Its place among the connections; a feed over WebSocket keeps it.
+    _place: Arc<OwnedSemaphorePermit>,
+}
+
+/// The admin plane's HTTP, before it serves.
+pub(super) struct HttpServer {
+    shop: Arc<Shop>,
+}
+
+impl HttpServer {
+    pub(super) fn new(store: Store, rules: Arc<Tenants>, planes: PlaneStatusSource, observed: Observed, limits: FeedLimits) -> HttpServer {
+        let keys = Keys::new(store.clone(), rules.keys().cloned().collect());
+        let clients = Arc::new(Semaphore::new(limits.clients_max));
+        HttpServer { shop: Arc::new(Shop { store, rules, planes, observed, keys, limits, clients }) }
+    }
+
+    /// Accepts connections, for ever.
+    pub(super) async fn run(self, listener: TcpListener) {
+        let router = Router::new()
+            .route("/events", get(events::events))
+            .route("/calls", get(calls::calls))
+            .route("/metrics", get(metrics::metrics))
+            .route("/health", get(reply::health))
+            .method_not_allowed_fallback(|| async { problem(StatusCode::METHOD_NOT_ALLOWED, "use GET") })
+            .fallback(|| async { problem(StatusCode::NOT_FOUND, "the paths are /events, /calls, /metrics and /health") })
+            .with_state(self.shop.clone());
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            // the semaphore is never closed
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let (router, shop) = (router.clone(), self.shop.clone());
+                    tokio::spawn(async move { connection(stream, place, router, &shop).await });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection of the admin HTTP could not be accepted; trying again");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, shop: &Shop) {
+    let is_loopback = stream.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    // best effort: without these a dead client is known later, and more is kept for a slow one
+    let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, shop.limits.stall_max.as_millis() as u32);
+    let _ = stream.set_nodelay(true);
+    let connection = Connection { is_feed: Arc::default(), _place: Arc::new(place) };
+    let is_feed = connection.is_feed.clone();
+    let stream = Patient::new(stream, shop.limits.stall_max, is_feed.clone(), shop.observed.stats.clone());
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let router = router.clone();
+        request.extensions_mut().insert(connection.clone());
+        async move {
+            if is_loopback && !names_this_machine(&request) {
+                // a page of some other site may be led to this port under a name of its own
+                return Ok(problem(StatusCode::MISDIRECTED_REQUEST, "this port answers to localhost and addresses"));
+            }
+            router.call(request).await
+        }
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX).max_buf_size(HEAD_BYTES_MAX);
+    let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    tokio::pin!(serving);
+    let served = tokio::select! {
+        served = &mut serving => served,
+        () = tokio::time::sleep(CONNECTION_WAIT_MAX) => {
+            serving.as_mut().graceful_shutdown();
+            match is_feed.load(Ordering::Relaxed) {
+                true => serving.await,
+                false => tokio::time::timeout(LAST_REPLY_WAIT_MAX, serving).await.unwrap_or(Ok(())),
+            }
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection of the admin HTTP ended");
+    }
+}
+
+/// Whether a request was sent to this machine as such: by address, as `localhost`, or to nobody in particular.
+fn names_this_machine<T>(request: &Request<T>) -> bool {
+    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or("?"));
+    let Some(authority) = request.uri().authority().map(|a| a.as_str()).or(header) else { return true };
+    let host = authority.parse::<Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
+    host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+}
+
+type Reply = Response<Body>;
