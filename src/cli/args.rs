@@ -47,7 +47,7 @@ pub(super) enum Command {
     Demo(DemoArgs),
     /// Play one call against a running server, as the switch would
     Call(CallArgs),
-    /// Play many calls against a running server and measure the answers
+    /// Play many calls against a running server and measure the answers, or (bench flood) against one that events flood
     Bench(BenchArgs),
     /// Edit and show contacts
     #[command(subcommand)]
@@ -173,7 +173,10 @@ pub(super) struct SwitchArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct BenchArgs {
+    #[command(subcommand)]
+    pub(super) special: Option<BenchVerb>,
     #[command(flatten)]
     pub(super) switch: SwitchArgs,
     /// Over HTTP, ask again over the same connection, as no FreeSWITCH does
@@ -209,6 +212,39 @@ pub(super) struct BenchArgs {
     /// Count answers of any other status as failures
     #[arg(long, value_parser = ["found", "unknown"], value_name = "STATUS")]
     pub(super) expect: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BenchVerb {
+    /// Start a server, flood it with events, and measure its answers beside those of quiet times
+    ///
+    /// Exit status 1 means that a call failed or was answered late.
+    Flood(FloodArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FloodArgs {
+    /// Begin this many calls a second, whether the server keeps up or not
+    #[arg(long, default_value_t = 500.0, value_name = "CALLS_PER_SECOND")]
+    pub(super) rate: f64,
+    /// Let each phase take this time
+    #[arg(long, default_value_t = 10.0, value_name = "S")]
+    pub(super) seconds: f64,
+    /// Measure so many phases with everything at once, each between two quiet ones
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(super) rounds: u64,
+    /// Import this many contacts beside the calls
+    #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=7_000_000))]
+    pub(super) import: u64,
+    /// Let the journal's disk take this long for each write
+    #[arg(long, default_value_t = 20, value_name = "MS")]
+    pub(super) slow_disk_ms: u64,
+    /// Write this many events a second to each source [default: as many as it takes]
+    #[arg(long, value_name = "EVENTS_PER_SECOND")]
+    pub(super) events: Option<f64>,
+    /// Let readers that do nothing take the floods in place of the server: what the machine itself costs
+    #[arg(long)]
+    pub(super) null_reader: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,7 @@ mod conversation;
 mod demo;
 mod edit;
 mod exit;
+mod flood;
 mod follow;
 mod import;
 mod look;
@@ -19,7 +20,7 @@ mod token;
 mod user;
 mod when;
 
-use args::{Cli, Command};
+use args::{BenchArgs, BenchVerb, Cli, Command};
 use clap::Parser;
 use exit::{Exit, Failure};
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Serve(args) => serve::serve(&global, &args),
         Command::Demo(args) => demo::demo(&args),
         Command::Call(args) => play::call(&global, &args),
+        Command::Bench(BenchArgs { special: Some(BenchVerb::Flood(args)), .. }) => flood::flood(global.json, &args),
         Command::Bench(args) => play::bench(&global, &args),
         Command::Contact(verb) => edit::contact(&global, verb),
         Command::Route(verb) => edit::route(&global, verb),

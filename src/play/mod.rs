@@ -1,4 +1,5 @@
 //! The switch's side over a real socket: one call to look at ([`call()`]), or many to measure ([`load`]).
+//! And switches that tell more than anybody can hear ([`flood`]).
 //!
 //! Both do what Asterisk and FreeSWITCH were seen to do (`switch_side` under `wire::agi` and `wire::esl` holds how they
 //! write and read): a new connection for every call, what the call is in one go, a reply to each command, and the end as
@@ -8,6 +9,7 @@
 
 mod asterisk;
 pub mod call;
+pub mod flood;
 mod http;
 pub mod load;
 pub mod report;

@@ -4,6 +4,7 @@ Standard library only, so that the tests run on a fresh machine. Everything list
 ports that were free at the start (or on those in the environment, see README.md).
 """
 import base64
+import json
 import os
 import re
 import shutil
@@ -191,7 +192,7 @@ class Trace:
 class Strowger:
     """The server under test, and its command line."""
 
-    def __init__(self, path, tmp, port, http_port=0):
+    def __init__(self, path, tmp, port, http_port, ami_port):
         self.path, self.port, self.process = path, port, None
         self.data = os.path.join(tmp, "data")
         os.makedirs(self.data, mode=0o700)
@@ -201,7 +202,9 @@ class Strowger:
             f.write('[[tenant]]\nid = "default"\ncountry = "DE"\n\n'
                     '[dial]\ntrunk = "trunk"\n\n'
                     '[dial.asterisk]\nextension = "Local/{extension}@phones/n"\n'
-                    'number = "PJSIP/{number}@{trunk}"\n')
+                    'number = "PJSIP/{number}@{trunk}"\n\n'
+                    f'[[switch]]\nname = "lab"\nkind = "asterisk"\naddress = "127.0.0.1:{ami_port}"\n'
+                    'user = "strowger"\nsecret = "strowger-secret"\nevents = ["user"]\n')
         # the door that no scenario uses must not meet another server's on this machine
         self.doors = ["--esl", "127.0.0.1:0", "--lookup-http", f"127.0.0.1:{http_port}", "--http", "127.0.0.1:0"]
 
@@ -252,6 +255,14 @@ class Strowger:
             self.process.kill()
             self.process.wait()
         self.process = None
+
+    def source(self):
+        """What it counted of the switch that it listens to."""
+        events = json.loads(self.cli("--json", "status")).get("events") or {}
+        sources = [s for s in events.get("sources", []) if s["name"] == "lab"]
+        if not sources:
+            raise Failed("strowger's status tells of no source")
+        return sources[0]
 
     def cli(self, *args):
         done = subprocess.run([self.path, "--data", self.data, *args], capture_output=True, text=True, timeout=30)
@@ -501,8 +512,8 @@ class World:
         self.tmp = tempfile.mkdtemp(prefix="strowger-asterisk-")
         self.port = free_port(socket.SOCK_STREAM, "LAB_AGENT_PORT")
         self.http_port = free_port(socket.SOCK_STREAM, "LAB_HTTP_PORT")
-        self.strowger = Strowger(path, self.tmp, self.port, self.http_port)
         self.asterisk = Asterisk(suite, self.tmp, self.port, self.http_port)
+        self.strowger = Strowger(path, self.tmp, self.port, self.http_port, self.asterisk.ami_port)
         self.calls, self.serial = [], 0
 
     def start(self):

@@ -3,6 +3,8 @@
 Each scenario is a function; its sentence is what it proves. One line each, and a closing count.
 """
 import argparse
+import collections
+import json
 import os
 import signal
 import subprocess
@@ -612,6 +614,84 @@ def _(w):
     call.seen("phone-102")
     caller.cancel()
     equal("dial status", call.ended()["Dial"], "CANCEL")
+
+
+# ---- events ---------------------------------------------------------------------------------------
+FLOOD_EVENTS, FLOOD_CALLS, FLOOD_CALLS_PER_SECOND = 60_000, 200, 20
+# a dialplan loop makes 3,000 to 6,000 events a second where nobody else works
+FLOOD_SECONDS_MAX = 120
+
+
+def until(seconds, test):
+    """What the test gives once it is something, or None when the time is up."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = test()
+        if found:
+            return found
+        time.sleep(0.2)
+    return None
+
+
+def journalled(w, callers):
+    """The journal's calls from these numbers, by number."""
+    rows = collections.defaultdict(list)
+    for line in w.strowger.cli("calls", "--since", "15m", "--format", "jsonl").splitlines():
+        row = json.loads(line)
+        number = row["from"]["number"] if isinstance(row["from"], dict) else row["from"]
+        if number in callers:
+            rows[number].append(row)
+    return rows
+
+
+@scenario("60,000 user events beside 200 calls: no disconnection, none unaccounted for, each call answered and journalled once")
+def _(w):
+    ami = w.asterisk.ami
+    if not until(10, lambda: w.strowger.source().get("phase") == "up"):
+        raise Failed(f"strowger didn't log in: {w.strowger.source()}")
+    # what a dialplan says of its own steps is for nobody here
+    ami.act(Action="Events", EventMask="call,user")
+    time.sleep(0.5)
+    before, start = w.strowger.source(), len(ami.events)
+    began = time.monotonic()
+    ami.act([f"T_COUNT={FLOOD_EVENTS}", "T_RUN=x"], Action="Originate", Async="true", Channel="Local/s@flood/n",
+            Application="Wait", Data=str(FLOOD_SECONDS_MAX), Timeout=30000)
+    calls = {}
+    try:
+        for n in range(FLOOD_CALLS):
+            number = f"+4930980{n:04}"
+            calls[number], _ = w.sip(did_number("02").encode(), f'"Flood {n}" <sip:{number}@127.0.0.1>'.encode())
+            time.sleep(max(0.0, began + (n + 1) / FLOOD_CALLS_PER_SECOND - time.monotonic()))
+        if not ami.wait(lambda e: e.get("UserEvent") == "FlowedOff", FLOOD_SECONDS_MAX, start):
+            raise Failed(f"the dialplan didn't come to the end of its {FLOOD_EVENTS} events")
+        took = time.monotonic() - began
+        until(20, lambda: all(caller.over.is_set() for caller in calls.values()))
+        equal("callers whom nobody answered", [n for n, caller in calls.items() if not caller.answered.is_set()], [])
+        equal("callers whose call didn't end", [n for n, caller in calls.items() if not caller.over.is_set()], [])
+    finally:
+        ami.act(Action="Events", EventMask="on")
+    # the flood's own channels end, and all that was written is read
+    time.sleep(1)
+    settled = until(60, lambda: (s := w.strowger.source())["queued"] == 0 and s)
+    if not settled:
+        raise Failed(f"events still wait: {w.strowger.source()}")
+    seen = [e.get("Event") for e in ami.events[start:] if "Event" in e]
+    came, lost = settled["events_in"] - before["events_in"], settled["events_lost"] - before["events_lost"]
+    equal("reconnects", settled["reconnects"] - before["reconnects"], 0)
+    equal("phase", settled["phase"], "up")
+    equal("suspects", settled["suspects"] - before["suspects"], 0)
+    # strowger has no use for each event of a call; these it must have
+    needed = sum(seen.count(e) for e in ("UserEvent", "Newchannel", "DialBegin", "DialEnd", "BridgeEnter", "BridgeLeave", "Hangup"))
+    # and beside what this session saw there are its snapshots and the switch's own events
+    between("events that came (those lost included)", came, FLOOD_EVENTS + needed - 5, FLOOD_EVENTS + len(seen) + 5_000)
+    if lost > came or (settled["gaps"] > before["gaps"]) != (lost > 0):
+        raise Failed(f"{lost} of {came} lost, and gaps {before['gaps']} before, {settled['gaps']} after")
+    rows = until(30, lambda: (r := journalled(w, calls)) and len(r) == FLOOD_CALLS and r) or journalled(w, calls)
+    equal("calls that aren't in the journal", sorted(set(calls) - set(rows)), [])
+    equal("calls that are in the journal more than once", {n: len(r) for n, r in rows.items() if len(r) > 1}, {})
+    members = collections.Counter((row.get("answered_by") or {}).get("member") for r in rows.values() for row in r)
+    equal("members who answered", dict(members), {"101": FLOOD_CALLS})
+    print(f"        {came} events in {took:.1f} s ({came / took:.0f}/s), {lost} lost, {len(rows)} calls", flush=True)
 
 
 # ---- strowger is not well --------------------------------------------------------------------------
