@@ -256,7 +256,7 @@ fn a_child_that_is_stuck() {
     let config = strowger::config::Config::load(overrides).unwrap();
     let no_core = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(rustix::process::Resource::Core, no_core).unwrap();
-    let options = Options { delay: Delay::Block(Duration::from_secs(120)), signals: true };
+    let options = Options { delay: Delay::Block(Duration::from_secs(120)), signals: true, ..Options::default() };
     let server = strowger::daemon::Server::start(&config, options, std::sync::Arc::new(|| 0)).unwrap();
     let mut desk = server.desk("test");
     sample_requests("default").into_iter().for_each(|r| drop(desk.apply(r)));

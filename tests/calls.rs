@@ -10,7 +10,9 @@ use std::thread::JoinHandle;
 use strowger::clock::SystemClock;
 use strowger::config::{Config, Overrides};
 use strowger::control::{AdminServer, Observed, PlaneStatus};
-use strowger::cti::{Answered, CallState, CallView, Decided, Disposition, Draft, Hub, HubLimits, LegState, LegView, Party, What};
+use strowger::cti::{
+    Answered, CallState, CallView, Decided, Disposition, Draft, Hub, HubLimits, LegState, LegView, Party, PlaneStats, SourceStats, What,
+};
 use strowger::journal::{Journal, JournalLimits};
 use strowger::store::Store;
 use support::*;
@@ -111,14 +113,21 @@ struct Admin {
     store: Store,
 }
 
+/// What is seen of one switch.
+fn watching(hub: &Arc<Hub>, journal: Option<Journal>) -> Observed {
+    let stats = PlaneStats { sources: vec![Arc::new(SourceStats::new("pbx"))], ..PlaneStats::default() };
+    Observed { hub: hub.clone(), stats: stats.into(), journal }
+}
+
 impl Admin {
     fn over(place: &Place, observed: Observed) -> Admin {
         let overrides = Overrides { config: Some(place.path().join("strowger.toml")), data: Some(place.data()), ..Overrides::default() };
         let config = Config::load(overrides).unwrap();
         let (store, writer) = Store::open(&config.store_dir(), Arc::new(SystemClock)).unwrap();
-        let admin = AdminServer::bind(&config.admin, store.clone(), Arc::new(config.tenants), Arc::new(PlaneStatus::default)).unwrap();
+        let http = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let rules = Arc::new(config.tenants);
+        let admin = AdminServer::bind(&config.admin, http, store.clone(), rules, Arc::new(PlaneStatus::default), observed).unwrap();
         let (stop, stopping) = watch::channel(false);
-        let admin = admin.observing(observed);
         let threads = vec![std::thread::spawn(move || writer.run()), std::thread::spawn(move || admin.run(stopping))];
         Admin { stop, threads, store }
     }
@@ -152,7 +161,7 @@ fn the_journal_is_read_with_and_without_a_server_and_says_the_same() {
         &["--tenant", "acme", "calls", "--number", "030 123456"],
     ];
     let offline: Vec<Said> = asked.iter().map(|arguments| place.done(arguments)).collect();
-    let admin = Admin::over(&place, Observed { hub: None, journal: Some(journal(&place)) });
+    let admin = Admin::over(&place, watching(&Hub::new(1, HubLimits::default()).into(), Some(journal(&place))));
     for (arguments, offline) in asked.iter().zip(&offline) {
         assert_eq!(place.done(arguments).out, offline.out, "{arguments:?}");
     }
@@ -265,7 +274,7 @@ fn more_calls_than_a_page_come_out_whole_and_in_order_and_a_closed_pipe_is_no_fa
         .collect();
     let journal = journal(&place);
     long.iter().for_each(|call| assert!(journal.put(call).unwrap()));
-    let admin = Admin::over(&place, Observed { hub: None, journal: Some(journal) });
+    let admin = Admin::over(&place, watching(&Hub::new(1, HubLimits::default()).into(), Some(journal)));
     assert_eq!(lines(&place.done(&["calls", "--number", "+14155550109", "--format", "jsonl"])).len(), 600);
     drop(admin);
     let mut child = place.command(&["calls", "--format", "csv"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -284,7 +293,7 @@ fn live_calls_are_the_servers_to_tell() {
     assert_eq!(said.code, Some(3), "{said:?}");
     assert!(said.err.contains("no server listens"), "{said:?}");
     let hub = Arc::new(Hub::new(1, HubLimits::default()));
-    let admin = Admin::over(&place, Observed { hub: Some(hub.clone()), journal: None });
+    let admin = Admin::over(&place, watching(&hub, None));
     assert_eq!(place.done(&["calls"]).err, "no call lives\n");
     assert_eq!(place.done(&["calls", "--json"]).json(), serde_json::json!([]));
     let mut rings = missed(0, "+14155550102", "Ada");
@@ -309,11 +318,11 @@ fn live_calls_are_the_servers_to_tell() {
     assert!(said.err.contains("the server has no journal"), "{said:?}");
     drop(admin);
     // with a journal, a live call is found by its id too
-    let admin = Admin::over(&place, Observed { hub: Some(hub), journal: Some(journal(&place)) });
+    let admin = Admin::over(&place, watching(&hub, Some(journal(&place))));
     assert!(place.done(&["calls", "--id", "pbx/m0"]).out.contains("state    ringing"));
     assert_eq!(place.run(&["calls", "--id", "pbx/2"]).code, Some(1), "another tenant's");
     drop(admin);
-    let unobserved = Admin::over(&place, Observed::default());
+    let unobserved = Admin::over(&place, Observed { stats: Arc::default(), ..watching(&hub, None) });
     let said = place.run(&["calls"]);
     assert!(said.code == Some(2) && said.err.contains("[[switch]]"), "{said:?}");
     drop(unobserved);

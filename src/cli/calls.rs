@@ -7,6 +7,7 @@ use super::args::{CallsArgs, Global};
 use super::backend::{Backend, overrides, said, unexpected};
 use super::calls_text::{CSV_COLUMNS, CallRow, csv_cells, head, line_of, whole};
 use super::exit::{Exit, Failure};
+use super::follow;
 use super::print;
 use super::when;
 use crate::clock::{Clock, SystemClock};
@@ -39,6 +40,9 @@ pub(super) fn calls(global: &Global, args: &CallsArgs) -> Result<Exit, Failure> 
     };
     if let Some(id) = &args.id {
         return one(global, id);
+    }
+    if args.follow {
+        return follow::calls(global, args.number.as_slice());
     }
     let of_the_past =
         args.since.is_some() || args.until.is_some() || args.number.is_some() || args.limit.is_some() || args.format.is_some();

@@ -37,7 +37,6 @@ pub(super) fn events(global: &Global, args: &EventsArgs) -> Result<Exit, Failure
 }
 
 /// Live calls as they change: what `calls --follow` shows.
-#[allow(dead_code)] // the verb `calls` is to call it
 pub(super) fn calls(global: &Global, numbers: &[String]) -> Result<Exit, Failure> {
     let query = FeedQuery { types: "call".to_owned(), numbers: numbers.join(","), ..FeedQuery::default() };
     follow(global, &query, None, call_lines)

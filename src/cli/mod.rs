@@ -13,6 +13,7 @@ mod follow;
 mod import;
 mod look;
 mod play;
+mod play_args;
 mod print;
 mod serve;
 mod status;
@@ -20,9 +21,10 @@ mod token;
 mod user;
 mod when;
 
-use args::{BenchArgs, BenchVerb, Cli, Command};
+use args::{Cli, Command};
 use clap::Parser;
 use exit::{Exit, Failure};
+use play_args::{BenchArgs, BenchVerb};
 use std::process::ExitCode;
 
 /// Runs the program with the arguments it was started with.

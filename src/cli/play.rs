@@ -1,9 +1,10 @@
 //! `call` and `bench`: the switch's side, from the command line.
 
-use super::args::{BenchArgs, CallArgs, Global, SwitchArgs};
+use super::args::Global;
 use super::backend::overrides;
 use super::conversation::{conversation_json, conversation_text, outcome_text};
 use super::exit::{Exit, Failure};
+use super::play_args::{BenchArgs, CallArgs, SwitchArgs};
 use super::print;
 use crate::config::Config;
 use crate::play::{CallError, CallFields, Conversation, LoadPlan, LoadWay, Pace, SocketMode, Way, call_by, run_load_by};

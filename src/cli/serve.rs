@@ -6,7 +6,8 @@ use super::exit::{Exit, Failure};
 use super::print;
 use crate::config::{Config, Overrides};
 use crate::control::{Reply, sample_requests};
-use crate::daemon::{LogTarget, Options, Server, start_log};
+use crate::daemon::{EventOptions, LogTarget, Options, Server, start_log};
+use std::time::Duration;
 
 /// What flags and environment say, those of the server included.
 pub(super) fn serve_overrides(global: &Global, args: &ServeArgs) -> Overrides {
@@ -26,7 +27,8 @@ pub(super) fn serve_overrides(global: &Global, args: &ServeArgs) -> Overrides {
 pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
     let config = Config::load(serve_overrides(global, args))?;
     let log = start_log(&config.log, LogTarget::Stderr).map_err(|e| Failure::new(Exit::BadInput, e))?;
-    let server = Server::start(&config, Options { signals: true, ..Options::default() }, log.dropped.clone())?;
+    let events = EventOptions { journal_delay: Duration::from_millis(args.journal_delay_ms), ..EventOptions::default() };
+    let server = Server::start(&config, Options { signals: true, events, ..Options::default() }, log.dropped.clone())?;
     if args.sample {
         if server.store().revision() == 0 {
             load_sample(&server)?;

@@ -10,8 +10,8 @@
 mod server;
 mod table;
 
-use super::args::FloodArgs;
 use super::exit::{Exit, Failure};
+use super::play_args::FloodArgs;
 use super::print;
 use crate::clock::{Clock, SystemClock};
 use crate::daemon::threads;
