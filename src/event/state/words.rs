@@ -21,7 +21,7 @@ pub(super) fn dialled(dial: &str) -> &str {
 /// Whether the switch's dial string is that of a decision's leg. Asterisk leaves the technology out (`101` for `PJSIP/101`),
 /// and the options of a `Local/…/n`; a number with another trunk is another leg.
 pub(super) fn is_leg(dial: &str, leg: &str) -> bool {
-    let leg = leg_without_options(leg);
+    let (dial, leg) = (leg_without_options(dial), leg_without_options(leg));
     dial == leg || leg.split_once('/').is_some_and(|(_, rest)| rest == dial)
 }
 
@@ -31,11 +31,12 @@ pub(super) fn is_extension(number: &str) -> bool {
     !number.is_empty() && !number.starts_with('+') && number.len() <= EXTENSION_CHARS_MAX
 }
 
-/// A leg without FreeSWITCH's `[…]` in front and without the letters behind Asterisk's `Local/…/`.
+/// A leg without FreeSWITCH's `[…]` in front and without the letters behind Asterisk's `Local/101@phones/n`, which stands
+/// in an event as `101@phones/n`.
 fn leg_without_options(leg: &str) -> &str {
     let leg = leg.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(leg, |(_, rest)| rest);
-    match leg.strip_prefix("Local/").and_then(|rest| rest.rsplit_once('/')) {
-        Some((_, letters)) if letters.bytes().all(|b| b.is_ascii_lowercase()) => &leg[..leg.len() - letters.len() - 1],
+    match leg.rsplit_once('/') {
+        Some((place, letters)) if place.contains('@') && letters.bytes().all(|b| b.is_ascii_lowercase()) => place,
         _ => leg,
     }
 }
@@ -69,6 +70,7 @@ mod tests {
             ("+14155550111@carrier", "+14155550111"),
             ("g1/5551234", "5551234"),
             ("mom@strowger-member", "mom"),
+            ("101@phones/n", "101"),
             ("Local/mom@strowger-member/n", "mom"),
             ("user/101@pbx.example", "101"),
             ("[leg_timeout=9]sofia/gateway/carrier/+14155550111", "+14155550111"),
@@ -83,6 +85,7 @@ mod tests {
         assert!(is_leg("101", "PJSIP/101") && is_leg("PJSIP/101", "PJSIP/101"));
         assert!(is_leg("+14155550111@a", "PJSIP/+14155550111@a") && !is_leg("+14155550111@b", "PJSIP/+14155550111@a"));
         assert!(is_leg("mom@strowger-member", "Local/mom@strowger-member/n"));
+        assert!(is_leg("mom@strowger-member/n", "Local/mom@strowger-member/n"));
         assert!(!is_leg("10", "PJSIP/101") && !is_leg("", "PJSIP/101"));
     }
 }
