@@ -133,7 +133,10 @@ fn open_journal(config: &Config, is_written: bool) -> Option<Journal> {
         return None;
     }
     let limits = JournalLimits {
-        days_max: u32::try_from(config.events.journal_days).unwrap_or(u32::MAX),
+        days_max: match config.events.journal_days {
+            0 => u32::MAX,
+            days => u32::try_from(days).unwrap_or(u32::MAX),
+        },
         bytes_max: config.events.journal_mb_max * 1024 * 1024,
     };
     match Journal::open(&dir, limits) {

@@ -7,6 +7,7 @@
 //! used, so the indexes are written first and the record makes them true; an index entry without a record is passed over,
 //! and swept away in time. One thread writes ([`JournalWriter`]); anybody reads.
 
+mod age;
 mod error;
 mod key;
 mod record;
@@ -188,6 +189,11 @@ impl Journal {
     pub fn retain(&self, now_us: u64) -> Result<Retained, JournalError> {
         let mut upkeep = self.upkeep();
         self.with(|engine| upkeep.retain(engine, self.shared.limits, now_us))
+    }
+
+    /// When the newest call ended; none where there is no call.
+    fn newest_us(&self) -> Result<Option<u64>, JournalError> {
+        self.with(Upkeep::newest_us)
     }
 
     /// A page of calls.

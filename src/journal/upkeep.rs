@@ -98,6 +98,20 @@ impl Upkeep {
         Ok(Retained { removed, more: removed == REMOVE_PIECE || walks.iter().any(|walk| **walk != Walk::Done) })
     }
 
+    /// When the newest call of all tenants ended.
+    pub(super) fn newest_us(engine: &Engine) -> Result<Option<u64>, StoreError> {
+        let (mut newest, mut from) = (None, Vec::new());
+        while let Some(item) = engine.scan(Space::Call, &[], &from).next() {
+            let (found, _) = item?;
+            let Some(tenant) = key::tenant_of(&found) else { break };
+            from = super::end_of(tenant);
+            if let Some((last, _)) = engine.scan_back(Space::Call, tenant, &from).next().transpose()? {
+                newest = newest.max(key::place(&last, tenant.len()).map(|place| place.ended_us));
+            }
+        }
+        Ok(newest)
+    }
+
     fn count(&mut self, engine: &Engine) -> Result<(), StoreError> {
         let (mut calls, mut bytes) = (0, 0);
         let next = walk(engine, Space::Call, &self.counted, COUNT_PIECE, |key, value| {

@@ -1,5 +1,6 @@
 //! The journal's own thread: calls come in by a bounded queue, and go to the disk in groups.
 
+use super::age::AgeClock;
 use super::{Journal, JournalError};
 use crate::clock::Clock;
 use crate::cti::{CallView, PlaneStats};
@@ -54,6 +55,7 @@ pub struct JournalWriter {
     journal: Journal,
     stats: Arc<PlaneStats>,
     clock: Arc<dyn Clock>,
+    age: AgeClock,
     group: Vec<Waiting>,
     /// So many of the group have been put.
     put: usize,
@@ -76,6 +78,9 @@ impl JournalWriter {
     pub fn new(journal: Journal, stats: Arc<PlaneStats>, clock: Arc<dyn Clock>, queue_calls_max: usize) -> (JournalQueue, JournalWriter) {
         let (sender, calls) = sync_channel(queue_calls_max);
         let now = Instant::now();
+        // one that can't be read now is found out when something is written
+        let newest_us = journal.newest_us().unwrap_or_default();
+        let age = AgeClock::new(newest_us, clock.now_us(), clock.monotonic_us());
         let queue = JournalQueue { calls: sender, stats: stats.clone() };
         (
             queue,
@@ -84,6 +89,7 @@ impl JournalWriter {
                 journal,
                 stats,
                 clock,
+                age,
                 group: Vec::new(),
                 put: 0,
                 trouble: None,
@@ -145,7 +151,8 @@ impl JournalWriter {
             self.sync();
         }
         if self.trouble.is_none() && now >= self.upkeep {
-            match self.journal.retain(self.clock.now_us()) {
+            let now_us = self.age.now_us(self.clock.now_us(), self.clock.monotonic_us());
+            match self.journal.retain(now_us) {
                 Ok(done) => self.upkeep = now + if done.more { UPKEEP_PAUSE_BUSY } else { UPKEEP_PAUSE },
                 Err(error) => self.fail(error),
             }
