@@ -8,6 +8,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod caller;
+pub mod event_switch;
 mod http;
 mod place;
 

@@ -164,10 +164,16 @@ impl Place {
 /// A server with the sample directory and then some, in a place of its own.
 pub fn served(options: Options, more: Vec<Request>) -> (Place, InProcess) {
     let place = Place::new(TENANTS);
-    let server = place.in_process(options, |_| {});
-    server.fill(sample_requests("default"));
+    let server = served_at(&place, options);
     server.fill(more);
     (place, server)
+}
+
+/// A server with the sample directory in this place.
+pub fn served_at(place: &Place, options: Options) -> InProcess {
+    let server = place.in_process(options, |_| {});
+    server.fill(sample_requests("default"));
+    server
 }
 
 /// A contact with one number.
