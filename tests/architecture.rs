@@ -173,13 +173,34 @@ fn imports_go_down_only() {
 }
 
 #[test]
-fn calls_and_administrators_never_meet() {
-    for (module, other) in
-        [("call", "control"), ("control", "call"), ("call", "daemon"), ("wire", "routing"), ("routing", "store"), ("play", "call")]
-    {
+fn calls_events_and_administrators_never_meet() {
+    for (module, other) in [
+        ("call", "event"),
+        ("event", "call"),
+        ("call", "control"),
+        ("control", "call"),
+        ("event", "control"),
+        ("control", "event"),
+        ("call", "cti"),
+        ("call", "journal"),
+        ("call", "daemon"),
+        ("wire", "routing"),
+        ("routing", "store"),
+        ("play", "call"),
+    ] {
         let named = sources().iter().filter(|s| s.module == module).any(|s| named_modules(&s.code).contains(other));
         assert!(!named, "{module} names {other}");
     }
+}
+
+/// Threads of normal priority share no lock with threads behind them, which may be interrupted while they hold one.
+#[test]
+fn no_lock_stands_between_calls_or_sockets_and_what_is_behind_them() {
+    let of_normal_priority =
+        |s: &Source| matches!(s.module.as_str(), "call" | "decided" | "hints" | "stats" | "clock") || s.path.starts_with("event/source/");
+    assert!(sources().iter().filter(|s| of_normal_priority(s)).count() > 15, "the source isn't where it was");
+    let words = ["Mutex", "RwLock", "Condvar", "sync_channel", "blocking_send"];
+    assert_eq!(who_says(&words, |s| !of_normal_priority(s)), NOBODY);
 }
 
 #[test]
