@@ -30,6 +30,54 @@ fn up(run: &mut Run, source: usize, identity: &str) {
     run.feed(source, Item::Up { identity: identity.into() });
 }
 
+#[test]
+fn calls_of_a_switch_that_two_sources_watch_end_when_it_starts_anew_whichever_source_is_back_first() {
+    for first in [0, 1] {
+        for back in [0, 1] {
+            let mut run = Run::of(&[SwitchKind::Asterisk; 2], LIMITS);
+            for source in [first, 1 - first] {
+                up(&mut run, source, "asterisk/a/1");
+                snapshot(&mut run, source, &[]);
+            }
+            run.feed(first, Item::Packet(caller(1)));
+            run.later(60_000_000);
+            for source in [0, 1] {
+                run.feed(source, Item::Down { why: "closed" });
+            }
+            for source in [back, 1 - back] {
+                up(&mut run, source, "asterisk/a/2");
+                snapshot(&mut run, source, &[]);
+            }
+            assert_eq!((run.finished().len(), run.state.calls_live()), (1, 0), "first {first}, back {back}: {:?}", run.said());
+        }
+    }
+}
+
+#[test]
+fn a_gap_is_counted_once() {
+    let mut run = Run::asterisk();
+    let (mut sender, mut receiver) = ring::channel(RingLimits::default(), run.source_stats(0));
+    sender.say(Item::Gap { why: "suspect", lost: 1 });
+    run.feed(0, receiver.try_recv().unwrap());
+    assert_eq!(run.source_stats(0).gaps.get(), 1);
+    snapshot(&mut run, 0, &[]);
+    run.feed(0, Item::Down { why: "closed" });
+    assert_eq!(run.source_stats(0).gaps.get(), 2);
+}
+
+#[test]
+fn whoever_left_a_conference_unheard_is_in_it_no_longer_after_a_snapshot() {
+    let mut run = Run::asterisk();
+    for n in [1, 2] {
+        run.feed(0, Item::Packet(caller(n)));
+        run.feed(0, Item::Packet(packet(&format!("ConfbridgeJoin|Conference=600|Uniqueid=1.{n}|Linkedid=1.{n}|CallerIDNum={n}"))));
+    }
+    run.feed(0, Item::Gap { why: "overrun", lost: 1 });
+    snapshot(&mut run, 0, &[2]);
+    let said: Vec<_> = run.said().into_iter().filter(|line| line.starts_with("conference")).collect();
+    assert_eq!(said, ["conference 600 +1 (1)", "conference 600 +2 (2)", "conference 600 -1 (1)"]);
+}
+
 /// Two directories; only the first knows the caller.
 struct TwoTenants;
 
