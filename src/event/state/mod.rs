@@ -114,6 +114,11 @@ impl State {
         }
     }
 
+    /// A state before this one was lost, and a gap said: each source's first whole snapshot is to be told as its repair.
+    pub fn expect_repair(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.gap = true);
+    }
+
     /// Something came out of a source's ring.
     pub fn item(&mut self, source: usize, item: Item, names: &dyn Names, now: Now, out: &mut Vec<Output>) {
         if source >= self.sources.len() {
