@@ -311,6 +311,23 @@ fn a_caller_in_a_list_can_neither_end_it_nor_hide_in_it() {
 }
 
 #[test]
+fn a_caller_who_writes_an_action_id_into_his_number_is_not_overlooked() {
+    let switch = FakeSwitch::start(Speaks::Ami);
+    let mut source = Source::start(config(Asterisk, switch.address));
+    source.until("end");
+    switch.send(newchannel("7.7").replace("CallerIDNum: 101", "CallerIDNum: 1\r\nActionID: x"));
+    switch.send(newchannel("8.8"));
+    assert_eq!(
+        [source.next(), source.next()].map(|item| if let Item::Packet(packet) = item {
+            packet.get("Uniqueid").unwrap().to_vec()
+        } else {
+            Vec::new()
+        }),
+        [b"7.7", b"8.8"]
+    );
+}
+
+#[test]
 fn a_header_of_ten_megabytes_ends_the_connection_and_nothing_else() {
     for (kind, speaks, head) in [
         (Asterisk, Speaks::Ami, &b"Event: Newchannel\r\nPrivilege: call,all\r\nAccountCode: "[..]),

@@ -219,7 +219,11 @@ fn a_decision_joins_its_call_whichever_comes_first() {
         assert_eq!(members, [Some("101"), Some("mom"), None]);
         assert_eq!(call.answered_by.as_ref().unwrap().member, "mom");
         let pops: Vec<_> = run.said().into_iter().filter(|line| line.contains("closes")).collect();
-        assert_eq!(pops, ["A pop 101 closes AnsweredElsewhere mom", "A pop mom closes Answered mom"], "{decided_first}");
+        // where it had been taken for another tenant's, that one's screen closes first
+        let of_another = (!decided_first).then_some("A pop 101 closes Ended");
+        let expected: Vec<_> =
+            of_another.into_iter().chain(["A pop 101 closes AnsweredElsewhere mom", "A pop mom closes Answered mom"]).collect();
+        assert_eq!(pops, expected, "{decided_first}");
         balanced(&run).unwrap();
     }
 }
@@ -251,9 +255,9 @@ fn a_question_for_a_name_is_no_decision_and_a_withheld_number_is_told_to_nobody(
     let caller = Some(CallerName { contact: "school".into(), name: "Lincoln School".into() });
     let decision = Decision { caller, ..record("1.1").decision };
     decide(&mut run, DecisionRecord { request: "name".into(), decision, ..record("1.1") });
-    let Some(Output::Say(draft)) = run.out.last() else { panic!() };
-    let call = draft.what.call().unwrap();
-    assert_eq!((call.from.name.as_deref(), call.decided.len(), call.tenant.as_str()), (Some("Lincoln School"), 0, "default"));
+    let said = run.out.iter().rev().find_map(|output| if let Output::Say(draft) = output { draft.what.call() } else { None });
+    let call = said.unwrap();
+    assert_eq!((call.from.name.as_deref(), call.decided.len(), call.tenant.as_str()), (Some("Lincoln School"), 0, "acme"));
     decide(&mut run, DecisionRecord { withheld: true, from: String::new(), ..record("1.1") });
     run.feed(0, Item::Packet(hangup("1.1", 1)));
     let from = &run.finished()[0].from;

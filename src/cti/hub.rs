@@ -190,9 +190,10 @@ impl Hub {
         id
     }
 
-    /// Forgets what was known of a switch's calls: its state is told anew. Nothing is said of it.
-    pub fn forget_calls(&self, switch: &str) {
-        self.lock().calls.retain(|_, call| call.switch != switch);
+    /// Forgets what was known of a switch's calls, and gives it back: its state is told anew. Nothing is said of it.
+    #[must_use]
+    pub fn forget_calls(&self, switch: &str) -> Vec<Arc<CallView>> {
+        self.lock().calls.extract_if(.., |_, call| call.switch == switch).map(|(_, call)| call).collect()
     }
 
     /// The events behind a place, so many at most.

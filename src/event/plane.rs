@@ -8,12 +8,13 @@ use super::source::{self, SourceConfig};
 use super::state::{State, StateLimits};
 use super::{Item, Names, Now, Output, SourceInfo};
 use crate::clock::Clock;
-use crate::cti::{Draft, Gap, Hub, PlaneStats, Raw, What};
+use crate::cti::{CallState, CallView, Disposition, Draft, Gap, Hub, PlaneStats, Raw, What};
 use crate::decided::DecisionReceiver;
 use crate::hints::Hints;
 use crate::journal::JournalQueue;
 use crate::wire::{ami, esl};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -74,9 +75,12 @@ impl EventPlane {
     pub fn run(self, intake: &Handle, mut decisions: DecisionReceiver, stop: &watch::Receiver<bool>) {
         let plane = Rc::new(self);
         let mut pause = PAUSE_MIN;
+        let forgotten = Rc::new(RefCell::new(Forgotten::default()));
+        let mut is_again = false;
         loop {
             let began_us = plane.clock.monotonic_us();
-            let run = catch_unwind(AssertUnwindSafe(|| plane.run_once(intake, &mut decisions, stop.clone())));
+            let run = catch_unwind(AssertUnwindSafe(|| plane.run_once(intake, &mut decisions, stop.clone(), &forgotten, is_again)));
+            is_again = true;
             if *stop.borrow() {
                 return;
             }
@@ -91,7 +95,7 @@ impl EventPlane {
             }
             tracing::error!(why, pause_ms = pause.as_millis() as u64, "the event plane failed; it is started again, calls go on");
             for (_, info) in &plane.sources {
-                plane.hub.forget_calls(&info.name);
+                forgotten.borrow_mut().extend(plane.hub.forget_calls(&info.name).into_iter().map(|call| (call.id.clone(), call)));
                 let what = What::Gap(Gap { why: "restarted".into(), lost: None });
                 plane.hub.publish(Draft { switch: info.name.clone(), tenant: None, at_us: plane.clock.now_us(), what });
                 info.stats.gaps.add_one();
@@ -104,17 +108,30 @@ impl EventPlane {
         }
     }
 
+    fn journalled(&self, call: Arc<CallView>) {
+        match &self.journal {
+            // a full queue is counted there
+            Some(journal) => _ = journal.offer(call),
+            None => self.stats.journal_lost.add_one(),
+        }
+    }
+
     /// One run: connections, rings and state of its own.
     fn run_once(
         self: &Rc<Self>,
         intake: &Handle,
         decisions: &mut DecisionReceiver,
         mut stop: watch::Receiver<bool>,
+        forgotten: &Rc<RefCell<Forgotten>>,
+        is_again: bool,
     ) -> std::io::Result<()> {
         let runtime = Builder::new_current_thread().enable_time().build()?;
         let infos: Vec<SourceInfo> = self.sources.iter().map(|(_, info)| info.clone()).collect();
-        let state = State::new(infos, self.limits, self.stats.clone());
-        let work = Rc::new(RefCell::new(Work { plane: self.clone(), state, out: Vec::new(), items: 0 }));
+        let mut state = State::new(infos, self.limits, self.stats.clone());
+        if is_again {
+            state.expect_repair();
+        }
+        let work = Rc::new(RefCell::new(Work { plane: self.clone(), state, forgotten: forgotten.clone(), out: Vec::new(), items: 0 }));
         LocalSet::new().block_on(&runtime, async {
             // dropped at the end of the run, however it ends: that closes the sockets
             let mut sockets = JoinSet::new();
@@ -167,10 +184,14 @@ async fn first_failure(mut tasks: JoinSet<()>) {
     }
 }
 
+/// Calls that lived when a run failed, by id, until the next one has told of them or knows that they are over.
+type Forgotten = HashMap<String, Arc<CallView>>;
+
 /// The state, and where what it says goes.
 struct Work {
     plane: Rc<EventPlane>,
     state: State,
+    forgotten: Rc<RefCell<Forgotten>>,
     out: Vec<Output>,
     items: u64,
 }
@@ -209,18 +230,40 @@ impl Work {
     fn say(&mut self) {
         for output in self.out.drain(..) {
             match output {
-                Output::Say(draft) => _ = self.plane.hub.publish(draft),
-                Output::Finished(call) => match &self.plane.journal {
-                    // a full queue is counted there
-                    Some(journal) => _ = journal.offer(call),
-                    None => self.plane.stats.journal_lost.add_one(),
-                },
+                Output::Say(draft) => {
+                    let forgotten = &mut *self.forgotten.borrow_mut();
+                    if !forgotten.is_empty() {
+                        remember(&self.plane, forgotten, &draft);
+                    }
+                    self.plane.hub.publish(draft);
+                }
+                Output::Finished(call) => self.plane.journalled(call),
                 Output::Hint(tenant, extension, hint) => {
                     // one that there is no room for says nothing, and then everybody rings
                     let _ = self.plane.hints.set(&tenant, &extension, hint, self.plane.clock.now_us() / 1_000_000);
                 }
             }
         }
+    }
+}
+
+/// What is told again is no longer forgotten; when its switch's state is whole again, what wasn't is over.
+fn remember(plane: &EventPlane, forgotten: &mut Forgotten, draft: &Draft) {
+    if let Some(call) = draft.what.call() {
+        forgotten.remove(&call.id);
+    }
+    if draft.what != What::Repaired {
+        return;
+    }
+    let mut over: Vec<_> = forgotten.extract_if(|_, call| call.switch == draft.switch).map(|(_, call)| call).collect();
+    over.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    for call in over {
+        let (disposition, cause, ended_us) = (Some(Disposition::Unknown), Some("not seen".to_owned()), Some(draft.at_us));
+        let call = CallView { state: CallState::Ended, disposition, cause, ended_us, incomplete: true, ..CallView::clone(&call) };
+        let (call, tenant) = (Arc::new(call.clone()), Some(call.tenant));
+        let what = What::Ended { call: call.clone() };
+        plane.hub.publish(Draft { switch: draft.switch.clone(), tenant, at_us: draft.at_us, what });
+        plane.journalled(call);
     }
 }
 

@@ -37,6 +37,7 @@ pub struct Run {
     pub now: Now,
     pub out: Vec<Output>,
     pub stats: Arc<PlaneStats>,
+    sources: Vec<Arc<SourceStats>>,
 }
 
 pub const LIMITS: StateLimits = StateLimits { calls_max: 1_000, legs_max: 64, call_age_max_us: 86_400_000_000 };
@@ -51,8 +52,14 @@ impl Run {
             stats: Arc::new(SourceStats::new(&format!("pbx{n}"))),
         };
         let stats = Arc::new(PlaneStats::default());
-        let state = State::new(kinds.iter().enumerate().map(source).collect(), limits, stats.clone());
-        Run { state, now: Now { wall_us: 1_795_000_000_000_000, monotonic_us: 1_000_000 }, out: Vec::new(), stats }
+        let infos: Vec<SourceInfo> = kinds.iter().enumerate().map(source).collect();
+        let sources = infos.iter().map(|info| info.stats.clone()).collect();
+        let state = State::new(infos, limits, stats.clone());
+        Run { state, now: Now { wall_us: 1_795_000_000_000_000, monotonic_us: 1_000_000 }, out: Vec::new(), stats, sources }
+    }
+
+    pub fn source_stats(&self, source: usize) -> Arc<SourceStats> {
+        self.sources[source].clone()
     }
 
     pub fn asterisk() -> Run {

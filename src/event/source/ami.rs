@@ -347,8 +347,10 @@ impl Session {
         let is_raw = *self.raw_wanted.borrow() > 0;
         let id = packet.action_id();
         let is_item = id.is_some() && self.snapshot.as_ref().is_some_and(|snapshot| snapshot.id.is(id));
-        // an action id that isn't ours: somebody else's answer, which is no news; or a caller's
-        let is_needed = is_item || (id.is_none() && packet.name().is_some_and(is_needed));
+        // an action id that isn't ours, and no privilege: an item of a list that was given up, which is no news. With one it
+        // is news all the same: a caller who writes an action id into his number is not to be overlooked
+        let is_news = id.is_none() || packet.iter().nth(1).is_some_and(|(name, _)| name == b"Privilege");
+        let is_needed = is_item || (is_news && packet.name().is_some_and(is_needed));
         if packet.name() == Some(b"FullyBooted") {
             self.repair.want();
         }

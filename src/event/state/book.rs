@@ -252,6 +252,18 @@ impl Book {
         older
     }
 
+    /// The call is another tenant's than was told so far. Whoever was told of it hears its end, and the other its
+    /// beginning; what one's directory says of the caller is not for the other.
+    pub fn give(&mut self, serial: u64, tenant: &str, ctx: &mut Context<'_>) {
+        let Some(call) = self.touch(serial).filter(|call| call.head().tenant != tenant) else { return };
+        if !call.news.ringing {
+            say_pops(call, ctx, true);
+            say(&call.given_away(ctx.now), ctx, |call| What::Ended { call });
+        }
+        let names = ctx.names;
+        call.give_to(tenant, |number| names.look_up(tenant, number).1);
+    }
+
     /// A call is over; where it was given up, the switch may go on speaking of it.
     pub fn end(&mut self, serial: u64, given_up: Option<&str>, ctx: &mut Context<'_>) {
         let Some(mut call) = self.calls.remove(&serial) else { return };

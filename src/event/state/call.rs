@@ -139,6 +139,36 @@ impl Call {
         change(&mut self.head);
     }
 
+    /// The call as whoever it was taken for hears of it last.
+    pub fn given_away(&self, now: Now) -> Arc<CallView> {
+        let cause = Some("another tenant's".to_owned());
+        let (state, disposition, ended_us) = (CallState::Ended, Some(Disposition::Unknown), Some(self.at(now)));
+        Arc::new(CallView { state, disposition, ended_us, cause, ..CallView::clone(&self.view()) })
+    }
+
+    /// It is this tenant's, who has heard nothing of it yet, and whose directory says who has a number.
+    pub fn give_to(&mut self, tenant: &str, contact: impl Fn(&str) -> Option<(String, String)>) {
+        let head = &mut self.head;
+        tenant.clone_into(&mut head.tenant);
+        if head.from.contact.take().is_some() {
+            head.from.name = None;
+        }
+        if let Some((id, name)) = contact(&head.from.number).filter(|_| !head.from.withheld) {
+            (head.from.contact, head.from.name) = (Some(id), Some(name));
+        }
+        if let Some(answered) = &mut head.answered_by {
+            answered.name = contact(&answered.member).map(|(_, name)| name);
+        }
+        self.news = News {
+            ringing: true,
+            answered: head.answered_us.is_some(),
+            transferred: head.transferred_to.is_some(),
+            bridged: head.state == CallState::Bridged,
+            held: head.state == CallState::Held,
+            changed: false,
+        };
+    }
+
     /// The moment by the clock of this call: its beginning and what has passed since.
     fn at(&self, now: Now) -> u64 {
         self.head.started_us.saturating_add(now.monotonic_us.saturating_sub(self.began_us))

@@ -19,6 +19,7 @@ pub(super) struct Conferences {
 struct Member {
     room: String,
     number: String,
+    since_us: u64,
 }
 
 impl Conferences {
@@ -33,8 +34,18 @@ impl Conferences {
         *size += 1;
         let members = *size;
         let said = Conference { room: room.to_owned(), leg: key.1.clone(), number: number.to_owned(), members };
-        self.members.insert(key, Member { room: room.to_owned(), number: number.to_owned() });
+        self.members.insert(key, Member { room: room.to_owned(), number: number.to_owned(), since_us: ctx.now.monotonic_us });
         say(source, ctx, What::ConferenceJoined(said));
+    }
+
+    /// Those who came in before, and whose channels a switch's own state doesn't hold, have left.
+    pub fn left_unheard(&mut self, source: &SourceInfo, group: usize, lives: impl Fn(&str) -> bool, before_us: u64, ctx: &mut Context<'_>) {
+        let is_gone = |((of, leg), member): &(&(usize, String), &Member)| *of == group && member.since_us < before_us && !lives(leg);
+        let mut gone: Vec<String> = self.members.iter().filter(is_gone).map(|((_, leg), _)| leg.clone()).collect();
+        gone.sort_unstable();
+        for leg in gone {
+            self.left(source, group, &leg, ctx);
+        }
     }
 
     /// Somebody leaves, or has hung up.

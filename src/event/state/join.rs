@@ -90,8 +90,15 @@ impl Join {
     }
 
     fn tell(&mut self, serial: u64, record: DecisionRecord, book: &mut Book, ctx: &mut Context<'_>) {
+        let is_name = record.request == "name";
+        // whose call it is a decision says, and until there is one a question for a name
+        let is_decided = |call: &Call| call.head().tenant != record.tenant && !call.head().decided.is_empty();
+        if is_name && book.calls.get(&serial).is_some_and(is_decided) {
+            return;
+        }
+        book.give(serial, &record.tenant, ctx);
         let Some(call) = book.touch(serial) else { return };
-        if record.request == "name" {
+        if is_name {
             name_caller(call, &record);
             return;
         }
@@ -120,7 +127,6 @@ fn apply(call: &mut Call, record: &DecisionRecord, ctx: &mut Context<'_>) {
     let from = (!record.from.is_empty()).then(|| look_up(&record.from));
     let to = (!record.to.is_empty()).then(|| look_up(&record.to).0);
     call.change(|head| {
-        head.tenant.clone_from(&record.tenant);
         if route.is_some() {
             head.route = route;
         }

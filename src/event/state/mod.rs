@@ -114,6 +114,11 @@ impl State {
         }
     }
 
+    /// A state before this one was lost, and a gap said: each source's first whole snapshot is to be told as its repair.
+    pub fn expect_repair(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.gap = true);
+    }
+
     /// Something came out of a source's ring.
     pub fn item(&mut self, source: usize, item: Item, names: &dyn Names, now: Now, out: &mut Vec<Output>) {
         if source >= self.sources.len() {
@@ -121,7 +126,7 @@ impl State {
         }
         let mut ctx = Context { names, now, out };
         match item {
-            Item::Up { identity } => self.up(source, identity),
+            Item::Up { identity } => self.up(source, identity, &mut ctx),
             Item::Down { why: _ } => self.down(source, &mut ctx),
             Item::Gap { why, lost } => self.gap(source, why, Some(lost), &mut ctx),
             Item::SnapshotBegin => {
@@ -203,14 +208,23 @@ impl State {
         self.sources.iter().position(|source| source.up && source.group == group)
     }
 
-    fn up(&mut self, source: usize, identity: String) {
+    fn up(&mut self, source: usize, identity: String, ctx: &mut Context<'_>) {
         let same = |(place, other): (usize, &Source)| {
             (place != source && !identity.is_empty() && other.identity == identity && other.info.kind == self.sources[source].info.kind)
                 .then_some(other.group)
         };
         let group = self.sources.iter().enumerate().find_map(same).unwrap_or(source);
         let source = &mut self.sources[source];
-        (source.up, source.identity, source.group, source.snapshot) = (true, identity, group, None);
+        let before = std::mem::replace(&mut source.group, group);
+        (source.up, source.identity, source.snapshot) = (true, identity, None);
+        if self.sources.iter().all(|other| other.group != before) {
+            // nobody watches any more what was told under that name: no snapshot would ever say that it is over
+            let forgotten: Vec<u64> = self.book.calls.iter().filter(|(_, call)| call.group == before).map(|(serial, _)| *serial).collect();
+            for serial in forgotten {
+                self.book.end(serial, Some(NOT_SEEN), ctx);
+            }
+            self.conferences.left_unheard(&self.sources[before].info, before, |_| false, ctx.now.monotonic_us, ctx);
+        }
     }
 
     fn down(&mut self, source: usize, ctx: &mut Context<'_>) {
@@ -225,6 +239,8 @@ impl State {
             self.book.devices.lost(group, &tenant);
         }
         if !self.sources[source].gap {
+            // others were counted where they were found
+            self.sources[source].info.stats.gaps.add_one();
             self.gap(source, "connection-lost", None, ctx);
         }
     }
@@ -232,7 +248,6 @@ impl State {
     fn gap(&mut self, source: usize, why: &str, lost: Option<u64>, ctx: &mut Context<'_>) {
         let source = &mut self.sources[source];
         source.gap = true;
-        source.info.stats.gaps.add_one();
         let what = What::Gap(Gap { why: why.to_owned(), lost });
         ctx.out.push(Output::Say(Draft { switch: source.info.name.clone(), tenant: None, at_us: ctx.now.wall_us, what }));
     }
@@ -269,6 +284,7 @@ impl State {
                 self.book.detach(group, id, ctx.now);
             }
         }
+        self.conferences.left_unheard(&self.sources[group].info, group, |leg| seen.contains(leg), before_us, ctx);
         let source = &mut self.sources[source];
         if std::mem::take(&mut source.gap) {
             let (switch, at_us) = (source.info.name.clone(), ctx.now.wall_us);
