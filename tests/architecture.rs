@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("call", &["clock", "stats", "nearest", "number", "routing", "decided", "store", "wire"], "live calls; never control, never event"),
     (
         "event",
-        &["clock", "cti", "decided", "hints", "journal", "routing", "store", "wire"],
+        &["stats", "clock", "cti", "decided", "hints", "journal", "routing", "store", "wire"],
         "what switches say of calls; never call, never control",
     ),
     (

@@ -88,7 +88,7 @@ fn freeswitch_is_logged_in_to_and_asked_for_its_state_with_custom_events_last() 
     let other = json_event("DTMF", "1");
     switch.send(json_event("CHANNEL_ANSWER", "1") + &json_event("HEARTBEAT", "") + &other + &json_event("CHANNEL_BRIDGE", "1"));
     assert_eq!(source.until("CHANNEL_BRIDGE"), ["CHANNEL_ANSWER", "CHANNEL_BRIDGE"]);
-    source.raw.send_replace(1);
+    source.raw.set(1);
     switch.send_in_pieces(other + &json_event("CHANNEL_BRIDGE", "1"), 7);
     assert_eq!(source.until("CHANNEL_BRIDGE"), ["DTMF", "CHANNEL_BRIDGE"]);
     assert_eq!((source.stats.events_in.get(), source.stats.events_ignored.get()), (6, 2));
@@ -116,7 +116,7 @@ fn extra_classes_are_asked_for_and_get_through_the_filter() {
     let user_event = "Event: UserEvent\r\nPrivilege: user,all\r\nUserEvent: x\r\n\r\n".to_owned();
     switch.send(user_event.clone() + &newchannel("1.1"));
     assert_eq!(source.until("Newchannel"), ["Newchannel"], "nobody wants raw events");
-    source.raw.send_replace(1);
+    source.raw.set(1);
     switch.send(user_event + &newchannel("1.2"));
     assert_eq!(source.until("Newchannel"), ["UserEvent", "Newchannel"]);
     drop(source);
@@ -272,7 +272,7 @@ fn packets_that_a_caller_wrote_are_counted_said_and_repaired_and_none_is_passed_
         let switch = FakeSwitch::start(Speaks::Ami);
         let mut source = Source::start(config(Asterisk, switch.address));
         source.until("end");
-        source.raw.send_replace(1);
+        source.raw.set(1);
         switch.send_in_pieces(recorded(name), 100);
         let mut words = Vec::new();
         loop {

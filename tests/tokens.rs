@@ -257,10 +257,10 @@ fn events_are_followed_in_a_terminal_until_the_server_ends() {
     // who ends takes his wish for raw events with him
     let (mut rude, _unread) = begin(&["--raw"]);
     let wanted = plane.hub.raw_wanted();
-    assert!(within(Duration::from_secs(5), || *wanted.borrow() == 1));
+    assert!(within(Duration::from_secs(5), || wanted.get() == 1));
     rude.kill().unwrap();
     rude.wait().unwrap();
-    assert!(within(Duration::from_secs(5), || *wanted.borrow() == 0));
+    assert!(within(Duration::from_secs(5), || wanted.get() == 0));
     let refused = place.run(&["--admin", &socket, "--tenant", "acme", "events", "--type", "pup"]);
     assert_eq!(refused.code, Some(2));
     assert!(refused.err.contains("did you mean pop?"), "{refused:?}");

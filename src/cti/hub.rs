@@ -4,6 +4,7 @@
 //! up or costs memory: what has left the ring is replaced by the state ([`Page::Behind`]).
 
 use super::{CallView, Device, Registration, What};
+use crate::stats::Gauge;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
@@ -134,7 +135,8 @@ pub struct Hub {
     inner: Mutex<Inner>,
     /// The number of the last event.
     last: watch::Sender<u64>,
-    raw: watch::Sender<usize>,
+    /// How many want raw events.
+    raw: Arc<Gauge>,
 }
 
 struct Inner {
@@ -152,7 +154,7 @@ pub struct RawWanted(Arc<Hub>);
 
 impl Drop for RawWanted {
     fn drop(&mut self) {
-        self.0.raw.send_modify(|wanted| *wanted -= 1);
+        self.0.raw.sub(1);
     }
 }
 
@@ -169,7 +171,7 @@ impl Hub {
             devices: BTreeMap::new(),
             registrations: BTreeMap::new(),
         };
-        Hub { limits, inner: Mutex::new(inner), last: watch::Sender::new(0), raw: watch::Sender::new(0) }
+        Hub { limits, inner: Mutex::new(inner), last: watch::Sender::new(0), raw: Arc::default() }
     }
 
     /// Publishes an event, and keeps what it says of the state.
@@ -193,7 +195,11 @@ impl Hub {
     /// Forgets what was known of a switch's calls, and gives it back: its state is told anew. Nothing is said of it.
     #[must_use]
     pub fn forget_calls(&self, switch: &str) -> Vec<Arc<CallView>> {
-        self.lock().calls.extract_if(.., |_, call| call.switch == switch).map(|(_, call)| call).collect()
+        let calls = &mut self.lock().calls;
+        let (theirs, others) = std::mem::take(calls).into_iter().partition(|(_, call)| call.switch == switch);
+        *calls = others;
+        let theirs: BTreeMap<_, _> = theirs;
+        theirs.into_values().collect()
     }
 
     /// The events behind a place, so many at most.
@@ -230,14 +236,14 @@ impl Hub {
     /// Asks for raw events for as long as what is returned lives.
     #[must_use]
     pub fn want_raw(self: &Arc<Hub>) -> RawWanted {
-        self.raw.send_modify(|wanted| *wanted += 1);
+        self.raw.add(1);
         RawWanted(self.clone())
     }
 
-    /// How many want raw events.
+    /// How many want raw events, now and later.
     #[must_use]
-    pub fn raw_wanted(&self) -> watch::Receiver<usize> {
-        self.raw.subscribe()
+    pub fn raw_wanted(&self) -> Arc<Gauge> {
+        self.raw.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -3,7 +3,7 @@
 //! It may fail as it likes: a panic here ends one run of it, and the next begins after a pause with fresh connections, whose
 //! snapshots tell how things stand. Calls don't notice, because they wait for nothing here.
 
-use super::source::ring::{self, RingLimits, RingReceiver};
+use super::source::ring::{self, RingLimits};
 use super::source::{self, SourceConfig};
 use super::state::{State, StateLimits};
 use super::{Item, Names, Now, Output, SourceInfo};
@@ -13,19 +13,20 @@ use crate::decided::DecisionReceiver;
 use crate::hints::Hints;
 use crate::journal::JournalQueue;
 use crate::wire::{ami, esl};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
-use tokio::time::MissedTickBehavior;
+use tokio::task::JoinSet;
 
 /// How often the state looks at its clock.
 const TICK: Duration = Duration::from_secs(1);
+/// How often is looked whether something has come, when nothing had: nobody sees a screen pop this much later.
+const LOOK: Duration = Duration::from_millis(4);
+/// Items of one source that are done before it is the next one's turn.
+const TURN_ITEMS_MAX: usize = 256;
 /// The pause after a run that failed; it doubles from run to run.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause between two runs.
@@ -73,13 +74,13 @@ impl EventPlane {
     /// Runs until told to stop, on a thread of its own, behind calls. The sockets are held on the runtime of `intake`,
     /// which turns on a thread of normal priority.
     pub fn run(self, intake: &Handle, mut decisions: DecisionReceiver, stop: &watch::Receiver<bool>) {
-        let plane = Rc::new(self);
+        let plane = self;
         let mut pause = PAUSE_MIN;
-        let forgotten = Rc::new(RefCell::new(Forgotten::default()));
+        let mut forgotten = Forgotten::default();
         let mut is_again = false;
         loop {
             let began_us = plane.clock.monotonic_us();
-            let run = catch_unwind(AssertUnwindSafe(|| plane.run_once(intake, &mut decisions, stop.clone(), &forgotten, is_again)));
+            let run = catch_unwind(AssertUnwindSafe(|| plane.run_once(intake, &mut decisions, stop, &mut forgotten, is_again)));
             is_again = true;
             if *stop.borrow() {
                 return;
@@ -95,7 +96,7 @@ impl EventPlane {
             }
             tracing::error!(why, pause_ms = pause.as_millis() as u64, "the event plane failed; it is started again, calls go on");
             for (_, info) in &plane.sources {
-                forgotten.borrow_mut().extend(plane.hub.forget_calls(&info.name).into_iter().map(|call| (call.id.clone(), call)));
+                forgotten.extend(plane.hub.forget_calls(&info.name).into_iter().map(|call| (call.id.clone(), call)));
                 let what = What::Gap(Gap { why: "restarted".into(), lost: None });
                 plane.hub.publish(Draft { switch: info.name.clone(), tenant: None, at_us: plane.clock.now_us(), what });
                 info.stats.gaps.add_one();
@@ -117,70 +118,61 @@ impl EventPlane {
     }
 
     /// One run: connections, rings and state of its own.
+    ///
+    /// It looks for what has come instead of being told: to be told, those at normal priority would have to take a lock
+    /// that this thread may be holding when it is interrupted.
     fn run_once(
-        self: &Rc<Self>,
+        &self,
         intake: &Handle,
         decisions: &mut DecisionReceiver,
-        mut stop: watch::Receiver<bool>,
-        forgotten: &Rc<RefCell<Forgotten>>,
+        stop: &watch::Receiver<bool>,
+        forgotten: &mut Forgotten,
         is_again: bool,
     ) -> std::io::Result<()> {
-        let runtime = Builder::new_current_thread().enable_time().build()?;
         let infos: Vec<SourceInfo> = self.sources.iter().map(|(_, info)| info.clone()).collect();
         let mut state = State::new(infos, self.limits, self.stats.clone());
         if is_again {
             state.expect_repair();
         }
-        let work = Rc::new(RefCell::new(Work { plane: self.clone(), state, forgotten: forgotten.clone(), out: Vec::new(), items: 0 }));
-        LocalSet::new().block_on(&runtime, async {
-            // dropped at the end of the run, however it ends: that closes the sockets
-            let mut sockets = JoinSet::new();
-            // a task for each: whoever floods uses up his own turn, and then it is the next one's
-            let mut drains = JoinSet::new();
-            for (source, (config, info)) in self.sources.iter().enumerate() {
-                let (sender, receiver) = ring::channel(self.ring, info.stats.clone());
-                sockets.spawn_on(source::run(config.clone(), sender, self.hub.raw_wanted(), stop.clone()), intake);
-                drains.spawn_local(drain(work.clone(), source, receiver));
+        let mut work = Work { plane: self, state, forgotten, out: Vec::new(), items: 0 };
+        // dropped at the end of the run, however it ends: that closes the sockets
+        let mut sockets = JoinSet::new();
+        let mut rings = Vec::with_capacity(self.sources.len());
+        for (config, info) in &self.sources {
+            let (sender, receiver) = ring::channel(self.ring, info.stats.clone());
+            sockets.spawn_on(source::run(config.clone(), sender, self.hub.raw_wanted(), stop.clone()), intake);
+            rings.push(receiver);
+        }
+        let mut items = Vec::new();
+        let mut ticked_us = self.clock.monotonic_us();
+        while !*stop.borrow() {
+            // whoever floods uses up his own turn, and then it is the next one's
+            for (source, ring) in rings.iter_mut().enumerate() {
+                items.extend((0..TURN_ITEMS_MAX).map_while(|_| Some((source, ring.try_recv()?))));
             }
-            let deciding = async {
-                while let Some(record) = decisions.recv().await {
-                    work.borrow_mut().decided(record);
-                }
-                // nobody decides any more; the rest goes on
-                std::future::pending::<()>().await;
-            };
-            let ticking = async {
-                let mut tick = tokio::time::interval(TICK);
-                tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                loop {
-                    tick.tick().await;
-                    work.borrow_mut().tick();
-                }
-            };
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => Ok(()),
-                () = first_failure(sockets) => Err(std::io::Error::other("a connection's part ended")),
-                () = first_failure(drains) => Err(std::io::Error::other("a ring's part ended")),
-                () = deciding => Ok(()),
-                () = ticking => Ok(()),
+            let is_idle = items.is_empty();
+            // what was decided for a call before one of these happened to it has come by now
+            while let Ok(record) = decisions.try_recv() {
+                work.decided(record);
             }
-        })
-    }
-}
-
-/// Takes a source's items, one after the other.
-async fn drain(work: Rc<RefCell<Work>>, source: usize, mut ring: RingReceiver) {
-    while let Some(item) = ring.recv().await {
-        work.borrow_mut().item(source, item);
-    }
-}
-
-/// Ends when one of them does; a panic is passed on.
-async fn first_failure(mut tasks: JoinSet<()>) {
-    match tasks.join_next().await {
-        Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
-        Some(_) => {}
-        None => std::future::pending().await,
+            for (source, item) in items.drain(..) {
+                work.item(source, item);
+            }
+            let now_us = self.clock.monotonic_us();
+            if now_us.saturating_sub(ticked_us) >= TICK.as_micros() as u64 {
+                ticked_us = now_us;
+                work.tick();
+            }
+            match sockets.try_join_next() {
+                Some(Err(error)) if error.is_panic() => resume_unwind(error.into_panic()),
+                Some(_) if !*stop.borrow() => return Err(std::io::Error::other("a connection's part ended")),
+                _ => {}
+            }
+            if is_idle {
+                std::thread::sleep(LOOK);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -188,15 +180,15 @@ async fn first_failure(mut tasks: JoinSet<()>) {
 type Forgotten = HashMap<String, Arc<CallView>>;
 
 /// The state, and where what it says goes.
-struct Work {
-    plane: Rc<EventPlane>,
+struct Work<'a> {
+    plane: &'a EventPlane,
     state: State,
-    forgotten: Rc<RefCell<Forgotten>>,
+    forgotten: &'a mut Forgotten,
     out: Vec<Output>,
     items: u64,
 }
 
-impl Work {
+impl Work<'_> {
     fn item(&mut self, source: usize, item: Item) {
         self.items += 1;
         match self.plane.fault {
@@ -205,7 +197,7 @@ impl Work {
             Fault::PanicAt(_) => {}
             Fault::Slow(how_long) => std::thread::sleep(how_long),
         }
-        if *self.plane.hub.raw_wanted().borrow() > 0
+        if self.plane.hub.raw_wanted().get() > 0
             && let Some(raw) = raw_of(&item)
         {
             let info = &self.plane.sources[source].1;
@@ -231,9 +223,8 @@ impl Work {
         for output in self.out.drain(..) {
             match output {
                 Output::Say(draft) => {
-                    let forgotten = &mut *self.forgotten.borrow_mut();
-                    if !forgotten.is_empty() {
-                        remember(&self.plane, forgotten, &draft);
+                    if !self.forgotten.is_empty() {
+                        remember(self.plane, self.forgotten, &draft);
                     }
                     self.plane.hub.publish(draft);
                 }

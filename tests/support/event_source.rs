@@ -10,12 +10,13 @@ use strowger::cti::{SourcePhase, SourceStats};
 use strowger::event::source::ring::{RingLimits, RingReceiver, channel};
 use strowger::event::source::{Pace, SourceConfig, SourceSecret, run};
 use strowger::event::{Item, SwitchKind};
+use strowger::stats::Gauge;
 use tokio::sync::watch;
 
 pub struct Source {
     pub ring: RingReceiver,
     pub stats: Arc<SourceStats>,
-    pub raw: watch::Sender<usize>,
+    pub raw: Arc<Gauge>,
     stop: watch::Sender<bool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -47,7 +48,8 @@ impl Source {
     pub fn with(config: SourceConfig, limits: RingLimits) -> Source {
         let stats = config.stats.clone();
         let (sender, ring) = channel(limits, stats.clone());
-        let (raw, raw_wanted) = watch::channel(0);
+        let raw = Arc::new(Gauge::default());
+        let raw_wanted = raw.clone();
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

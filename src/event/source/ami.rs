@@ -17,12 +17,12 @@ use super::repair::Repair;
 use super::{Pace, SourceConfig};
 use crate::cti::{SourcePhase, SourceStats};
 use crate::event::Item;
+use crate::stats::Gauge;
 use crate::wire::ami::{
     ActionId, ActionName, EventClass, EventMask, EventName, Fields, Filter, ListMark, Packet, PacketDecoder, PacketError, command,
 };
 use bytes::BytesMut;
 use std::sync::Arc;
-use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
 
 /// The classes that are always read.
@@ -105,7 +105,7 @@ pub(super) struct Session {
     classes: Vec<EventClass>,
     pace: Pace,
     stats: Arc<SourceStats>,
-    raw_wanted: watch::Receiver<usize>,
+    raw_wanted: Arc<Gauge>,
     phase: Phase,
     phase_began: Instant,
     /// The beginning of this connection's action ids, and how many there were.
@@ -122,7 +122,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(config: &SourceConfig, secret: String, raw_wanted: watch::Receiver<usize>) -> Session {
+    pub(super) fn new(config: &SourceConfig, secret: String, raw_wanted: Arc<Gauge>) -> Session {
         let now = Instant::now();
         let mut classes = CLASSES.to_vec();
         for class in config.events.iter().filter_map(|word| EventClass::from_word(word)) {
@@ -344,7 +344,7 @@ impl Session {
         if !is_event {
             return Ok(());
         }
-        let is_raw = *self.raw_wanted.borrow() > 0;
+        let is_raw = self.raw_wanted.get() > 0;
         let id = packet.action_id();
         let is_item = id.is_some() && self.snapshot.as_ref().is_some_and(|snapshot| snapshot.id.is(id));
         // an action id that isn't ours, and no privilege: an item of a list that was given up, which is no news. With one it

@@ -17,11 +17,11 @@ use super::repair::Repair;
 use super::{Pace, SourceConfig};
 use crate::cti::{SourcePhase, SourceStats};
 use crate::event::Item;
+use crate::stats::Gauge;
 use crate::wire::esl::command::{self, ApiName, EventName, KEEP_ALIVE, Subclass};
 use crate::wire::esl::{Frame, FrameDecoder, FrameError, FrameKind};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::watch;
 use tokio::time::{Duration, Instant};
 
 /// Events that something here is made of.
@@ -89,7 +89,7 @@ pub(super) struct Session {
     subclasses: Vec<Subclass>,
     pace: Pace,
     stats: Arc<SourceStats>,
-    raw_wanted: watch::Receiver<usize>,
+    raw_wanted: Arc<Gauge>,
     phase: Phase,
     phase_began: Instant,
     asked: VecDeque<Asked>,
@@ -101,7 +101,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(config: &SourceConfig, secret: String, raw_wanted: watch::Receiver<usize>) -> Session {
+    pub(super) fn new(config: &SourceConfig, secret: String, raw_wanted: Arc<Gauge>) -> Session {
         let now = Instant::now();
         let mut names: Vec<_> = NEEDED.iter().chain([&HEARTBEAT]).map(|name| EventName::from_static(name)).collect();
         let mut subclasses: Vec<_> = NEEDED_CUSTOM.iter().map(|name| Subclass::from_static(name)).collect();
@@ -237,7 +237,7 @@ impl Session {
         if is_needed {
             self.busy_until = turn.now + self.pace.keep_alive_for;
         }
-        let is_raw = *self.raw_wanted.borrow() > 0;
+        let is_raw = self.raw_wanted.get() > 0;
         if !is_needed && !is_raw {
             self.stats.events_ignored.add_one();
             return Ok(());

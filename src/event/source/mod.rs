@@ -16,6 +16,7 @@ pub mod ring;
 
 use super::{Item, SwitchKind};
 use crate::cti::{SourcePhase, SourceStats};
+use crate::stats::Gauge;
 use backoff::Backoff;
 use link::Ending;
 use ring::RingSender;
@@ -159,7 +160,7 @@ impl Default for Pace {
 }
 
 /// Listens to a switch until it is told to stop, or nobody reads the ring any more.
-pub async fn run(config: SourceConfig, mut ring: RingSender, raw_wanted: watch::Receiver<usize>, mut stop: watch::Receiver<bool>) {
+pub async fn run(config: SourceConfig, mut ring: RingSender, raw_wanted: Arc<Gauge>, mut stop: watch::Receiver<bool>) {
     let mut backoff = Backoff::new(config.pace.retry_min, config.pace.retry_max);
     let (mut connected, mut said_down) = (false, false);
     while !ring.is_closed() {
@@ -208,7 +209,7 @@ async fn rest(pause: Duration, pace: &Pace, ring: &mut RingSender) {
 }
 
 /// One connection from its beginning to its end.
-async fn connection(config: &SourceConfig, ring: &mut RingSender, raw_wanted: &watch::Receiver<usize>, was_connected: &mut bool) -> Ending {
+async fn connection(config: &SourceConfig, ring: &mut RingSender, raw_wanted: &Arc<Gauge>, was_connected: &mut bool) -> Ending {
     let (address, pace) = (&config.address, &config.pace);
     config.stats.phase.store(Arc::new(SourcePhase::Connecting));
     let secret = match config.secret.read() {

@@ -239,8 +239,6 @@ impl State {
             self.book.devices.lost(group, &tenant);
         }
         if !self.sources[source].gap {
-            // others were counted where they were found
-            self.sources[source].info.stats.gaps.add_one();
             self.gap(source, "connection-lost", None, ctx);
         }
     }
@@ -248,6 +246,7 @@ impl State {
     fn gap(&mut self, source: usize, why: &str, lost: Option<u64>, ctx: &mut Context<'_>) {
         let source = &mut self.sources[source];
         source.gap = true;
+        source.info.stats.gaps.add_one();
         let what = What::Gap(Gap { why: why.to_owned(), lost });
         ctx.out.push(Output::Say(Draft { switch: source.info.name.clone(), tenant: None, at_us: ctx.now.wall_us, what }));
     }
