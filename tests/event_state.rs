@@ -339,6 +339,7 @@ fn a_session_cut_anywhere_and_repaired_by_a_snapshot_ends_each_call_once() {
             items[..cut].iter().for_each(|item| run.feed(0, item()));
             let live = run.state.calls_live();
             run.feed(0, Item::Down { why: "lost" });
+            run.later(6_000_000);
             run.feed(0, Item::Up { identity: "again".into() });
             run.feed(0, Item::SnapshotBegin);
             run.feed(0, Item::SnapshotEnd { whole: true });

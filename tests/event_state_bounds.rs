@@ -385,6 +385,7 @@ fn a_listing_of_freeswitch_adds_what_was_missed_ends_what_is_gone_and_tells_who_
     session[..session.len() / 2].iter().for_each(|frame| run.feed(0, Item::Frame(frame.clone())));
     let live = run.state.calls_live();
     assert!(live > 0);
+    run.later(6_000_000);
     run.feed(0, Item::Gap { why: "overrun", lost: 9 });
     run.feed(0, Item::SnapshotBegin);
     let channels = r#"{"row_count":2,"rows":[

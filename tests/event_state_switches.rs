@@ -1,5 +1,6 @@
 //! What becomes of calls when their switch starts anew, their tenant is told late, or their end isn't.
 
+use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use strowger::cti::{Draft, What};
 use strowger::decided::DecisionRecord;
@@ -8,7 +9,9 @@ use strowger::event::{Item, Names, Output, SwitchKind};
 use strowger::number::NumberPlan;
 use strowger::routing::{Decision, Reason, Status, Step};
 use strowger::wire::ami::Packet;
+use strowger::wire::esl::FrameDecoder;
 use support::{LIMITS, Run, packet};
+use tokio_util::codec::Decoder;
 
 #[path = "support/event_state.rs"]
 mod support;
@@ -166,4 +169,29 @@ fn a_question_for_a_name_takes_a_decided_call_from_nobody() {
     run.feed(0, Item::Packet(packet("Hangup|Channel=PJSIP/c|Uniqueid=1.1|Linkedid=1.1|Cause=16|Cause-txt=Normal Clearing")));
     let call = run.finished()[0];
     assert_eq!((call.tenant.as_str(), call.from.contact.as_deref()), ("acme", None));
+}
+
+fn frame(name: &str) -> Item {
+    let known = r#""Unique-ID":"u1","Call-Direction":"inbound","Caller-Caller-ID-Number":"5551","Caller-Destination-Number":"100""#;
+    let body = format!(r#"{{"Event-Name":"{name}",{known}}}"#);
+    let text = format!("Content-Length: {}\nContent-Type: text/event-json\n\n{body}", body.len());
+    let mut buffer = BytesMut::from(text.as_bytes());
+    Item::Frame(FrameDecoder::default().decode(&mut buffer).unwrap().unwrap())
+}
+
+#[test]
+fn a_call_that_freeswitch_has_told_of_and_not_listed_yet_goes_on() {
+    let mut run = Run::freeswitch();
+    let listed = |run: &mut Run| {
+        run.feed(0, Item::SnapshotBegin);
+        run.feed(0, Item::Listing { what: "channels", json: Bytes::from_static(b"{\"row_count\":0}") });
+        run.feed(0, Item::SnapshotEnd { whole: true });
+    };
+    run.feed(0, frame("CHANNEL_CREATE"));
+    listed(&mut run);
+    run.feed(0, frame("CHANNEL_ANSWER"));
+    assert_eq!(run.said(), ["A ringing 5551>100 Ringing []", "A answered 5551>100 Answered []"]);
+    run.later(300_000_000);
+    listed(&mut run);
+    assert_eq!(run.said().last().unwrap(), "A finished unknown (not seen)");
 }

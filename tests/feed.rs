@@ -9,7 +9,7 @@ use feed::*;
 use serde_json::{Value as Json, json};
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
-use strowger::control::FeedLimits;
+use strowger::control::{Client, FeedLimits, Reply, Request};
 use strowger::cti::EventId;
 use support::within;
 use tokio_tungstenite::tungstenite::Message;
@@ -240,6 +240,24 @@ fn more_clients_than_are_served_are_told_to_come_again_and_the_other_paths_go_on
         plane.stats.clients.get() < 2
     }));
     assert_eq!(plane.sse("/events", &[]).status, 200);
+}
+
+#[test]
+fn twenty_thousand_live_calls_are_told_page_by_page_and_none_twice() {
+    let plane = Plane::start(FeedLimits::default());
+    (0..20_000).for_each(|n| _ = plane.say("acme", ringing(&format!("{n:05}"), "+4930123456", "101")));
+    let mut client = Client::connect(&plane.socket()).unwrap();
+    let (mut ids, mut after) = (Vec::new(), None);
+    loop {
+        let reply = client.ask(&Request::LiveCalls { tenant: "acme".into(), after }).unwrap();
+        let Reply::Calls { calls, next, .. } = reply else { panic!("{reply:?}") };
+        ids.extend(calls.iter().map(|call| call["id"].as_str().unwrap().to_owned()));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(ids, (0..20_000).map(|n| format!("pbx/{n:05}")).collect::<Vec<_>>());
 }
 
 #[test]

@@ -69,8 +69,16 @@ fn live(global: &Global, args: &CallsArgs, form: Form) -> Result<Exit, Failure> 
 }
 
 fn live_calls(server: &mut Backend, tenant: &str) -> Result<Vec<Json>, Failure> {
-    let Reply::Calls { calls, .. } = server.ask(Request::LiveCalls { tenant: tenant.to_owned() })? else { return Err(unexpected()) };
-    Ok(calls)
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let question = Request::LiveCalls { tenant: tenant.to_owned(), after };
+        let Reply::Calls { calls, next, .. } = server.ask(question)? else { return Err(unexpected()) };
+        all.extend(calls);
+        after = next;
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
 }
 
 /// One call: a finished one, or, where a server runs, a live one.

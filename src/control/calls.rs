@@ -3,6 +3,7 @@
 use super::desk::{Refusal, bad, parse_number, tenant_of};
 use super::observed::Observed;
 use super::request::Reply;
+use crate::cti::CallView;
 use crate::journal::{Journal, JournalError, PAGE_CALLS_MAX, PlaceInJournal, Query};
 use crate::routing::Tenants;
 use serde::{Deserialize, Serialize};
@@ -34,17 +35,26 @@ pub struct JournalQuery {
     pub oldest_first: bool,
 }
 
-/// The live calls of a tenant.
-pub(super) fn live(observed: Option<&Observed>, tenants: &Tenants, tenant: &str) -> Result<Reply, Refusal> {
+/// A page of the live calls of a tenant.
+pub(super) fn live(observed: Option<&Observed>, tenants: &Tenants, tenant: &str, after: Option<(u64, String)>) -> Result<Reply, Refusal> {
     tenant_of(tenants, tenant)?;
     let Some(observed) = observed.filter(|observed| !observed.stats.sources.is_empty()) else {
         return bad("this server watches no switch; add a [[switch]] to the configuration");
     };
-    let mut calls = observed.hub.snapshot().calls;
-    calls.retain(|call| call.tenant == tenant);
-    calls.sort_by_key(|call| call.started_us);
-    let calls: Result<Vec<_>, _> = calls.iter().map(serde_json::to_value).collect();
-    Ok(Reply::Calls { calls: calls.map_err(cannot_be_said)?, next: None, unreadable: 0 })
+    let place = |call: &CallView| (call.started_us, call.id.clone());
+    let mut live = observed.hub.snapshot().calls;
+    live.retain(|call| call.tenant == tenant && after.as_ref().is_none_or(|after| place(call) > *after));
+    live.sort_by_cached_key(|call| place(call));
+    let (mut calls, mut bytes, mut live) = (Vec::new(), 0, live.into_iter().peekable());
+    while let Some(call) = live.next() {
+        let value = serde_json::to_value(&call).map_err(cannot_be_said)?;
+        bytes += value.to_string().len();
+        calls.push(value);
+        if bytes >= PAGE_BYTES_MAX && live.peek().is_some() {
+            return Ok(Reply::Calls { calls, next: Some(place(&call)), unreadable: 0 });
+        }
+    }
+    Ok(Reply::Calls { calls, next: None, unreadable: 0 })
 }
 
 /// A page of finished calls. The command line asks this too, over a journal that it opened itself.

@@ -150,7 +150,7 @@ impl Desk {
                 let text = QuestionText { request: &request, to: &to, from: &from, restricted: withheld, ..QuestionText::default() };
                 self.explain(&tenant, &text, switch)
             }
-            Request::LiveCalls { tenant } => calls::live(self.observed.as_ref(), &self.rules, &tenant),
+            Request::LiveCalls { tenant, after } => calls::live(self.observed.as_ref(), &self.rules, &tenant, after),
             Request::Journal(query) => calls::page(calls::journal_of(self.observed.as_ref())?, &self.rules, &query),
             Request::JournalCall { tenant, id } => calls::one(calls::journal_of(self.observed.as_ref())?, &self.rules, &tenant, &id),
             Request::ImportBegin { tenant, source } => self.import_begin(&tenant, &source),

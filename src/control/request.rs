@@ -113,8 +113,13 @@ pub enum Request {
         #[serde(default)]
         switch: Switch,
     },
-    /// The calls that live, the oldest first.
-    LiveCalls { tenant: String },
+    /// A page of the calls that live, the oldest first.
+    LiveCalls {
+        tenant: String,
+        /// Those behind this place: when a call began, and its id.
+        #[serde(default)]
+        after: Option<(u64, String)>,
+    },
     /// A page of finished calls.
     Journal(JournalQuery),
     /// One finished call, whole.

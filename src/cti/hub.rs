@@ -12,6 +12,10 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
+/// Bytes of the events that are remembered, roughly; the last one is kept whatever it has. Usual ones take a quarter of it;
+/// raw ones of FreeSWITCH's have 10 kB each, and a packet of Asterisk's may have a megabyte.
+const BYTES_MAX: usize = 64 << 20;
+
 /// Limits of a hub.
 #[derive(Debug, Clone, Copy)]
 pub struct HubLimits {
@@ -143,6 +147,8 @@ struct Inner {
     epoch: u64,
     sequence: u64,
     events: VecDeque<Arc<Event>>,
+    /// What they take.
+    bytes: usize,
     numbers: HashMap<String, u64>,
     calls: BTreeMap<String, Arc<CallView>>,
     devices: BTreeMap<(String, String), Known<Device>>,
@@ -166,6 +172,7 @@ impl Hub {
             epoch,
             sequence: 0,
             events: VecDeque::new(),
+            bytes: 0,
             numbers: HashMap::new(),
             calls: BTreeMap::new(),
             devices: BTreeMap::new(),
@@ -183,8 +190,11 @@ impl Hub {
         *number += 1;
         let event = Event { id, number: *number, switch: draft.switch, tenant: draft.tenant, at_us: draft.at_us, what: draft.what };
         inner.keep(&event, self.limits);
-        if inner.events.len() >= self.limits.events_max {
-            inner.events.pop_front();
+        inner.bytes += event.what.bytes();
+        while (inner.events.len() >= self.limits.events_max || inner.bytes > BYTES_MAX)
+            && let Some(oldest) = inner.events.pop_front()
+        {
+            inner.bytes -= oldest.what.bytes();
         }
         inner.events.push_back(Arc::new(event));
         drop(inner);
@@ -295,7 +305,7 @@ fn known<T: Clone>(event: &Event, state: &T) -> Known<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cti::Gap;
+    use crate::cti::{Gap, Raw};
 
     fn gap(switch: &str) -> Draft {
         Draft { switch: switch.into(), tenant: None, at_us: 0, what: What::Gap(Gap { why: "overrun".into(), lost: Some(1) }) }
@@ -321,6 +331,21 @@ mod tests {
         assert!(matches!(hub.after(EventId { epoch: 6, sequence: 3 }, 9), Page::Behind(_)), "another run");
         assert!(matches!(hub.after(EventId { epoch: 7, sequence: 5 }, 9), Page::Behind(_)), "the future");
         assert!(matches!(hub.after(hub.now(), 9), Page::Events(none) if none.is_empty()));
+    }
+
+    #[test]
+    fn large_raw_events_take_no_more_memory_than_the_feed_has() {
+        let hub = hub(8_192);
+        let start = hub.now();
+        let raw = || Raw { event: "UserEvent".into(), fields: vec![("Data".into(), "x".repeat(1 << 20))] };
+        for _ in 0..100 {
+            hub.publish(Draft { switch: "a".into(), tenant: None, at_us: 0, what: What::Raw(raw()) });
+        }
+        assert!(matches!(hub.after(start, 9), Page::Behind(_)));
+        let held: usize = hub.lock().events.iter().map(|event| event.what.bytes()).sum();
+        assert!(held <= BYTES_MAX && held == hub.lock().bytes, "{held}");
+        let last = EventId { sequence: 99, ..hub.now() };
+        assert!(matches!(hub.after(last, 9), Page::Events(events) if events.len() == 1));
     }
 
     #[test]

@@ -96,6 +96,22 @@ impl What {
         "raw",
     ];
 
+    /// What it takes in memory, roughly. A call that several events share counts with each.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const FLAT_BYTES: usize = 1_024;
+        const LEG_BYTES: usize = 512;
+        const RULE_BYTES: usize = 128;
+        const FIELD_BYTES: usize = 64;
+        match self {
+            What::Raw(raw) => FLAT_BYTES + raw.fields.iter().map(|(name, value)| FIELD_BYTES + name.len() + value.len()).sum::<usize>(),
+            what => what.call().map_or(FLAT_BYTES, |call| {
+                let rules: usize = call.decided.iter().map(|decided| 1 + decided.trace.len()).sum();
+                FLAT_BYTES + call.legs.len() * LEG_BYTES + rules * RULE_BYTES
+            }),
+        }
+    }
+
     /// Its `type`.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -19,7 +19,7 @@ impl HttpReply {
     }
 }
 
-/// Reads one reply, by its length.
+/// Reads one reply, by its length or by chunks.
 pub fn hear_reply(stream: &mut TcpStream) -> HttpReply {
     try_hear_reply(stream).unwrap_or_else(|heard| panic!("the server closed after {heard:?}"))
 }
@@ -41,6 +41,20 @@ pub fn try_hear_reply(stream: &mut TcpStream) -> Result<HttpReply, String> {
     let length = headers.iter().find(|(n, _)| n == "content-length").map_or(0, |(_, v)| v.parse().unwrap());
     let mut body = vec![0; length];
     stream.read_exact(&mut body).map_err(|e| e.to_string())?;
+    while headers.iter().any(|(n, v)| n == "transfer-encoding" && v == "chunked") {
+        let mut size = Vec::new();
+        while !size.ends_with(b"\r\n") {
+            stream.read_exact(&mut byte).map_err(|e| e.to_string())?;
+            size.push(byte[0]);
+        }
+        let size = usize::from_str_radix(text(&size).trim(), 16).unwrap();
+        let mut chunk = vec![0; size + 2];
+        stream.read_exact(&mut chunk).map_err(|e| e.to_string())?;
+        body.extend(&chunk[..size]);
+        if size == 0 {
+            break;
+        }
+    }
     Ok(HttpReply { status, headers, body: text(&body) })
 }
 

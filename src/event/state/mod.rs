@@ -48,8 +48,8 @@ impl Default for StateLimits {
     }
 }
 
-/// How long a call must have been known, where two sources tell of one switch, for a snapshot of one of them to say that it
-/// is over: that source may lag behind the other.
+/// How long a call must have been known for a snapshot to say that it is over, where that may lag behind events: where two
+/// sources tell of one switch, and on FreeSWITCH. A younger one that is over ends with the next snapshot.
 const LAG_MAX_US: u64 = 5_000_000;
 
 /// The state of all sources' calls.
@@ -258,7 +258,9 @@ impl State {
         }
         let group = self.sources[source].group;
         let is_alone = self.sources.iter().filter(|other| other.up && other.group == group).count() <= 1;
-        let before_us = if is_alone { snapshot.began_us } else { snapshot.began_us.saturating_sub(LAG_MAX_US) };
+        // FreeSWITCH lists its channels out of a table that is written some time after their events
+        let is_current = is_alone && self.sources[source].info.kind == super::SwitchKind::Asterisk;
+        let before_us = if is_current { snapshot.began_us } else { snapshot.began_us.saturating_sub(LAG_MAX_US) };
         let seen: HashSet<Box<str>> = snapshot.seen.into_iter().collect();
         let mut gone: Vec<(Box<str>, u64)> = Vec::new();
         for ((of, id), channel) in &self.book.channels {
