@@ -12,6 +12,9 @@ pub trait Clock: Send + Sync {
     fn monotonic_us(&self) -> u64;
 }
 
+/// What the clock that nobody sets says at the start: there is room below for what began earlier. 30 years.
+const EARLIER_US: u64 = 30 * 365 * 24 * 60 * 60 * 1_000_000;
+
 /// The machine's own clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
@@ -23,7 +26,7 @@ impl Clock for SystemClock {
 
     fn monotonic_us(&self) -> u64 {
         static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-        START.elapsed().as_micros() as u64
+        EARLIER_US + START.elapsed().as_micros() as u64
     }
 }
 

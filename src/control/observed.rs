@@ -24,6 +24,9 @@ pub struct SourceView {
     /// Where it stands, and why it is down.
     #[serde(flatten)]
     pub phase: SourcePhase,
+    /// What is to be done about it although it is up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
     /// Events that came.
     pub events_in: u64,
     /// Those that nobody has a use for.
@@ -51,6 +54,7 @@ impl SourceView {
         SourceView {
             name: source.name.clone(),
             phase: SourcePhase::clone(&source.phase.load()),
+            advice: source.advice.load().as_deref().cloned(),
             events_in: source.events_in.get(),
             events_ignored: source.events_ignored.get(),
             events_lost: source.events_lost.get(),
@@ -78,6 +82,9 @@ pub struct EventStatus {
     pub calls_evicted: u64,
     /// Decisions that calls handed over.
     pub decisions_in: u64,
+    /// Decisions for calls that no switch told of.
+    #[serde(default)]
+    pub decisions_unmatched: u64,
     /// Decisions that they could not.
     pub decisions_lost: u64,
     /// Calls written to the journal.
@@ -106,6 +113,7 @@ impl EventStatus {
             calls_aged: stats.calls_aged.get(),
             calls_evicted: stats.calls_evicted.get(),
             decisions_in: stats.decisions_in.get(),
+            decisions_unmatched: stats.decisions_unmatched.get(),
             decisions_lost: stats.decisions_lost.get(),
             journal_written: stats.journal_written.get(),
             journal_lost: stats.journal_lost.get(),

@@ -1,7 +1,7 @@
 //! Counters of the event side, for `status` and the metrics. No locks: the threads that count never wait for a reader.
 
 use crate::stats::{Counter, Gauge};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub struct SourceStats {
     pub name: String,
     /// Where it stands.
     pub phase: ArcSwap<SourcePhase>,
+    /// What an administrator should do about it although it is up, in words.
+    pub advice: ArcSwapOption<String>,
     /// Events that came, of any kind.
     pub events_in: Counter,
     /// Those of them that nobody has a use for, and that were passed over at once.
@@ -54,6 +56,7 @@ impl SourceStats {
         SourceStats {
             name: name.to_owned(),
             phase: ArcSwap::from_pointee(SourcePhase::Connecting),
+            advice: ArcSwapOption::empty(),
             events_in: Counter::default(),
             events_ignored: Counter::default(),
             events_lost: Counter::default(),
@@ -81,6 +84,8 @@ pub struct PlaneStats {
     pub calls_evicted: Counter,
     /// Decisions that the call plane handed over.
     pub decisions_in: Counter,
+    /// Decisions for calls that no switch told of.
+    pub decisions_unmatched: Counter,
     /// Decisions that it could not hand over.
     pub decisions_lost: Arc<Counter>,
     /// Calls written to the journal.

@@ -67,6 +67,9 @@ static LISTS: [ActionName; 4] = [
     ActionName::from_static("PJSIPShowRegistrationsOutbound"),
 ];
 
+/// What is to be done where the user may not ask how things stand.
+const NO_LISTS: &str =
+    "asterisk refuses to list its channels; what was missed stays missed: give the user write = system,reporting in manager.conf";
 /// How the name of a list's last event ends.
 const LIST_END: &[u8] = b"Complete";
 
@@ -142,7 +145,8 @@ impl Session {
             phase_began: now,
             id_beginning: format!("{:016x}{:016x}", chance(), chance()),
             ids: 0,
-            identity: Default::default(),
+            // two that have no name of their own are one switch only at one address
+            identity: [format!("@{}", config.address), String::new(), String::new()],
             snapshot: None,
             repair: Repair::new(&config.pace),
             heard: now,
@@ -237,7 +241,12 @@ impl Session {
                 switch = self.name,
                 "asterisk takes no filter from this user; it sends more than is used (write = system in manager.conf lets it)"
             ),
-            Question::Settings => self.identity[0] = text("SystemName"),
+            Question::Settings => {
+                let name = text("SystemName");
+                if !name.is_empty() {
+                    self.identity[0] = name;
+                }
+            }
             Question::Status => {
                 self.identity[1] = text("CoreStartupDate");
                 self.identity[2] = text("CoreStartupTime");
@@ -251,6 +260,7 @@ impl Session {
         let identity = if known { format!("asterisk/{}", self.identity.join("/")) } else { String::new() };
         turn.ring.say(Item::Up { identity });
         self.stats.phase.store(Arc::new(SourcePhase::Up));
+        self.stats.advice.store(None);
         tracing::info!(switch = self.name, "the events of a switch are read");
         self.enter(Phase::Up(turn.now), turn.now);
         // the state first, then what changes it; what happens in between comes with the events, which are on by then
@@ -312,10 +322,8 @@ impl Session {
             (_, Some(ListMark::Cancelled)) => snapshot.whole = false,
             (Packet::Response(_), _) if !packet.is_success() && snapshot.list == 0 => {
                 snapshot.whole = false;
-                tracing::warn!(
-                    switch = self.name,
-                    "asterisk refuses to list its channels; what was missed stays missed: give the user write = reporting in manager.conf"
-                );
+                tracing::warn!(switch = self.name, "{NO_LISTS}");
+                self.stats.advice.store(Some(Arc::new(NO_LISTS.to_owned())));
             }
             _ => {}
         }

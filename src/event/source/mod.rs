@@ -208,10 +208,17 @@ async fn rest(pause: Duration, pace: &Pace, ring: &mut RingSender) {
     }
 }
 
+/// A step on the way up. Where the last try failed, why it did is worth more to know until one succeeds.
+fn trying(stats: &SourceStats, phase: SourcePhase) {
+    if !matches!(**stats.phase.load(), SourcePhase::Down(_)) {
+        stats.phase.store(Arc::new(phase));
+    }
+}
+
 /// One connection from its beginning to its end.
 async fn connection(config: &SourceConfig, ring: &mut RingSender, raw_wanted: &Arc<Gauge>, was_connected: &mut bool) -> Ending {
     let (address, pace) = (&config.address, &config.pace);
-    config.stats.phase.store(Arc::new(SourcePhase::Connecting));
+    trying(&config.stats, SourcePhase::Connecting);
     let secret = match config.secret.read() {
         Ok(secret) => secret,
         Err(text) => return Ending::new("no-secret", text),
@@ -230,7 +237,7 @@ async fn connection(config: &SourceConfig, ring: &mut RingSender, raw_wanted: &A
     if std::mem::replace(was_connected, true) {
         config.stats.reconnects.add_one();
     }
-    config.stats.phase.store(Arc::new(SourcePhase::LoggingIn));
+    trying(&config.stats, SourcePhase::LoggingIn);
     match config.kind {
         SwitchKind::Asterisk => link::drive(stream, ami::Session::new(config, secret, raw_wanted.clone()), ring, config).await,
         SwitchKind::FreeSwitch => link::drive(stream, esl::Session::new(config, secret, raw_wanted.clone()), ring, config).await,

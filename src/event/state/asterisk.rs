@@ -140,14 +140,29 @@ fn listed(packet: &Packet, r: &mut Reader<'_, '_>) {
         }
     }
     if let Some(call) = r.book.touch(serial).filter(|call| call.caller() == channel && call.head().to.is_empty()) {
-        call.change_quietly(|head| head.to = text(packet, "Exten"));
+        // by now the call may stand anywhere in the dialplan
+        let exten = text(packet, "Exten");
+        if exten.bytes().all(|b| b.is_ascii_digit() || b"+*#".contains(&b)) {
+            call.change_quietly(|head| head.to = exten);
+        }
         new_caller(packet, r);
+    }
+    if let (Some(lasted_us), now) = (duration_us(&text(packet, "Duration")), r.ctx.now)
+        && let Some(call) = r.book.touch(serial)
+    {
+        call.has_lasted(lasted_us, now);
     }
     state(serial, &channel, &desc, r);
     let bridge = text(packet, "BridgeId");
     if !bridge.is_empty() && r.leads {
         r.book.enter_bridge(r.group, &channel, &bridge, r.ctx.now);
     }
+}
+
+/// `00:00:12` in microseconds.
+fn duration_us(text: &str) -> Option<u64> {
+    let seconds = text.split(':').try_fold(0_u64, |sum, part| sum.checked_mul(60)?.checked_add(part.parse::<u32>().ok()?.into()))?;
+    seconds.checked_mul(1_000_000)
 }
 
 fn new_state(packet: &Packet, r: &mut Reader<'_, '_>) {

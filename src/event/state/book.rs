@@ -46,7 +46,7 @@ pub(super) struct Beginning<'a> {
 
 pub(super) struct Book {
     pub limits: StateLimits,
-    stats: Arc<PlaneStats>,
+    pub stats: Arc<PlaneStats>,
     /// By the order they began in: the first is the oldest.
     pub calls: BTreeMap<u64, Call>,
     by_id: HashMap<Key, u64>,
@@ -268,7 +268,9 @@ impl Book {
     pub fn end(&mut self, serial: u64, given_up: Option<&str>, ctx: &mut Context<'_>) {
         let Some(mut call) = self.calls.remove(&serial) else { return };
         self.stats.calls_live.set(self.calls.len() as u64);
-        call.finish(given_up, ctx.now);
+        // of what nobody saw end, no more is known than that it still was when the switch was last heard
+        let last_seen_us = call.lost_at_us.filter(|_| given_up == Some(NOT_SEEN));
+        call.finish(given_up, Now { monotonic_us: last_seen_us.unwrap_or(ctx.now.monotonic_us), ..ctx.now });
         for channel in std::mem::take(&mut call.channels) {
             self.leave_bridge(call.group, &channel);
             let key = (call.group, channel);

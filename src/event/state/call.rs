@@ -78,6 +78,8 @@ pub(super) struct Call {
     /// When it began, by the clock that nobody sets.
     pub began_us: u64,
     answered_at_us: Option<u64>,
+    /// Since when its switch isn't heard, by the same clock.
+    pub lost_at_us: Option<u64>,
     pub legs: Vec<Leg>,
     /// Its live channels, folded ones too.
     pub channels: Vec<Box<str>>,
@@ -101,6 +103,7 @@ impl Call {
             group,
             began_us: now.monotonic_us,
             answered_at_us: None,
+            lost_at_us: None,
             legs: Vec::new(),
             channels: Vec::new(),
             ids: vec![id.into()],
@@ -170,6 +173,15 @@ impl Call {
     }
 
     /// The moment by the clock of this call: its beginning and what has passed since.
+    /// One that was met in the middle began so long ago, at least.
+    pub fn has_lasted(&mut self, us: u64, now: Now) {
+        let began_us = now.monotonic_us.saturating_sub(us);
+        if self.head.incomplete && began_us < self.began_us {
+            self.began_us = began_us;
+            self.change_quietly(|head| head.started_us = now.wall_us.saturating_sub(us));
+        }
+    }
+
     fn at(&self, now: Now) -> u64 {
         self.head.started_us.saturating_add(now.monotonic_us.saturating_sub(self.began_us))
     }

@@ -312,6 +312,9 @@ pub(super) fn listing(what: &str, json: &[u8], r: &mut Reader<'_, '_>) -> bool {
         let Some(serial) = channel.call(false, r) else { continue };
         let now = r.ctx.now;
         let Some(call) = r.book.touch(serial) else { continue };
+        if let Ok(created) = cell(row, "created_epoch").parse::<u64>() {
+            call.has_lasted(now.wall_us.saturating_sub(created.saturating_mul(1_000_000)), now);
+        }
         let is_caller = call.caller() == channel.id;
         match (cell(row, "callstate").as_str(), call.leg_at(&channel.id)) {
             ("RINGING" | "EARLY", Some(leg)) => call.rings(leg),

@@ -3,7 +3,7 @@
 use super::book::{Book, Context};
 use super::call::{Call, member_of};
 use super::words::clean;
-use crate::cti::{Decided, Party};
+use crate::cti::{Decided, Party, PlaneStats};
 use crate::decided::{DecisionRecord, Member};
 use crate::event::Now;
 use std::collections::{HashMap, VecDeque};
@@ -42,7 +42,7 @@ impl Join {
             return;
         }
         while self.order.len() >= WAITING_MAX {
-            self.drop_oldest();
+            self.drop_oldest(&book.stats);
         }
         let id: Box<str> = id.into();
         self.order.push_back((ctx.now.monotonic_us, id.clone()));
@@ -74,15 +74,18 @@ impl Join {
     /// Those that have waited long enough, and what was kept of calls that are over.
     pub fn expire(&mut self, now: Now, book: &Book) {
         while self.order.front().is_some_and(|(at, _)| now.monotonic_us.saturating_sub(*at) > WAITING_US) {
-            self.drop_oldest();
+            self.drop_oldest(&book.stats);
         }
         self.members.retain(|serial, _| book.calls.contains_key(serial));
     }
 
-    fn drop_oldest(&mut self) {
+    fn drop_oldest(&mut self, stats: &PlaneStats) {
         let Some((_, id)) = self.order.pop_front() else { return };
         if let Some(waiting) = self.waiting.get_mut(&id) {
-            waiting.remove(0);
+            let dropped = waiting.remove(0);
+            if dropped.record.request != "name" {
+                stats.decisions_unmatched.add_one();
+            }
             if waiting.is_empty() {
                 self.waiting.remove(&id);
             }

@@ -223,6 +223,9 @@ impl State {
             for serial in forgotten {
                 self.book.end(serial, Some(NOT_SEEN), ctx);
             }
+            for call in self.book.calls.values_mut().filter(|call| call.group == group) {
+                call.lost_at_us = None;
+            }
             self.conferences.left_unheard(&self.sources[before].info, before, |_| false, ctx.now.monotonic_us, ctx);
         }
     }
@@ -234,6 +237,7 @@ impl State {
         if self.leader(group).is_none() {
             for call in self.book.calls.values_mut().filter(|call| call.group == group) {
                 call.change_quietly(|head| head.incomplete = true);
+                call.lost_at_us.get_or_insert(ctx.now.monotonic_us);
             }
             let tenant = self.sources[group].info.tenant.clone();
             self.book.devices.lost(group, &tenant);
