@@ -257,6 +257,15 @@ impl Running {
 
     pub fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+        // a thread that is busy stops a moment later
+        let stands = |thread: &std::fs::DirEntry| {
+            std::fs::read_to_string(thread.path().join("stat"))
+                .is_ok_and(|stat| stat.rsplit(')').next().unwrap_or_default().starts_with(" T"))
+        };
+        let all_stand = || std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().flatten().all(|thread| stands(&thread));
+        if signal == rustix::process::Signal::STOP {
+            assert!(super::within(Duration::from_secs(5), all_stand), "it was told to stand still");
+        }
     }
 
     /// The exit code, if the process ends in time; `Some(None)` when a signal ended it.
