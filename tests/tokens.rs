@@ -207,7 +207,8 @@ fn a_token_is_printed_once_and_kept_as_a_digest_with_and_without_a_server() {
             place.done(&["token", "rm", "panel"]);
             assert_eq!(http(server.http, &request).status, 401);
         } else {
-            place.done(&["token", "rm", "panel"]);
+            let removed = place.done(&["token", "rm", "panel"]);
+            assert!(removed.out.starts_with("token panel removed (revision "), "{removed:?}");
         }
         assert_eq!(place.run(&["token", "rm", "panel"]).code, Some(1));
         drop(server);
