@@ -236,6 +236,7 @@ fn harmless(cell: String) -> String {
 /// A call with everything that is known of it.
 pub(super) fn whole(call: &CallRow) -> String {
     let named = |number: &str, name: Option<&str>| match name {
+        Some(name) if number == "-" => name.to_owned(),
         Some(name) => format!("{number} ({name})"),
         None => number.to_owned(),
     };

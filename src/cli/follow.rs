@@ -192,6 +192,7 @@ fn call_text(call: &Json) -> String {
     };
     let from = match shown(call, "/from/name") {
         name if name.is_empty() => number,
+        name if number == "-" => name,
         name => format!("{name} ({number})"),
     };
     let mut text = format!("{from} → {}", shown(call, "/to"));
