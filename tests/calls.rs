@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use strowger::clock::SystemClock;
 use strowger::config::{Config, Overrides};
-use strowger::control::{AdminServer, Observed, PlaneStatus};
+use strowger::control::{AdminServer, EventStatus, Observed, PlaneStatus};
 use strowger::cti::{
-    Answered, CallState, CallView, Decided, Disposition, Draft, Hub, HubLimits, LegState, LegView, Party, PlaneStats, SourceStats, What,
+    Answered, CallState, CallView, Decided, Disposition, Draft, Hub, HubLimits, LegState, LegView, Party, PlaneStats, SourcePhase,
+    SourceStats, What,
 };
 use strowger::journal::{Journal, JournalLimits};
 use strowger::store::Store;
@@ -115,7 +116,9 @@ struct Admin {
 
 /// What is seen of one switch.
 fn watching(hub: &Arc<Hub>, journal: Option<Journal>) -> Observed {
-    let stats = PlaneStats { sources: vec![Arc::new(SourceStats::new("pbx"))], ..PlaneStats::default() };
+    let source = SourceStats::new("pbx");
+    source.phase.store(Arc::new(SourcePhase::Up));
+    let stats = PlaneStats { sources: vec![Arc::new(source)], ..PlaneStats::default() };
     Observed { hub: hub.clone(), stats: stats.into(), journal }
 }
 
@@ -126,7 +129,9 @@ impl Admin {
         let (store, writer) = Store::open(&config.store_dir(), Arc::new(SystemClock)).unwrap();
         let http = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let rules = Arc::new(config.tenants);
-        let admin = AdminServer::bind(&config.admin, http, store.clone(), rules, Arc::new(PlaneStatus::default), observed).unwrap();
+        let stats = observed.stats.clone();
+        let planes = Arc::new(move || PlaneStatus { events: Some(EventStatus::of(&stats)), ..PlaneStatus::default() });
+        let admin = AdminServer::bind(&config.admin, http, store.clone(), rules, planes, observed).unwrap();
         let (stop, stopping) = watch::channel(false);
         let threads = vec![std::thread::spawn(move || writer.run()), std::thread::spawn(move || admin.run(stopping))];
         Admin { stop, threads, store }
@@ -160,10 +165,11 @@ fn the_journal_is_read_with_and_without_a_server_and_says_the_same() {
         &["calls", "--since", "2030-01-01"],
         &["--tenant", "acme", "calls", "--number", "030 123456"],
     ];
-    let offline: Vec<Said> = asked.iter().map(|arguments| place.done(arguments)).collect();
+    let offline: Vec<Said> = asked.iter().map(|arguments| place.run(arguments)).collect();
     let admin = Admin::over(&place, watching(&Hub::new(1, HubLimits::default()).into(), Some(journal(&place))));
     for (arguments, offline) in asked.iter().zip(&offline) {
-        assert_eq!(place.done(arguments).out, offline.out, "{arguments:?}");
+        let said = place.run(arguments);
+        assert_eq!((said.code, &said.out, &said.err), (offline.code, &offline.out, &offline.err), "{arguments:?}");
     }
     drop(admin);
     assert_eq!(
@@ -184,7 +190,9 @@ fn the_journal_is_read_with_and_without_a_server_and_says_the_same() {
     let jsonl: Vec<serde_json::Value> = offline[6].out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let ids: Vec<_> = jsonl.iter().map(|call| call["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["pbx/m10", "pbx/m20"], "the last two, the older first");
-    assert_eq!((offline[8].out.as_str(), offline[8].err.as_str()), ("", "the journal has no such call\n"));
+    assert_eq!((offline[8].out.as_str(), offline[8].err.as_str()), ("", "strowger: the journal has no such call\n"));
+    let codes: Vec<_> = offline.iter().map(|said| said.code.unwrap()).collect();
+    assert_eq!(codes, [0, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
     assert!(lines(&offline[9])[1].contains("Acme's") && lines(&offline[9]).len() == 2, "{:?}", offline[9]);
 }
 
@@ -248,6 +256,9 @@ fn an_export_has_stable_columns_and_no_formula() {
     // none at all is a file with its head
     let none = place.done(&["calls", "--format", "csv", "--since", "2030-01-01"]);
     assert_eq!(lines(&none).len(), 1);
+    assert_eq!(place.done(&["calls", "--format", "jsonl", "--number", "+4930999999"]).out, "");
+    assert_eq!(place.done(&["calls", "--json", "--number", "+4930999999"]).json(), serde_json::json!([]));
+    assert_eq!(place.run(&["calls", "--number", "+4930999999"]).code, Some(1));
 }
 
 #[test]
@@ -293,8 +304,16 @@ fn live_calls_are_the_servers_to_tell() {
     assert_eq!(said.code, Some(3), "{said:?}");
     assert!(said.err.contains("no server listens"), "{said:?}");
     let hub = Arc::new(Hub::new(1, HubLimits::default()));
-    let admin = Admin::over(&place, watching(&hub, None));
+    let observed = watching(&hub, None);
+    let source = observed.stats.sources[0].clone();
+    let admin = Admin::over(&place, observed);
     assert_eq!(place.done(&["calls"]).err, "no call lives\n");
+    source.phase.store(Arc::new(SourcePhase::Down("nobody listens at pbx:5038".into())));
+    for arguments in [&["calls"][..], &["calls", "--json"]] {
+        let said = place.done(arguments);
+        assert!(said.err.starts_with("switch pbx is down; what is shown of its calls may be over\n"), "{said:?}");
+    }
+    source.phase.store(Arc::new(SourcePhase::Up));
     assert_eq!(place.done(&["calls", "--json"]).json(), serde_json::json!([]));
     let mut rings = missed(0, "+14155550102", "Ada");
     rings.legs[0].state = LegState::Ringing;

@@ -30,7 +30,7 @@ fn a_new_client_gets_the_state_first_and_then_every_event_in_order() {
     for n in 0..300 {
         let (id, event) = client.event("device");
         assert_eq!((id, event["device"].as_str().unwrap()), (event["id"].as_str().unwrap().to_owned(), format!("PJSIP/{n}").as_str()));
-        assert_eq!(event["number"], json!(n + 2), "numbered by the switch without a hole");
+        assert_eq!(event["seq"], json!(n + 2), "numbered by the switch without a hole");
     }
     assert_eq!(plane.stats.clients.get(), 1);
     drop(client);

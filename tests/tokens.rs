@@ -207,7 +207,8 @@ fn a_token_is_printed_once_and_kept_as_a_digest_with_and_without_a_server() {
             place.done(&["token", "rm", "panel"]);
             assert_eq!(http(server.http, &request).status, 401);
         } else {
-            place.done(&["token", "rm", "panel"]);
+            let removed = place.done(&["token", "rm", "panel"]);
+            assert!(removed.out.starts_with("token panel removed (revision "), "{removed:?}");
         }
         assert_eq!(place.run(&["token", "rm", "panel"]).code, Some(1));
         drop(server);
@@ -242,8 +243,8 @@ fn events_are_followed_in_a_terminal_until_the_server_ends() {
         (child, lines)
     };
     let first = plane.say("acme", ringing("1", "+4930123456", "101"));
-    let (mut child, mut lines) = begin(&["--extension", "101"]);
-    assert!(lines.next().unwrap().ends_with("live  +4930123456 → +4930555, ringing"));
+    let (child, mut lines) = begin(&["--extension", "101"]);
+    assert!(lines.next().unwrap().ends_with("live  +4930123456 → +4930555, ringing 101"));
     assert_eq!(lines.next().unwrap(), format!("--  from {first} on"));
     let (mut as_json, mut json_lines) = begin(&["--json", "--since", &first.to_string()]);
     plane.say("other", device("101", "busy"));
@@ -265,7 +266,9 @@ fn events_are_followed_in_a_terminal_until_the_server_ends() {
     assert_eq!(refused.code, Some(2));
     assert!(refused.err.contains("did you mean pop?"), "{refused:?}");
     drop(plane);
-    assert_eq!(child.wait().unwrap().code(), Some(3), "no server any more");
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(3), "no server any more");
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "strowger: the server was stopped; run this again when it is up\n");
     as_json.wait().unwrap();
     let none = place.run(&["events"]);
     assert_eq!(none.code, Some(3), "{none:?}");

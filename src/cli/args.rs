@@ -77,7 +77,7 @@ pub(super) enum Command {
     Number(NumberVerb),
     /// Say what a call would get, and why
     Explain(ExplainArgs),
-    /// Show the calls that live, or, with any of its options, those that are over
+    /// Show the calls that live (--follow: as they change), or with --since, --until, --number, --limit or --format those that are over
     Calls(CallsArgs),
     /// Show how the server is doing
     Status,

@@ -13,6 +13,7 @@ use super::when;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{Client, ClientError, JournalQuery, Reply, Request, journalled, journalled_call};
+use crate::cti::SourcePhase;
 use crate::journal::{Journal, JournalLimits};
 use crate::routing::Tenants;
 use serde_json::Value as Json;
@@ -50,7 +51,9 @@ pub(super) fn calls(global: &Global, args: &CallsArgs) -> Result<Exit, Failure> 
 }
 
 fn live(global: &Global, args: &CallsArgs, form: Form) -> Result<Exit, Failure> {
-    let calls = live_calls(&mut Backend::server(global)?, &global.tenant)?;
+    let mut server = Backend::server(global)?;
+    let calls = live_calls(&mut server, &global.tenant)?;
+    note_switches(&mut server);
     if form == Form::Json {
         print::json(&calls);
         return Ok(Exit::Done);
@@ -66,6 +69,19 @@ fn live(global: &Global, args: &CallsArgs, form: Form) -> Result<Exit, Failure> 
     }
     print::out(&text);
     Ok(Exit::Done)
+}
+
+/// Says which switches can't tell of their calls' ends now.
+fn note_switches(server: &mut Backend) {
+    let Ok(Reply::Status(view)) = server.ask(Request::Status) else { return };
+    for source in view.planes.events.iter().flat_map(|events| &events.sources) {
+        let how = match source.phase {
+            SourcePhase::Up => continue,
+            SourcePhase::Down(_) => "is down",
+            SourcePhase::Connecting | SourcePhase::LoggingIn => "is not connected yet",
+        };
+        print::note(&format!("switch {} {how}; what is shown of its calls may be over", source.name));
+    }
 }
 
 fn live_calls(server: &mut Backend, tenant: &str) -> Result<Vec<Json>, Failure> {
@@ -116,8 +132,9 @@ fn past(global: &Global, args: &CallsArgs, form: Form) -> Result<Exit, Failure> 
     let export = matches!(form, Form::Csv | Form::Jsonl);
     // the oldest first, unless the last few are wanted: then they are turned around here
     let oldest_first = export && limit == usize::MAX;
-    let mut out = Out { form, ids: args.ids, now_us, turned: export && !oldest_first, kept: Vec::new() };
+    let mut out = Out { form, ids: args.ids, now_us, turned: export && !oldest_first, kept: Vec::new(), any: false };
     let (more, unreadable) = past.each(JournalQuery { oldest_first, ..query }, limit, &mut out)?;
+    let none = form == Form::Table && !out.any && !more;
     out.end()?;
     if more && args.limit.is_none() {
         print::note(&format!("only the last {limit} are shown; --limit shows more, --format csv exports all"));
@@ -125,7 +142,8 @@ fn past(global: &Global, args: &CallsArgs, form: Form) -> Result<Exit, Failure> 
     if unreadable > 0 {
         print::note(&format!("{unreadable} calls can't be read, and were left out; a newer strowger may have written them"));
     }
-    Ok(Exit::Done)
+    // what a program reads is an empty list, or a head alone
+    if none { Err(Failure::new(Exit::NotFound, "the journal has no such call")) } else { Ok(Exit::Done) }
 }
 
 fn row(call: &Json) -> Result<CallRow, Failure> {
@@ -139,14 +157,16 @@ struct Out {
     now_us: u64,
     turned: bool,
     kept: Vec<Json>,
+    any: bool,
 }
 
 impl Out {
     fn page(&mut self, calls: Vec<Json>, first: bool) -> Result<(), Failure> {
+        self.any |= !calls.is_empty();
         if first {
             match self.form {
                 Form::Table if !calls.is_empty() => print::out(&head(self.ids)),
-                Form::Table => print::note("the journal has no such call"),
+                Form::Table => {}
                 Form::Csv => print::out(&csv_line(CSV_COLUMNS)?),
                 Form::Json | Form::Jsonl => {}
             }

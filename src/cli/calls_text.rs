@@ -100,6 +100,17 @@ struct DecisionRow {
     trace: Vec<String>,
 }
 
+impl PartyRow {
+    /// The number as it is shown, or why there is none.
+    fn number(&self) -> &str {
+        match &self.number {
+            _ if self.withheld => "withheld",
+            number if number.is_empty() => "-",
+            number => number,
+        }
+    }
+}
+
 impl LegRow {
     /// Who it rings: the decision's member, else what was dialled.
     fn who(&self) -> &str {
@@ -109,8 +120,7 @@ impl LegRow {
 
 impl CallRow {
     fn caller(&self) -> &str {
-        let number = if self.from.withheld { "withheld" } else { &self.from.number };
-        self.from.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(if number.is_empty() { "-" } else { number })
+        self.from.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(self.from.number())
     }
 
     /// Who answered; of a call that rings, who is rung.
@@ -226,10 +236,11 @@ fn harmless(cell: String) -> String {
 /// A call with everything that is known of it.
 pub(super) fn whole(call: &CallRow) -> String {
     let named = |number: &str, name: Option<&str>| match name {
+        Some(name) if number == "-" => name.to_owned(),
         Some(name) => format!("{number} ({name})"),
         None => number.to_owned(),
     };
-    let from = if call.from.withheld { "withheld" } else { &call.from.number };
+    let from = call.from.number();
     let mut rows = Vec::new();
     for (name, value) in [
         ("id", Some(call.id.clone())),

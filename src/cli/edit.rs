@@ -98,8 +98,10 @@ fn contact_text(contact: &ContactView) -> String {
 
 /// Has an edit made and says so.
 pub(super) fn edit(global: &Global, what: &str, request: Request) -> Result<Exit, Failure> {
-    let removing =
-        matches!(request, Request::ContactRm { .. } | Request::RouteRm { .. } | Request::ScreenRm { .. } | Request::UserRm { .. });
+    let removing = matches!(
+        request,
+        Request::ContactRm { .. } | Request::RouteRm { .. } | Request::ScreenRm { .. } | Request::UserRm { .. } | Request::TokenRm { .. }
+    );
     let mut backend = Backend::open(global)?;
     let Reply::Done { revision, existed, changed, notes } = backend.ask(request)? else { return Err(unexpected()) };
     for note in &notes {

@@ -103,9 +103,36 @@ pub(super) fn columns(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A text in lines of so many columns, broken at blanks only, each behind this indent.
+pub(super) fn wrapped(text: &str, indent: &str, columns: usize) -> String {
+    let text = shown(text);
+    let (mut out, mut line) = (String::new(), String::new());
+    for word in text.split_whitespace() {
+        if !line.is_empty() && indent.len() + line.chars().count() + 1 + word.chars().count() > columns {
+            out.push_str(&format!("{indent}{line}\n"));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        out.push_str(&format!("{indent}{line}\n"));
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_is_broken_at_blanks_and_a_long_word_left_whole() {
+        assert_eq!(wrapped("one two three", "  ", 9), "  one two\n  three\n");
+        assert_eq!(wrapped("one /a/long/path\u{1b} x", "  ", 9), "  one\n  /a/long/path\\u{1b}\n  x\n");
+        assert_eq!(wrapped("", "  ", 9), "");
+    }
 
     #[test]
     fn a_name_can_not_play_with_the_terminal() {

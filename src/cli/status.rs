@@ -17,79 +17,113 @@ pub(super) fn status(global: &Global) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// How wide what is wrong with a switch may be written.
+const WRAPPED_COLUMNS: usize = 78;
+
+/// A line of the status, and what stands below it.
+struct Row {
+    name: String,
+    value: String,
+    below: Option<String>,
+}
+
+fn row(name: impl Into<String>, value: impl Into<String>) -> Row {
+    Row { name: name.into(), value: value.into(), below: None }
+}
+
+/// `1 gap`, `2 gaps`.
+fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn status_text(view: &StatusView) -> String {
     let endings: Vec<_> = view.planes.endings.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
     let snapshot = match view.snapshot_revision {
         Some(revision) => {
-            format!("revision {revision}, {} contacts and {} edits in {} kB", view.contacts, view.overlay, view.directory_bytes / 1000)
+            let (contacts, edits) = (count(view.contacts, "contact"), count(view.overlay, "edit"));
+            format!("revision {revision}, {contacts} and {edits} in {} kB", view.directory_bytes / 1000)
         }
         None => "being built; calls read the disk until it stands".to_owned(),
     };
-    let mut rows = vec![
-        vec!["version".to_owned(), format!("{} (process {})", view.version, view.pid)],
-        vec!["up".to_owned(), format!("{} s", view.planes.uptime_seconds)],
+    let mut rows =
+        vec![row("version", format!("{} (process {})", view.version, view.pid)), row("up", format!("{} s", view.planes.uptime_seconds))];
+    rows.extend(view.planes.listening.iter().map(|(what, place)| row(what, place)));
+    let endings = if endings.is_empty() { "none".to_owned() } else { endings.join(", ") };
+    rows.push(row("sessions", format!("{} now; ended: {endings}", view.planes.sessions)));
+    let trouble = [
+        count(view.planes.late, "late answer"),
+        count(view.planes.accept_errors, "failed accept"),
+        format!("{} dropped", count(view.planes.log_lines_dropped, "log line")),
     ];
-    rows.extend(view.planes.listening.iter().map(|(what, place)| vec![what.clone(), place.clone()]));
-    rows.push(vec![
-        "sessions".to_owned(),
-        format!("{} now; ended: {}", view.planes.sessions, if endings.is_empty() { "none".to_owned() } else { endings.join(", ") }),
-    ]);
-    rows.push(vec![
-        "trouble".to_owned(),
-        format!(
-            "{} late answers, {} failed accepts, {} log lines dropped",
-            view.planes.late, view.planes.accept_errors, view.planes.log_lines_dropped
-        ),
-    ]);
-    rows.push(vec![
-        "store".to_owned(),
-        format!("revision {}, {} routes, {} users, {} kB on disk", view.revision, view.routes, view.users, view.store_bytes / 1000),
-    ]);
-    rows.push(vec!["snapshot".to_owned(), snapshot]);
+    rows.push(row("trouble", trouble.join(", ")));
+    let (routes, users) = (count(view.routes, "route"), count(view.users, "user"));
+    rows.push(row("store", format!("revision {}, {routes}, {users}, {} kB on disk", view.revision, view.store_bytes / 1000)));
+    rows.push(row("snapshot", snapshot));
     rows.extend(view.planes.events.iter().flat_map(event_rows));
-    rows.extend(view.store_failed.iter().map(|why| vec!["STORE FAILED".to_owned(), why.clone()]));
-    print::columns(&rows)
+    rows.extend(view.store_failed.iter().map(|why| row("STORE FAILED", why)));
+    text_of(&rows)
+}
+
+fn text_of(rows: &[Row]) -> String {
+    let table = print::columns(&rows.iter().map(|row| vec![row.name.clone(), row.value.clone()]).collect::<Vec<_>>());
+    let mut text = String::new();
+    for (line, row) in table.lines().zip(rows) {
+        text.push_str(line);
+        text.push('\n');
+        text.extend(row.below.iter().map(|below| print::wrapped(below, "    ", WRAPPED_COLUMNS)));
+    }
+    text
 }
 
 /// The event plane: a row for each switch, and what was lost where something was.
-fn event_rows(events: &EventStatus) -> Vec<Vec<String>> {
-    let mut rows: Vec<Vec<String>> = events.sources.iter().map(source_row).collect();
-    rows.push(vec![
-        "events".to_owned(),
+fn event_rows(events: &EventStatus) -> Vec<Row> {
+    let mut rows: Vec<Row> = events.sources.iter().map(source_row).collect();
+    rows.push(row(
+        "events",
         format!(
-            "{} calls live, {} journalled, {} clients of the feed ({} conflated, {} dropped)",
-            events.calls_live, events.journal_written, events.clients, events.clients_conflated, events.clients_dropped
+            "{} live, {} journalled, {} of the feed ({} conflated, {} dropped)",
+            count(events.calls_live, "call"),
+            events.journal_written,
+            count(events.clients, "client"),
+            events.clients_conflated,
+            events.clients_dropped
         ),
-    ]);
+    ));
     let lost: Vec<String> = [
-        (events.calls_aged, "calls whose end was never told"),
-        (events.calls_evicted, "calls that had to make room"),
-        (events.decisions_lost, "decisions not recorded"),
-        (events.journal_lost, "calls not journalled"),
-        (events.restarts, "restarts of the event plane"),
+        (events.calls_aged, "call", "whose end was never told"),
+        (events.calls_evicted, "call", "that had to make room"),
+        (events.decisions_lost, "decision", "not recorded"),
+        (events.journal_lost, "call", "not journalled"),
+        (events.restarts, "restart", "of the event plane"),
     ]
     .iter()
-    .filter(|(n, _)| *n > 0)
-    .map(|(n, what)| format!("{n} {what}"))
+    .filter(|(n, ..)| *n > 0)
+    .map(|(n, what, how)| format!("{} {how}", count(*n, what)))
     .collect();
     if !lost.is_empty() {
-        rows.push(vec!["EVENTS LOST".to_owned(), lost.join(", ")]);
+        rows.push(row("EVENTS LOST", lost.join(", ")));
     }
     rows
 }
 
-fn source_row(source: &SourceView) -> Vec<String> {
-    let (trouble, phase) = match &source.phase {
-        SourcePhase::Connecting => ("", "connecting".to_owned()),
-        SourcePhase::LoggingIn => ("", "logging in".to_owned()),
-        SourcePhase::Up => ("", "up".to_owned()),
-        SourcePhase::Down(why) => (" DOWN", why.clone()),
-    };
-    let counts = format!(
-        "{} events, {} lost, {} gaps, {} reconnects, {} suspects",
-        source.events_in, source.events_lost, source.gaps, source.reconnects, source.suspects
+fn source_row(source: &SourceView) -> Row {
+    let mut counts = format!(
+        "{}, {} lost, {}, {}",
+        count(source.events_in, "event"),
+        source.events_lost,
+        count(source.gaps, "gap"),
+        count(source.reconnects, "reconnect")
     );
-    vec![format!("switch {}{trouble}", source.name), format!("{phase}; {counts}")]
+    if source.suspects > 0 {
+        counts.push_str(&format!(", {} that a caller may have written", count(source.suspects, "packet")));
+    }
+    let up_to_now = |phase: &str| row(format!("switch {}", source.name), format!("{phase}; {counts}"));
+    match &source.phase {
+        SourcePhase::Connecting => up_to_now("connecting"),
+        SourcePhase::LoggingIn => up_to_now("logging in"),
+        SourcePhase::Up => up_to_now("up"),
+        SourcePhase::Down(why) => Row { below: Some(why.clone()), ..row(format!("switch {} DOWN", source.name), counts) },
+    }
 }
 
 #[cfg(test)]
@@ -101,14 +135,27 @@ mod tests {
     #[test]
     fn a_switch_that_is_down_stands_out_with_its_remedy_and_losses_are_said() {
         let source = SourceStats::new("pbx");
-        source.phase.store(Arc::new(SourcePhase::Down("it refused the secret; set secret of [[switch]] pbx".into())));
+        source.phase.store(Arc::new(SourcePhase::Down(
+            "it refused the user or the secret; set user and secret of [[switch]] pbx as manager.conf has them, or let it be".into(),
+        )));
         source.gaps.add(2);
+        source.reconnects.add(1);
+        source.suspects.add(4);
         let stats = PlaneStats { sources: vec![Arc::new(source), Arc::new(SourceStats::new("fs"))], ..PlaneStats::default() };
-        let text = print::columns(&event_rows(&EventStatus::of(&stats)));
-        assert!(text.contains("switch pbx DOWN  it refused the secret; set secret of [[switch]] pbx; 0 events, 0 lost, 2 gaps"), "{text}");
-        assert!(text.contains("switch fs        connecting;") && !text.contains("LOST"), "{text}");
+        let text = text_of(&event_rows(&EventStatus::of(&stats)));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[..4],
+            [
+                "switch pbx DOWN  0 events, 0 lost, 2 gaps, 1 reconnect, 4 packets that a caller may have written",
+                "    it refused the user or the secret; set user and secret of [[switch]] pbx",
+                "    as manager.conf has them, or let it be",
+                "switch fs        connecting; 0 events, 0 lost, 0 gaps, 0 reconnects",
+            ]
+        );
+        assert!(!text.contains("LOST"), "{text}");
         stats.journal_lost.add(3);
-        let text = print::columns(&event_rows(&EventStatus::of(&stats)));
+        let text = text_of(&event_rows(&EventStatus::of(&stats)));
         assert!(text.contains("EVENTS LOST      3 calls not journalled\n"), "{text}");
     }
 }

@@ -264,8 +264,24 @@ fn toml_error(source: &Source, error: &toml::de::Error) -> ConfigError {
     {
         hint = crate::nearest::did_you_mean(unknown, quoted);
     }
-    source
-        .at_byte(error.span().map_or(0, |s| s.start), format!("{}{hint}", message.replace("unknown field", "unknown key").replace('`', "")))
+    let byte = error.span().map_or(0, |s| s.start);
+    if message.starts_with("invalid type") && message.ends_with("expected a sequence") {
+        hint = list_hint(source, byte, message);
+    }
+    let message = message.replace("unknown field", "unknown key").replace("missing field", "missing key").replace('`', "");
+    source.at_byte(byte, format!("{message}{hint}"))
+}
+
+/// How what stands at this place is written as a list.
+fn list_hint(source: &Source, byte: usize, message: &str) -> String {
+    let line_start = source.text.get(..byte).and_then(|before| before.rfind('\n')).map_or(0, |n| n + 1);
+    let line = source.text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let key = line.trim_start_matches(['[', ' ']).split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+    if matches!(key, "switch" | "tenant") {
+        return format!("; write it with two brackets, [[{key}]]");
+    }
+    let written = message.strip_prefix("invalid type: string ").and_then(|rest| rest.strip_suffix(", expected a sequence"));
+    written.map_or_else(String::new, |written| format!("; write a list, [{written}]"))
 }
 
 fn limited<T: PartialOrd + Copy + std::fmt::Display>(
@@ -392,6 +408,10 @@ mod tests {
             ("esl = \"8084\"\n", 1, "is no address"),
             ("[[tenant]]\nid = \"a\"\nfallback = \"dail:1\"\n", 3, "did you mean dial?"),
             ("agi = \n", 1, ""),
+            ("data = \"/x\"\n[tenant]\nid = \"a\"\n", 2, "expected a sequence; write it with two brackets, [[tenant]]"),
+            ("[tenant.a]\ncountry = \"DE\"\n", 1, "two brackets, [[tenant]]"),
+            ("[[tenant]]\nid = \"a\"\nshort_codes = \"110\"\n", 3, "write a list, [\"110\"]"),
+            ("[[tenant]]\ncountry = \"DE\"\n", 1, "missing key id"),
         ] {
             let error = error(text);
             assert!(error.contains(&format!(":{line}: ")) && error.contains(what), "{text:?} gave {error:?}");

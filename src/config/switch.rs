@@ -202,7 +202,12 @@ pub(super) fn switches(source: &Source, tables: &[SwitchTable], tenants: &Tenant
 fn switch(source: &Source, table: &SwitchTable, tenants: &Tenants) -> Result<SwitchConfig, ConfigError> {
     let name = table.name.get_ref();
     let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
-    if !(1..=32).contains(&name.len()) || !name.bytes().all(is_name) {
+    let fits = |name: &str| (1..=32).contains(&name.len()) && name.bytes().all(is_name);
+    if !fits(name) && fits(&name.to_ascii_lowercase()) {
+        let lower = name.to_ascii_lowercase();
+        return Err(source.at(&table.name, format!("the switch's name {name:?} has capitals; write it in lower case, {lower:?}")));
+    }
+    if !fits(name) {
         return Err(source.at(&table.name, format!("the switch's name {name:?} is not 1 to 32 of a-z, 0-9, '.', '_' and '-'")));
     }
     let kind = match table.kind.get_ref().as_str() {

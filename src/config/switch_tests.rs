@@ -57,6 +57,10 @@ fn what_is_wrong_with_a_switch_is_said_with_line_and_remedy_and_without_its_secr
         |from: &str, to: &str| with("asterisk", "freeswitch").replace("user = \"strowger\"", "user = \"a@b\"").replace(from, to);
     for (text, line, what) in [
         (with("\"pbx\"", "\"PBX 1\""), 2, "is not 1 to 32 of a-z"),
+        (with("\"pbx\"", "\"PBX1\""), 2, "write it in lower case, \"pbx1\""),
+        (with("[[switch]]", "[switch]"), 1, "expected a sequence; write it with two brackets, [[switch]]"),
+        (with("name = \"pbx\"\n", ""), 1, "missing key name"),
+        (format!("{ASTERISK}events = \"user\"\n"), 7, "expected a sequence; write a list, [\"user\"]"),
         (format!("{ASTERISK}{ASTERISK}"), 8, "twice"),
         (with("\"asterisk\"", "\"asterix\""), 3, "did you mean asterisk?"),
         (with("pbx.example", "pbx example"), 4, "is no host and port"),

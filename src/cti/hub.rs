@@ -82,7 +82,8 @@ pub struct Event {
     pub id: EventId,
     /// The switch's name.
     pub switch: String,
-    /// Its number among this switch's events: 1, 2, 3, … without a hole.
+    /// Its number among this switch's events: 1, 2, 3, … without a hole. `seq` in JSON, where a `number` is a telephone's.
+    #[serde(rename = "seq")]
     pub number: u64,
     /// Whose it is; none is everybody's.
     #[serde(skip_serializing_if = "Option::is_none")]
