@@ -20,6 +20,10 @@ pub(super) fn status(global: &Global) -> Result<Exit, Failure> {
 /// How wide what is wrong with a switch may be written.
 const WRAPPED_COLUMNS: usize = 78;
 
+/// What is to be done where decisions find no call.
+const NOT_TOLD_OF: &str = "they are in no journal; may the manager user read = system,call, and does the dialplan's switch= name \
+the right switch?";
+
 /// A line of the status, and what stands below it.
 struct Row {
     name: String,
@@ -103,6 +107,10 @@ fn event_rows(events: &EventStatus) -> Vec<Row> {
     if !lost.is_empty() {
         rows.push(row("EVENTS LOST", lost.join(", ")));
     }
+    if events.decisions_unmatched > 0 {
+        let heard_of = format!("{} for calls that no switch told of", count(events.decisions_unmatched, "decision"));
+        rows.push(Row { below: Some(NOT_TOLD_OF.to_owned()), ..row("NOT TOLD OF", heard_of) });
+    }
     rows
 }
 
@@ -121,7 +129,7 @@ fn source_row(source: &SourceView) -> Row {
     match &source.phase {
         SourcePhase::Connecting => up_to_now("connecting"),
         SourcePhase::LoggingIn => up_to_now("logging in"),
-        SourcePhase::Up => up_to_now("up"),
+        SourcePhase::Up => Row { below: source.advice.clone(), ..up_to_now("up") },
         SourcePhase::Down(why) => Row { below: Some(why.clone()), ..row(format!("switch {} DOWN", source.name), counts) },
     }
 }
@@ -157,5 +165,11 @@ mod tests {
         stats.journal_lost.add(3);
         let text = text_of(&event_rows(&EventStatus::of(&stats)));
         assert!(text.contains("EVENTS LOST      3 calls not journalled\n"), "{text}");
+        stats.decisions_unmatched.add(1);
+        stats.sources[1].phase.store(Arc::new(SourcePhase::Up));
+        stats.sources[1].advice.store(Some(Arc::new("give the user write = system".into())));
+        let text = text_of(&event_rows(&EventStatus::of(&stats)));
+        assert!(text.contains("up; 0 events, 0 lost, 0 gaps, 0 reconnects\n    give the user write = system\n"), "{text}");
+        assert!(text.contains("1 decision for calls that no switch told of\n    they are in no journal; may"), "{text}");
     }
 }
