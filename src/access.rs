@@ -1,13 +1,16 @@
-//! Who may ask over HTTP: tokens, what each of them may do, and nothing else.
+//! Who may ask over HTTP: by which name of this machine, with which token, and what each token may do.
 //!
 //! A token is 256 random bits, so guessing it is hopeless and needs no limit of its own; for the same reason a plain
 //! SHA-256 of it, without salt or work factor, says nothing of it. Only that is kept. Whoever makes a token sees it once.
 
 use data_encoding::BASE64URL_NOPAD;
+use hyper::http::uri::Authority;
+use hyper::http::{HeaderMap, Uri, header::HOST};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
@@ -17,6 +20,16 @@ pub const TOKEN_NAME_BYTES_MAX: usize = 64;
 pub const TOKEN_PREFIX: &str = "swt_";
 /// The random part of a token, in bytes.
 const SECRET_BYTES: usize = 32;
+
+/// Whether a request was sent to this machine as such: by address, as `localhost`, or to nobody in particular. A page that
+/// a browser on this machine shows may be led to a port of ours under a name of its own.
+#[must_use]
+pub fn names_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
+    let header = headers.get(HOST).map(|host| host.to_str().unwrap_or("?"));
+    let Some(authority) = uri.authority().map(|a| a.as_str()).or(header) else { return true };
+    let host = authority.parse::<Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
+    host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+}
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -19,10 +19,14 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("hints", &[], "a table of atomics; whoever reads it says what is an extension"),
     ("cti", &["stats"], "words for what happens to calls, and the feed they are told by; no switch, no socket"),
     ("decided", &["routing", "stats"], "what calls tell of their decisions"),
-    ("access", &["nearest"], "who may ask over HTTP: tokens and scopes"),
+    ("access", &["nearest"], "who may ask over HTTP: by which name, with which token"),
     ("store", &["access", "clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
     ("journal", &["clock", "cti", "store"], "keeps finished calls; its own database, opened by the same engine"),
-    ("call", &["clock", "stats", "nearest", "number", "routing", "decided", "store", "wire"], "live calls; never control, never event"),
+    (
+        "call",
+        &["access", "clock", "stats", "nearest", "number", "routing", "decided", "store", "wire"],
+        "live calls; never control, never event",
+    ),
     (
         "event",
         &["stats", "clock", "cti", "decided", "hints", "journal", "routing", "store", "wire"],

@@ -307,7 +307,8 @@ struct Frail {
 
 impl Frail {
     /// Serves the place. `before` is told how many questions there were, and does to the server what it likes.
-    fn of(place: Arc<Place>, before: impl Fn(usize, &Place, &mut Option<Running>) + Send + Sync + 'static) -> Agent {
+    /// Its end is that of what comes back second: whoever listens at the doors does so for ever.
+    fn of(place: Arc<Place>, before: impl Fn(usize, &Place, &mut Option<Running>) + Send + Sync + 'static) -> (Agent, Ended) {
         let frail = Arc::new(Frail { server: Mutex::new(Some(place.serve(&[]))), questions: Mutex::new(0) });
         let before = Arc::new(before);
         let door = |which: fn(&Running) -> SocketAddr| {
@@ -324,7 +325,16 @@ impl Frail {
                 }
             })
         };
-        at(door(|r| r.esl), door(|r| r.lookup_http))
+        (at(door(|r| r.esl), door(|r| r.lookup_http)), Ended(frail.clone()))
+    }
+}
+
+/// Ends the server when it is dropped.
+struct Ended(Arc<Frail>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        killed(&mut self.0.server.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -355,7 +365,7 @@ fn all_busy(mut switch: FakeSwitch) -> FakeSwitch {
 #[test]
 fn a_server_that_is_killed_between_two_steps_costs_no_call() {
     for way in BOTH {
-        let agent = Frail::of(Arc::new(filled()), |questions, _, server| {
+        let (agent, _ended) = Frail::of(Arc::new(filled()), |questions, _, server| {
             if questions == 1 {
                 killed(server);
             }
@@ -369,7 +379,7 @@ fn a_server_that_is_killed_between_two_steps_costs_no_call() {
 #[test]
 fn a_server_that_is_killed_and_started_again_between_two_steps_goes_on_where_the_call_stood() {
     for way in BOTH {
-        let agent = Frail::of(Arc::new(filled()), |questions, place, server| {
+        let (agent, _ended) = Frail::of(Arc::new(filled()), |questions, place, server| {
             if questions == 1 {
                 killed(server);
                 *server = Some(place.serve(&[]));

@@ -14,9 +14,11 @@ use crate::routing::{
     fallback_decision, refusal,
 };
 use crate::store::Reader;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 /// Decisions that may wait for the disk at once, until the snapshot stands. More wait in front, where a deadline drops
@@ -104,6 +106,12 @@ impl Answerer {
     #[must_use]
     pub fn with_records(self, records: DecisionSender) -> Answerer {
         Answerer { records: Some(records), ..self }
+    }
+
+    /// Where a question comes from, for the records; nobody is asked where there are none.
+    pub(super) fn peer_of(&self, stream: &TcpStream) -> Option<IpAddr> {
+        self.records.as_ref()?;
+        stream.peer_addr().ok().map(|peer| peer.ip())
     }
 
     /// What is left to do when a switch has its answer: one line in the log, one record. The call waits for neither.

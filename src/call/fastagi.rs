@@ -75,7 +75,7 @@ pub(super) async fn session(
         Ok(ask) => (ask, None),
         Err(both) => (both.0, Some(both.1)),
     };
-    ask.peer = stream.peer_addr().ok().map(|peer| peer.ip());
+    ask.peer = answerer.peer_of(&stream);
     let (answer, ending) = answerer.admitted(&ask, wrong.as_ref(), admission, stats).await;
     let commands = commands_of(&answer);
     let answer_us = began.elapsed().as_micros() as u64;

@@ -14,13 +14,13 @@ use super::answer::{Answer, NAME_BYTES_MAX, shown};
 use super::plane::{Admission, CallPlane, ShutdownLevel, told_to_stop};
 use super::request::{Ask, Asked, ChannelAsk};
 use super::stats::Ending;
+use crate::access::names_this_machine;
 use crate::routing::render::{Place, freeswitch_extension};
 use crate::routing::{DirectoryQuestion, Reason, Status, Switch, xml};
 use crate::wire::agi::Value;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::http::uri::Authority;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -62,7 +62,7 @@ pub(super) async fn connection(
     let asked = AtomicBool::new(false);
     // a page that a browser on this machine shows may be led to this port under a name of its own
     let is_loopback = stream.local_addr().is_ok_and(|address| address.ip().is_loopback());
-    let guest = Guest { peer: stream.peer_addr().ok().map(|peer| peer.ip()), admission };
+    let guest = Guest { peer: plane.answerer.peer_of(&stream), admission };
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
         async move { Ok::<_, Infallible>(respond(request, plane, guest, is_loopback).await) }
@@ -110,7 +110,7 @@ struct Guest {
 }
 
 async fn respond(request: Request<Incoming>, plane: &CallPlane, guest: Guest, is_loopback: bool) -> Reply {
-    let wrong = if is_loopback && !names_this_machine(&request) {
+    let wrong = if is_loopback && !names_this_machine(request.uri(), request.headers()) {
         refusal(StatusCode::MISDIRECTED_REQUEST, "this port answers to localhost and addresses", None)
     } else {
         match (request.uri().path(), request.method()) {
@@ -125,14 +125,6 @@ async fn respond(request: Request<Incoming>, plane: &CallPlane, guest: Guest, is
     tracing::warn!(method = %request.method(), path = shown(request.uri().path()), why, "a request over HTTP was no question; it was refused");
     plane.stats.ended(Ending::Malformed);
     wrong
-}
-
-/// Whether a request was sent to this machine as such: by address, as `localhost`, or to nobody in particular.
-fn names_this_machine<T>(request: &Request<T>) -> bool {
-    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or("?"));
-    let Some(authority) = request.uri().authority().map(|a| a.as_str()).or(header) else { return true };
-    let host = authority.parse::<Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
-    host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 /// A reply without a body: to the switch a body would be a name.

@@ -84,7 +84,7 @@ pub(super) async fn session(mut stream: TcpStream, place: &mut Place, admission:
     let began = Instant::now();
     let is_async = channel.headers.get("Socket-Mode") == Some(b"async");
     let ChannelAsk { mut ask, wrong, .. } = ChannelAsk::read(channel.headers.iter(), esl::percent_decode, Asked::ByPath);
-    ask.peer = stream.peer_addr().ok().map(|peer| peer.ip());
+    ask.peer = plane.answerer.peer_of(&stream);
     let (answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
     let commands = commands_of(&answer, is_async);
     let answer_us = began.elapsed().as_micros() as u64;

@@ -7,6 +7,7 @@ use super::backend::{Backend, unexpected};
 use super::edit::edit;
 use super::exit::{Exit, Failure};
 use super::print;
+use super::when;
 use crate::access::Secret;
 use crate::control::{Reply, Request, TokenDraft, TokenView};
 use clap::{Args, Subcommand};
@@ -40,16 +41,7 @@ pub(super) struct TokenAddArgs {
 /// `90d` in seconds.
 fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no time; write a number and its unit, such as 90d, 12h, 30m or 45s");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let of_unit = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 24 * 3600,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    number.checked_mul(of_unit).filter(|seconds| *seconds > 0).ok_or_else(wrong)
+    when::span_seconds(text).filter(|seconds| *seconds > 0).ok_or_else(wrong)
 }
 
 pub(super) fn token(global: &Global, verb: TokenVerb) -> Result<Exit, Failure> {

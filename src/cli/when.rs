@@ -23,8 +23,8 @@ pub(super) fn instant(text: &str, now_us: u64) -> Result<u64, String> {
     Ok(u64::try_from(at.as_microsecond()).unwrap_or(0))
 }
 
-/// `90s`, `15m`, `2h`, `7d`.
-fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
+/// `90s`, `15m`, `2h`, `7d` in seconds.
+pub(super) fn span_seconds(text: &str) -> Option<u64> {
     let unit = text.chars().last()?;
     let number = &text[..text.len() - unit.len_utf8()];
     if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
@@ -37,7 +37,12 @@ fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
         'd' => 24 * 60 * 60,
         _ => return None,
     };
-    let seconds = number.parse::<i64>().ok()?.checked_mul(seconds)?;
+    number.parse::<u64>().ok()?.checked_mul(seconds)
+}
+
+/// The instant so long ago.
+fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let seconds = i64::try_from(span_seconds(text)?).ok()?;
     // before the beginning of time is the beginning of time
     Some(now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::UNIX_EPOCH))
 }

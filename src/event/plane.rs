@@ -5,7 +5,7 @@
 
 use super::source::ring::{self, RingLimits};
 use super::source::{self, SourceConfig};
-use super::state::{State, StateLimits};
+use super::state::{NOT_SEEN, State, StateLimits};
 use super::{Item, Names, Now, Output, SourceInfo};
 use crate::clock::Clock;
 use crate::cti::{CallState, CallView, Disposition, Draft, Gap, Hub, PlaneStats, Raw, What};
@@ -74,13 +74,12 @@ impl EventPlane {
     /// Runs until told to stop, on a thread of its own, behind calls. The sockets are held on the runtime of `intake`,
     /// which turns on a thread of normal priority.
     pub fn run(self, intake: &Handle, mut decisions: DecisionReceiver, stop: &watch::Receiver<bool>) {
-        let plane = self;
         let mut pause = PAUSE_MIN;
         let mut forgotten = Forgotten::default();
         let mut is_again = false;
         loop {
-            let began_us = plane.clock.monotonic_us();
-            let run = catch_unwind(AssertUnwindSafe(|| plane.run_once(intake, &mut decisions, stop, &mut forgotten, is_again)));
+            let began_us = self.clock.monotonic_us();
+            let run = catch_unwind(AssertUnwindSafe(|| self.run_once(intake, &mut decisions, stop, &mut forgotten, is_again)));
             is_again = true;
             if *stop.borrow() {
                 return;
@@ -90,15 +89,16 @@ impl EventPlane {
                 Ok(Err(error)) => error.to_string(),
                 Err(panic) => text_of(panic.as_ref()),
             };
-            plane.stats.restarts.add_one();
-            if plane.clock.monotonic_us().saturating_sub(began_us) > STEADY.as_micros() as u64 {
+            self.stats.restarts.add_one();
+            if self.clock.monotonic_us().saturating_sub(began_us) > STEADY.as_micros() as u64 {
                 pause = PAUSE_MIN;
             }
             tracing::error!(why, pause_ms = pause.as_millis() as u64, "the event plane failed; it is started again, calls go on");
-            for (_, info) in &plane.sources {
-                forgotten.extend(plane.hub.forget_calls(&info.name).into_iter().map(|call| (call.id.clone(), call)));
+            for (_, info) in &self.sources {
+                let at_us = self.clock.now_us();
+                forgotten.extend(self.hub.forget_calls(&info.name).into_iter().map(|call| (call.id.clone(), (call, at_us))));
                 let what = What::Gap(Gap { why: "restarted".into(), lost: None });
-                plane.hub.publish(Draft { switch: info.name.clone(), tenant: None, at_us: plane.clock.now_us(), what });
+                self.hub.publish(Draft { switch: info.name.clone(), tenant: None, at_us, what });
                 info.stats.gaps.add_one();
             }
             let until = std::time::Instant::now() + pause;
@@ -176,8 +176,9 @@ impl EventPlane {
     }
 }
 
-/// Calls that lived when a run failed, by id, until the next one has told of them or knows that they are over.
-type Forgotten = HashMap<String, Arc<CallView>>;
+/// Calls that lived when a run failed, by id, each with when that was, until the next one has told of them or knows that they
+/// are over.
+type Forgotten = HashMap<String, (Arc<CallView>, u64)>;
 
 /// The state, and where what it says goes.
 struct Work<'a> {
@@ -246,13 +247,22 @@ fn remember(plane: &EventPlane, forgotten: &mut Forgotten, draft: &Draft) {
     if draft.what != What::Repaired {
         return;
     }
-    let mut over: Vec<_> = forgotten.extract_if(|_, call| call.switch == draft.switch).map(|(_, call)| call).collect();
-    over.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-    for call in over {
-        let (disposition, cause, ended_us) = (Some(Disposition::Unknown), Some("not seen".to_owned()), Some(draft.at_us));
-        let call = CallView { state: CallState::Ended, disposition, cause, ended_us, incomplete: true, ..CallView::clone(&call) };
-        let (call, tenant) = (Arc::new(call.clone()), Some(call.tenant));
-        let what = What::Ended { call: call.clone() };
+    let mut over: Vec<_> = forgotten.extract_if(|_, (call, _)| call.switch == draft.switch).map(|(_, lost)| lost).collect();
+    over.sort_unstable_by(|(a, _), (b, _)| a.id.cmp(&b.id));
+    for (call, at_us) in over {
+        // no more is known of it than that it still was when it was last heard of
+        let since_ms = |begin_us: u64| at_us.saturating_sub(begin_us) / 1_000;
+        let call = Arc::new(CallView {
+            state: CallState::Ended,
+            disposition: Some(Disposition::Unknown),
+            cause: Some(NOT_SEEN.to_owned()),
+            ended_us: Some(at_us.max(call.started_us)),
+            duration_ms: Some(since_ms(call.started_us)),
+            talk_ms: Some(call.answered_us.map_or(0, since_ms)),
+            incomplete: true,
+            ..CallView::clone(&call)
+        });
+        let (tenant, what) = (Some(call.tenant.clone()), What::Ended { call: call.clone() });
         plane.hub.publish(Draft { switch: draft.switch.clone(), tenant, at_us: draft.at_us, what });
         plane.journalled(call);
     }

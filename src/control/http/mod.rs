@@ -13,12 +13,12 @@ mod reply;
 
 use super::desk::PlaneStatusSource;
 use super::observed::Observed;
+use crate::access::names_this_machine;
 use crate::routing::Tenants;
 use crate::store::Store;
 use axum::Router;
 use axum::body::Body;
-use axum::http::uri::Authority;
-use axum::http::{Request, StatusCode, header::HOST};
+use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use hyper::body::Incoming;
@@ -29,7 +29,6 @@ use hyper_util::service::TowerToHyperService;
 use keys::Keys;
 use patient::Patient;
 use reply::problem;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -141,7 +140,7 @@ async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Rout
         let router = router.clone();
         request.extensions_mut().insert(connection.clone());
         async move {
-            if is_loopback && !names_this_machine(&request) {
+            if is_loopback && !names_this_machine(request.uri(), request.headers()) {
                 // a page of some other site may be led to this port under a name of its own
                 return Ok(problem(StatusCode::MISDIRECTED_REQUEST, "this port answers to localhost and addresses"));
             }
@@ -165,14 +164,6 @@ async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Rout
     if let Err(error) = served {
         tracing::debug!(%error, "a connection of the admin HTTP ended");
     }
-}
-
-/// Whether a request was sent to this machine as such: by address, as `localhost`, or to nobody in particular.
-fn names_this_machine<T>(request: &Request<T>) -> bool {
-    let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or("?"));
-    let Some(authority) = request.uri().authority().map(|a| a.as_str()).or(header) else { return true };
-    let host = authority.parse::<Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
-    host.eq_ignore_ascii_case("localhost") || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
 
 type Reply = Response<Body>;

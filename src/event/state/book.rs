@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Channels of one call that are followed for each leg that is: a `Local` pair in front of a phone makes three.
 const CHANNELS_PER_LEG: usize = 4;
 /// What is written as the cause of a call that a snapshot of its switch doesn't hold.
-pub(super) const NOT_SEEN: &str = "not seen";
+pub(in crate::event) const NOT_SEEN: &str = "not seen";
 
 /// What one event is handled with.
 pub(super) struct Context<'a> {
