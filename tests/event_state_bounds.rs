@@ -53,7 +53,7 @@ fn record(call_id: &str) -> DecisionRecord {
         from: "5551".into(),
         withheld: false,
         revision: 7,
-        decision: Decision { status: Status::Found, reason: Reason::Matched, step, token: None, route: None, caller: None },
+        decision: Decision::of(Status::Found, Reason::Matched, step),
         trace: Vec::new(),
         members: vec![
             Member { id: "mom".into(), leg: "PJSIP/+14155550111@trunk".into() },

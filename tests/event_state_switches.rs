@@ -104,7 +104,7 @@ fn decision() -> DecisionRecord {
         from: "5551".into(),
         withheld: false,
         revision: 7,
-        decision: Decision { status: Status::Found, reason: Reason::Matched, step, token: None, route: None, caller: None },
+        decision: Decision::of(Status::Found, Reason::Matched, step),
         trace: Vec::new(),
         members: Vec::new(),
     }

@@ -88,7 +88,7 @@ fn child_writes_until_it_is_killed() {
         scope.spawn(|| {
             for seq in route_next.. {
                 let step = |n: u64| Step::of(Action::Voicemail(n.to_string()));
-                let route = Route { key: RouteKey::Default, steps: vec![step(seq), step(seq)], fallback: None, revision: 0 };
+                let route = Route::of(RouteKey::Default, vec![step(seq), step(seq)]);
                 store.edit("t", "kill", Edit::PutRoute(route)).unwrap_or_else(|e| give_up(&e));
                 say("route", seq);
             }

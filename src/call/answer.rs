@@ -10,8 +10,8 @@ use crate::clock::Clock;
 use crate::decided::{DecisionRecord, DecisionSender, Member};
 use crate::routing::render::members;
 use crate::routing::{
-    DEFAULT_TENANT, Data, Decision, LookupFailed, Question, Reason, Rule, Status, Switch, Tenant, Tenants, Trace, decide,
-    fallback_decision, refusal,
+    DEFAULT_TENANT, Data, Decision, LookupFailed, Moment, NOTHING_LIVE, Question, Reason, Rule, Status, Switch, Tenant, Tenants, Trace,
+    decide, fallback_decision, refusal,
 };
 use crate::store::Reader;
 use std::net::IpAddr;
@@ -125,7 +125,7 @@ impl Answerer {
             Switch::Asterisk => &tenant.asterisk,
             Switch::Freeswitch => &tenant.freeswitch,
         });
-        let members = members(&answer.decision, dial).into_iter().map(|(id, leg)| Member { id, leg }).collect();
+        let members = members(&answer.decision, switch, dial).into_iter().map(|(id, leg)| Member { id, leg }).collect();
         records.send(DecisionRecord {
             at_us: self.clock.now_us(),
             switch: ask.switch,
@@ -250,11 +250,11 @@ impl Answerer {
 
     /// Decides, and says over which revision and why; `None` when the budget is spent.
     async fn decide(&self, tenant: &Tenant, question: &Question) -> Option<Result<(Decision, u64, Vec<Rule>), LookupFailed>> {
-        let (now_seconds, seed) = (self.clock.now_us() / 1_000_000, self.seeds.fetch_add(0x9e37_79b9, Ordering::Relaxed));
+        let (now_us, seed) = (self.clock.now_us(), u64::from(self.seeds.fetch_add(0x9e37_79b9, Ordering::Relaxed)));
         let is_recorded = self.records.is_some();
         let decide = move |tenant: &Tenant, question: &Question, data: &dyn Data| {
             let mut trace = if is_recorded { Trace::on() } else { Trace::off() };
-            let decision = decide(tenant, question, data, now_seconds, seed, &mut trace)?;
+            let (decision, _marks) = decide(tenant, question, data, Moment { now_us, seed, live: &NOTHING_LIVE }, &mut trace)?;
             Ok((decision, data.revision(), trace.into_rules()))
         };
         let in_memory = |data: &dyn Data| decide(tenant, question, data);

@@ -31,8 +31,9 @@ const REFUSED_BYTES_MAX: usize = 64 * 1024;
 const BUFFER_BYTES: usize = 2048;
 
 const CALLER_NAME: VariableName = VariableName::from_static("CALLERID(name)");
+const CALLER_NUMBER: VariableName = VariableName::from_static("CALLERID(num)");
 /// The names on the wire, in the order of [`VARIABLES`].
-const NAMES: [VariableName; 10] = [
+const NAMES: [VariableName; 11] = [
     VariableName::from_static("STROWGER_ACTION"),
     VariableName::from_static("STROWGER_TARGET"),
     VariableName::from_static("STROWGER_TIMEOUT"),
@@ -41,6 +42,7 @@ const NAMES: [VariableName; 10] = [
     VariableName::from_static("STROWGER_ROUTE"),
     VariableName::from_static("STROWGER_NAME"),
     VariableName::from_static("STROWGER_CONTACT"),
+    VariableName::from_static("STROWGER_CALLERID"),
     VariableName::from_static("STROWGER_REASON"),
     VariableName::from_static("STROWGER_STATUS"),
 ];
@@ -139,8 +141,12 @@ fn commands_of(answer: &Answer<'_>) -> BytesMut {
 fn append_commands(answer: &Answer<'_>, out: &mut BytesMut) -> Result<(), command::CommandError> {
     let rendered = render::asterisk(&answer.decision, answer.tenant.map(|t| &t.asterisk));
     let name = rendered.caller_name.as_deref().map(|name| Value::new(name).truncated(NAME_BYTES_MAX));
-    let mut pairs = Vec::with_capacity(VARIABLES.len() + 1);
+    let mut pairs = Vec::with_capacity(VARIABLES.len() + 2 + rendered.legs.len());
     pairs.extend(name.map(|name| (CALLER_NAME, name)));
+    pairs.extend(rendered.caller_number.as_deref().map(|number| (CALLER_NUMBER, Value::new(number))));
+    for (variable, dial_string) in &rendered.legs {
+        pairs.push((VariableName::new(variable)?, Value::new(dial_string)));
+    }
     pairs.extend(NAMES.into_iter().zip(rendered.values.iter().map(|v| Value::new(v))));
     command::mset(&pairs, out).map(drop)
 }

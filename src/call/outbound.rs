@@ -41,10 +41,11 @@ const BODY_BYTES_MAX: usize = 4 * 1024;
 const BUFFER_BYTES: usize = 8 * 1024;
 
 const CALLER_NAME: VariableName = VariableName::from_static("effective_caller_id_name");
+const CALLER_NUMBER: VariableName = VariableName::from_static("effective_caller_id_number");
 /// The domain of the tenant's users and mailboxes, where he has one of his own.
 const DOMAIN: VariableName = VariableName::from_static("strowger_domain");
 /// The names on the wire, in the order of [`VARIABLES`].
-const NAMES: [VariableName; 10] = [
+const NAMES: [VariableName; 11] = [
     VariableName::from_static("strowger_action"),
     VariableName::from_static("strowger_target"),
     VariableName::from_static("strowger_timeout"),
@@ -53,6 +54,7 @@ const NAMES: [VariableName; 10] = [
     VariableName::from_static("strowger_route"),
     VariableName::from_static("strowger_name"),
     VariableName::from_static("strowger_contact"),
+    VariableName::from_static("strowger_callerid"),
     VariableName::from_static("strowger_reason"),
     VariableName::from_static("strowger_status"),
 ];
@@ -196,6 +198,7 @@ fn commands_of(answer: &Answer<'_>, is_async: bool) -> BytesMut {
     let domain = answer.tenant.and_then(|t| t.freeswitch.domain.as_deref()).unwrap_or_default();
     let mut pairs = Vec::with_capacity(VARIABLES.len() + 2);
     pairs.extend(name.map(|name| (CALLER_NAME, name)));
+    pairs.extend(rendered.caller_number.as_deref().map(|number| (CALLER_NUMBER, Value::new(number))));
     pairs.push((DOMAIN, Value::new(domain)));
     pairs.extend(NAMES.into_iter().zip(rendered.values.iter().map(|v| Value::new(v))));
     command::variables(&pairs, &mut out);

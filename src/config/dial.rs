@@ -35,6 +35,7 @@ struct FreeswitchTable {
     extension: Option<toml::Spanned<String>>,
     number: Option<toml::Spanned<String>>,
     options: Option<toml::Spanned<String>>,
+    confirm_file: Option<toml::Spanned<String>>,
 }
 
 /// The templates of both switches.
@@ -56,6 +57,7 @@ impl Dial {
                 timeout_seconds: timeout_seconds(source, table)?,
                 options: plain(source, asterisk.options.as_ref(), "", "options")?,
                 domain: None,
+                confirm_file: None,
             },
             freeswitch: freeswitch(source, table, domain)?,
         })
@@ -86,7 +88,20 @@ fn freeswitch(source: &Source, table: &DialTable, domain: Option<String>) -> Res
         timeout_seconds: timeout_seconds(source, table)?,
         options,
         domain,
+        confirm_file: confirm_file(source, freeswitch.confirm_file.as_ref())?,
     })
+}
+
+/// It stands among a leg's variables, which braces and a pipe would end.
+fn confirm_file(source: &Source, span: Option<&toml::Spanned<String>>) -> Result<Option<String>, ConfigError> {
+    let Some(span) = span else { return Ok(None) };
+    let text = plain(source, Some(span), "", "confirm_file")?;
+    if text.is_empty() || text.contains(['{', '}', '[', ']', '<', '>', '|', ' ']) {
+        return Err(
+            source.at(span, "confirm_file can't be empty or hold a space or any of {}[]<>|; name a sound, such as \"ivr/ivr-accept.wav\"")
+        );
+    }
+    Ok(Some(text))
 }
 
 fn trunk(source: &Source, table: &DialTable) -> Result<String, ConfigError> {

@@ -6,8 +6,8 @@
 mod dial;
 mod switch;
 
-use crate::number::{Country, NumberPlan};
-use crate::routing::{DEFAULT_TENANT, Step, Tenant, Tenants, check_tenant_id};
+use crate::number::{Class, Country, NumberPlan};
+use crate::routing::{DEFAULT_TENANT, PERMISSIONS_DEFAULT, Step, Tenant, Tenants, check_tenant_id};
 use dial::{Dial, DialTable};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -133,6 +133,7 @@ struct TenantTable {
     #[serde(default)]
     short_codes: Vec<toml::Spanned<String>>,
     fallback: Option<toml::Spanned<String>>,
+    permissions: Option<Vec<toml::Spanned<String>>>,
 }
 
 /// The text of a file, to find lines in.
@@ -325,14 +326,18 @@ fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenants, ConfigE
         }
         plan = plan.with_short_codes(table.short_codes.iter().map(|c| c.get_ref().clone()).collect());
         let fallback = match &table.fallback {
-            Some(span) => Some(Step::parse(span.get_ref(), &plan).map_err(|e| source.at(span, format!("fallback: {e}")))?),
+            Some(span) => {
+                let step = Step::parse(span.get_ref(), &plan).and_then(Step::check_fallback);
+                Some(step.map_err(|e| source.at(span, format!("fallback: {e}")))?)
+            }
             None => None,
         };
         let freeswitch = match &table.domain {
             Some(domain) => Dial::freeswitch_at(source, &file.dial, domain)?,
             None => dial.freeswitch.clone(),
         };
-        let tenant = Tenant { id: id.clone(), plan, fallback, asterisk: dial.asterisk.clone(), freeswitch };
+        let permissions = permissions(source, table.permissions.as_deref())?;
+        let tenant = Tenant { id: id.clone(), plan, fallback, permissions, asterisk: dial.asterisk.clone(), freeswitch };
         if let (Some(span), Some(step)) = (&table.fallback, &tenant.fallback) {
             tenant.check_step(step).map_err(|e| source.at(span, format!("fallback: {e}")))?;
         }
@@ -344,10 +349,17 @@ fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenants, ConfigE
         id: DEFAULT_TENANT.to_owned(),
         plan: NumberPlan::new(None),
         fallback: None,
+        permissions: PERMISSIONS_DEFAULT.to_vec(),
         asterisk: dial.asterisk.clone(),
         freeswitch: dial.freeswitch.clone(),
     });
     Ok(tenants)
+}
+
+/// What extensions may call where they have no permissions of their own.
+fn permissions(source: &Source, words: Option<&[toml::Spanned<String>]>) -> Result<Vec<Class>, ConfigError> {
+    let Some(words) = words else { return Ok(PERMISSIONS_DEFAULT.to_vec()) };
+    words.iter().map(|word| word.get_ref().parse().map_err(|e: String| source.at(word, format!("permissions: {e}")))).collect()
 }
 
 #[cfg(test)]

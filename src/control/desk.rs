@@ -240,7 +240,7 @@ impl Desk {
             RouteKey::Number(number) => self.note(tenant, number),
             _ => None,
         };
-        self.edit_with(tenant, Edit::PutRoute(Route { key, steps, fallback, revision: 0 }), notes.into_iter().collect())
+        self.edit_with(tenant, Edit::PutRoute(Route { fallback, ..Route::of(key, steps) }), notes.into_iter().collect())
     }
 
     fn route_ls(&self, tenant: &str, after: Option<&RouteWhich>) -> Result<Reply, Refusal> {
@@ -262,7 +262,7 @@ impl Desk {
         let next = screens.last().filter(|_| screens.len() == PAGE_MAX).map(|screen| match &screen.key {
             ScreenKey::Number(n) => ListKey::Number(n.to_string()),
             ScreenKey::Prefix(p) => ListKey::Prefix(p.to_string()),
-            ScreenKey::Withheld => ListKey::Anonymous,
+            _ => ListKey::Anonymous,
         });
         Ok(Reply::Screens { screens: screens.iter().map(ScreenView::of).collect(), next })
     }
@@ -289,7 +289,7 @@ impl Desk {
             ScreenKey::Number(number) => self.note(tenant, number),
             _ => None,
         };
-        self.edit_with(tenant, Edit::PutScreen(Screen { list, key, action }), notes.into_iter().collect())
+        self.edit_with(tenant, Edit::PutScreen(Screen { list, key, action, rate: None }), notes.into_iter().collect())
     }
 
     fn name(&self, tenant: &str, text: &str) -> Result<Reply, Refusal> {

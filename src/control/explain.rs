@@ -4,7 +4,7 @@ use super::desk::{Desk, Refusal, bad};
 use super::request::Reply;
 use super::views::DecisionView;
 use crate::routing::render::{self, VARIABLES};
-use crate::routing::{Data, LookupFailed, Question, QuestionText, Switch, Trace, decide};
+use crate::routing::{Data, LookupFailed, Moment, NOTHING_LIVE, Question, QuestionText, Switch, Trace, decide};
 
 impl Desk {
     pub(super) fn explain(&self, tenant: &str, text: &QuestionText<'_>, switch: Switch) -> Result<Reply, Refusal> {
@@ -13,10 +13,9 @@ impl Desk {
             Ok(question) => question,
             Err(both) => return bad(both.1.to_string()),
         };
-        let now_seconds = self.store.now_us() / 1_000_000;
+        let moment = Moment { now_us: self.store.now_us(), seed: 0, live: &NOTHING_LIVE };
         let mut trace = Trace::on();
-        let mut ask =
-            |data: &dyn Data| decide(rules, &question, data, now_seconds, 0, &mut trace).map(|decision| (decision, data.revision()));
+        let mut ask = |data: &dyn Data| decide(rules, &question, data, moment, &mut trace).map(|(decision, _)| (decision, data.revision()));
         let store = self.store.reader();
         let answered = if store.snapshot_stands() {
             store.in_snapshot(tenant, &mut ask).unwrap_or_else(|| Err(LookupFailed("the snapshot is gone".into())))

@@ -109,6 +109,10 @@ impl ScreenView {
             ScreenKey::Number(n) => ("number", Some(n.to_string())),
             ScreenKey::Prefix(p) => ("prefix", Some(p.to_string())),
             ScreenKey::Withheld => ("anonymous", None),
+            ScreenKey::Country(code) => ("country", Some(code.clone())),
+            ScreenKey::Class(class) => ("class", Some(class.to_string())),
+            ScreenKey::Verification(v) => ("verification", Some(v.word().to_owned())),
+            ScreenKey::Rate => ("rate", screen.rate.map(|r| r.to_string())),
         };
         ScreenView {
             list: screen.list.word().to_owned(),

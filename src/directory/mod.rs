@@ -3,4 +3,4 @@
 mod contact;
 pub mod csv_file;
 
-pub use contact::{Contact, ContactDraft, ContactError, ContactNumber, ID_BYTES_MAX, check_id};
+pub use contact::{Contact, ContactDraft, ContactError, ContactNumber, ID_BYTES_MAX, NAME_BYTES_MAX, check_id};

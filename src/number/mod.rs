@@ -9,10 +9,12 @@
 //! keeps it from loading a foreign region's metadata (measured: 20 ms and some megabytes for each region) because
 //! of what a caller sent.
 
+mod class;
 mod plan;
 mod region;
 mod regions;
 
+pub use class::Class;
 pub use plan::{Country, NumberPlan};
 pub use region::{Description, describe};
 

@@ -1,11 +1,28 @@
 //! The decision: one function, the same for calls and for `explain`.
 
 use super::{
-    Action, Caller, CallerName, Data, Decision, Found, HOPS_MAX, List, LookupFailed, Outcome, Question, Reason, Request, Route, RouteKey,
-    Rule, Status, Step, StepToken, Tenant, Trace, step_token::TOKEN_AGE_SECONDS_MAX,
+    Action, Caller, CallerName, Course, Data, Decision, Found, HOPS_MAX, List, Live, LookupFailed, Marks, Outcome, Question, Reason,
+    Request, Route, RouteKey, Rule, ScreenKey, Status, Step, StepToken, Tenant, Trace, step_token::TOKEN_AGE_SECONDS_MAX,
 };
 use crate::number::{Kind, Number};
 use std::sync::Arc;
+
+/// When a question is decided, and what is known of the moment.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    /// Microseconds since 1970.
+    pub now_us: u64,
+    /// What chance is made of.
+    pub seed: u64,
+    /// What routing may glance at.
+    pub live: &'a dyn Live,
+}
+
+impl Moment<'_> {
+    fn now_seconds(&self) -> u64 {
+        self.now_us / 1_000_000
+    }
+}
 
 /// Decides a question.
 ///
@@ -19,27 +36,28 @@ pub fn decide(
     tenant: &Tenant,
     question: &Question,
     data: &dyn Data,
-    now_seconds: u64,
-    seed: u32,
+    moment: Moment<'_>,
     trace: &mut Trace,
-) -> Result<Decision, LookupFailed> {
-    match question.request {
-        Request::Ping => Ok(bare(Status::Ok, Reason::Ok)),
-        Request::Name => name(question, data, trace),
-        Request::Route => route(tenant, question, data, now_seconds, seed, trace),
-    }
+) -> Result<(Decision, Marks), LookupFailed> {
+    let mut marks = Marks::default();
+    let decision = match question.request {
+        Request::Ping => bare(Status::Ok, Reason::Ok),
+        Request::Name => name(question, data, trace)?,
+        Request::Route => route(tenant, question, data, moment, trace, &mut marks)?,
+    };
+    Ok((decision, marks))
 }
 
 /// An answer that sends the call on in the dialplan and says nothing else.
 fn bare(status: Status, reason: Reason) -> Decision {
-    Decision { status, reason, step: Step::of(Action::Continue), token: None, route: None, caller: None }
+    Decision::of(status, reason, Step::of(Action::Continue))
 }
 
 /// The answer where nothing could be decided for a reason that has nothing to do with the data: the tenant's
 /// fallback, else `continue`.
 pub fn refusal(tenant: Option<&Tenant>, status: Status, reason: Reason) -> Decision {
     let step = tenant.and_then(|t| t.fallback.clone()).unwrap_or(Step::of(Action::Continue));
-    Decision { step, ..bare(status, reason) }
+    Decision::of(status, reason, step)
 }
 
 /// The answer of a question that could not be decided in time, or not at all: the route's fallback, else the
@@ -51,14 +69,16 @@ pub fn fallback_decision(tenant: &Tenant, question: &Question, data: Option<&dyn
         return bare(status, reason);
     }
     let route = data.and_then(|data| match (&question.step, &question.to) {
-        (Some((token, _)), _) if token.tenant == tenant.id => data.route(&token.route).ok().flatten(),
+        (Some((StepToken { tenant: of, course: Course::Route { key, .. }, .. }, _)), _) if *of == tenant.id => {
+            data.route(key).ok().flatten()
+        }
         (_, Some(to)) => find_route(to, data, &mut Trace::off()).ok().flatten(),
         _ => None,
     });
     match route {
         Some(route) if route.fallback.is_some() => {
             let step = route.fallback.clone().unwrap_or(Step::of(Action::Continue));
-            Decision { step, route: Some(route.key.clone()), ..bare(status, reason) }
+            Decision { route: Some(route.key.clone()), ..Decision::of(status, reason, step) }
         }
         _ => refusal(Some(tenant), status, reason),
     }
@@ -86,10 +106,11 @@ fn route(
     tenant: &Tenant,
     question: &Question,
     data: &dyn Data,
-    now_seconds: u64,
-    seed: u32,
+    moment: Moment<'_>,
     trace: &mut Trace,
+    _marks: &mut Marks,
 ) -> Result<Decision, LookupFailed> {
+    let now_seconds = moment.now_seconds();
     if let Some((token, outcome)) = &question.step {
         return next_step(tenant, question, token, *outcome, data, now_seconds, trace);
     }
@@ -108,11 +129,12 @@ fn route(
     let reason = if route.key == RouteKey::Default { Reason::Default } else { Reason::Matched };
     let token = StepToken {
         tenant: tenant.id.clone(),
-        route: route.key.clone(),
+        course: Course::Route { key: route.key.clone(), plan: 0 },
         revision: route.revision,
         index: 0,
+        attempt: 0,
         started_seconds: now_seconds,
-        seed,
+        order: u128::from(moment.seed),
         hops: 1,
     };
     Ok(take_step(&route, token, reason, caller, trace))
@@ -127,7 +149,7 @@ fn take_step(route: &Arc<Route>, token: StepToken, reason: Reason, caller: Optio
     };
     trace.note(|| Rule::Step(index, route.steps.len(), step.to_string()));
     let more = index + 1 < route.steps.len() && token.hops < HOPS_MAX;
-    Decision { status: Status::Found, reason, step: step.clone(), token: more.then_some(token), route: Some(route.key.clone()), caller }
+    Decision { token: more.then_some(token), route: Some(route.key.clone()), caller, ..Decision::of(Status::Found, reason, step.clone()) }
 }
 
 fn next_step(
@@ -149,7 +171,8 @@ fn next_step(
     if now_seconds.saturating_sub(token.started_seconds) > TOKEN_AGE_SECONDS_MAX {
         return refuse("is older than a day", trace);
     }
-    let Some(route) = data.route(&token.route)? else { return refuse("names a route that is gone", trace) };
+    let Course::Route { key, .. } = &token.course else { return refuse("is not of a route", trace) };
+    let Some(route) = data.route(key)? else { return refuse("names a route that is gone", trace) };
     if route.revision != token.revision {
         return refuse("names a route that was changed since", trace);
     }
@@ -158,10 +181,9 @@ fn next_step(
     if next >= route.steps.len() || token.hops >= HOPS_MAX || outcome == Outcome::Answered {
         trace.note(|| Rule::Token(format!("the plan is over after this step ({outcome:?})")));
         return Ok(Decision {
-            step: Step::of(Action::Hangup),
             caller,
             route: Some(route.key.clone()),
-            ..bare(Status::Found, Reason::Exhausted)
+            ..Decision::of(Status::Found, Reason::Exhausted, Step::of(Action::Hangup))
         });
     }
     let reason = if route.key == RouteKey::Default { Reason::Default } else { Reason::Matched };
@@ -195,7 +217,7 @@ fn screen(from: &Caller, data: &dyn Data, trace: &mut Trace) -> Found<Decision> 
         }
         Caller::Withheld => {
             trace.note(|| Rule::Caller("withheld".to_owned()));
-            let entry = data.screen_withheld()?;
+            let entry = data.screen(List::Block, &ScreenKey::Withheld)?;
             trace.note(|| Rule::Screened(List::Block, entry.as_ref().map(|e| e.key.clone())));
             (entry, Reason::Anonymous)
         }
@@ -213,6 +235,6 @@ fn screen(from: &Caller, data: &dyn Data, trace: &mut Trace) -> Found<Decision> 
     };
     Ok(entry.map(|entry| {
         let step = entry.action.clone().unwrap_or(Step::of(Action::Busy));
-        Decision { step, ..bare(Status::Found, reason) }
+        Decision::of(Status::Found, reason, step)
     }))
 }

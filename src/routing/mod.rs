@@ -7,34 +7,47 @@
 mod decide;
 mod decision;
 mod directory_xml;
+mod extension;
+mod group;
+mod item;
+mod live;
 mod question;
 pub mod render;
 mod route;
+mod schedule;
 mod screening;
 mod step_token;
 mod tenant;
 mod trace;
+mod trunk;
 mod user;
 pub mod xml;
 
-pub use decide::{decide, fallback_decision, refusal};
-pub use decision::{CallerName, Decision, Reason, Status};
+pub use decide::{Moment, decide, fallback_decision, refusal};
+pub use decision::{CallerName, Decision, Leg, Reason, Ring, Status};
 pub use directory_xml::DirectoryQuestion;
+pub use extension::{Extension, ExtensionError, FORWARDS};
+pub use group::{DELAY_SECONDS_MAX, GROUP_DEPTH_MAX, Group, GroupError, MEMBERS_MAX, Member, MemberTarget, Strategy, WEIGHT_MAX};
+pub use item::{PlanItem, PlanKey};
+pub use live::{Live, Marks, NOTHING_LIVE};
 pub use question::{Caller, Outcome, Question, QuestionError, QuestionText, Request};
 pub use render::Switch;
-pub use route::{Action, Prefix, Route, RouteKey, STEP_KINDS, STEPS_MAX, Step, StepError, TARGETS_MAX};
-pub use screening::{List, Screen, ScreenKey};
-pub use step_token::{HOPS_MAX, StepToken, TOKEN_BYTES_MAX, TokenError};
+pub use route::{ACTION_WORDS, Action, Prefix, Route, RouteKey, STEP_KINDS, STEPS_MAX, Step, StepError, TARGETS_MAX};
+pub use schedule::{CompiledSchedule, Schedule, ScheduleError};
+pub use screening::{CallerRate, List, RATE_SECONDS_MAX, Screen, ScreenKey, Verification};
+pub use step_token::{Course, HOPS_MAX, StepToken, TOKEN_BYTES_MAX, TokenError};
 pub use tenant::{
-    DEFAULT_TENANT, DialTemplates, Filling, TARGET_BYTES_MAX, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError, Tenants, check_tenant_id,
+    DEFAULT_TENANT, DialTemplates, Filling, PERMISSIONS_DEFAULT, TARGET_BYTES_MAX, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError,
+    Tenants, check_tenant_id,
 };
 pub use trace::{Rule, Trace};
+pub use trunk::{Limit, NumberFormat, RATES_MAX, Rate, Scope, TRUNKS_MAX, Trunk, TrunkError, parse_price, price_text};
 pub use user::{
     A1Hash, CONTEXT_BYTES_MAX, DOMAIN_BYTES_MAX, EXTENSION_BYTES_MAX, PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX, User, UserError,
     check_extension, normal_domain,
 };
 
-use crate::number::Number;
+use crate::number::{Class, Number};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -56,8 +69,21 @@ pub trait Data {
     fn route_by_prefix(&self, number: &Number) -> Found<Arc<Route>>;
     /// The entry of a list that covers the number: the exact one, else the longest prefix.
     fn screen_number(&self, list: List, number: &Number) -> Found<Arc<Screen>>;
-    /// The entry that speaks of withheld callers.
-    fn screen_withheld(&self) -> Found<Arc<Screen>>;
+    /// The entry of a list with exactly this key.
+    fn screen(&self, list: List, key: &ScreenKey) -> Found<Arc<Screen>>;
+    /// The ring group with this id.
+    fn group(&self, id: &str) -> Found<Arc<Group>>;
+    /// The opening hours with this id.
+    fn schedule(&self, id: &str) -> Found<Arc<CompiledSchedule>>;
+    /// What an extension's user has set.
+    fn extension(&self, number: &Number) -> Found<Arc<Extension>>;
+    /// All trunks, by id.
+    ///
+    /// # Errors
+    /// [`LookupFailed`].
+    fn trunks(&self) -> Result<Arc<Vec<Arc<Trunk>>>, LookupFailed>;
+    /// The brake on a class of calls.
+    fn limit(&self, class: Class, scope: Scope) -> Found<Limit>;
     /// Who has this number.
     fn caller(&self, number: &Number) -> Found<CallerName>;
     /// The user of a domain, which is given in lower case, with exactly this extension.

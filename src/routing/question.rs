@@ -72,6 +72,8 @@ pub enum Outcome {
     Unavailable,
     /// It was served, and that is over: there is no next step.
     Answered,
+    /// The caller pressed the key that he was asked for.
+    Passed,
     /// Anything else, or nothing said.
     Failed,
 }
@@ -85,6 +87,7 @@ impl Outcome {
             "NOANSWER" | "NO_ANSWER" | "NO_USER_RESPONSE" | "TIMEOUT" => Outcome::NoAnswer,
             "CHANUNAVAIL" | "SUBSCRIBER_ABSENT" | "USER_NOT_REGISTERED" | "NO_ROUTE_DESTINATION" => Outcome::Unavailable,
             "answered" => Outcome::Answered,
+            "PASSED" | "KEY1" => Outcome::Passed,
             _ if word.strip_prefix("voicemail").is_some_and(|seconds| seconds.parse::<u32>().is_ok()) => Outcome::Answered,
             _ => Outcome::Failed,
         }

@@ -96,6 +96,38 @@ pub struct Route {
     pub fallback: Option<Step>,
     /// The store's revision that made it what it is; a step token names it.
     pub revision: u64,
+    /// The schedule whose state chooses the steps.
+    pub schedule: Option<String>,
+    /// Steps for states of the schedule: `closed`, `holiday`, a period's name.
+    pub when: Vec<(String, Vec<Step>)>,
+}
+
+impl Route {
+    /// A route whose steps are the same at all times.
+    pub fn of(key: RouteKey, steps: Vec<Step>) -> Route {
+        Route { key, steps, fallback: None, revision: 0, schedule: None, when: Vec::new() }
+    }
+
+    /// Which steps are taken in a state of the schedule: 0 for the route's own, else a place in `when` from 1 on. A state
+    /// without steps of its own takes those of `closed`, unless it is `open`.
+    pub fn plan_in(&self, state: &str) -> u8 {
+        let at = |state: &str| self.when.iter().position(|(s, _)| s == state);
+        let found = at(state).or_else(|| if state == "open" { None } else { at("closed") });
+        found.map_or(0, |n| u8::try_from(n + 1).unwrap_or(0))
+    }
+
+    /// The steps of such a plan; `None` for a plan that the route doesn't have.
+    pub fn plan(&self, plan: u8) -> Option<&[Step]> {
+        match usize::from(plan).checked_sub(1) {
+            None => Some(&self.steps),
+            Some(n) => self.when.get(n).map(|(_, steps)| steps.as_slice()),
+        }
+    }
+
+    /// Every step, of all plans, and the fallback.
+    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().chain(self.when.iter().flat_map(|(_, steps)| steps)).chain(&self.fallback)
+    }
 }
 
 /// One step.
@@ -143,6 +175,10 @@ pub enum Action {
     Hangup,
     /// No opinion: the dialplan's own default.
     Continue,
+    /// Ring a group, by its id.
+    Ring(String),
+    /// Play a sound and let through whoever presses 1: for callers on the block list.
+    Challenge(String),
 }
 
 impl Action {
@@ -159,20 +195,27 @@ impl Action {
             Action::Congestion => "congestion",
             Action::Hangup => "hangup",
             Action::Continue => "continue",
+            // what the switch does is the same
+            Action::Ring(_) => "dial",
+            Action::Challenge(_) => "challenge",
         }
     }
 }
 
 /// The kinds of step, for error messages and suggestions.
 pub const STEP_KINDS: &[&str] =
-    &["dial", "voicemail", "queue", "conference", "playback", "goto", "busy", "congestion", "hangup", "continue"];
+    &["dial", "ring", "voicemail", "queue", "conference", "playback", "goto", "busy", "congestion", "hangup", "continue", "challenge"];
+
+/// The words of `STROWGER_ACTION`.
+pub const ACTION_WORDS: &[&str] =
+    &["dial", "voicemail", "queue", "conference", "playback", "goto", "busy", "congestion", "hangup", "continue", "challenge"];
 
 /// What is wrong with a step.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StepError {
     /// A kind that doesn't exist.
     #[error(
-        "{kind:?} is no kind of step{suggestion}; the kinds are dial, voicemail, queue, conference, playback, goto, busy, congestion, hangup and continue"
+        "{kind:?} is no kind of step{suggestion}; the kinds are dial, ring, voicemail, queue, conference, playback, goto, busy, congestion, hangup and continue, and challenge for blocked callers"
     )]
     Kind {
         /// What was typed.
@@ -230,6 +273,12 @@ pub enum StepError {
     /// A national number where no country is known.
     #[error("the target {0:?} can't be told from an extension's name; write + and the country code, or set the tenant's country")]
     NationalTarget(String),
+    /// A fallback that takes data to carry out.
+    #[error("{0:?} can't be a fallback, which is said when nothing can be looked up; name telephones with dial:, or another kind of step")]
+    Fallback(String),
+    /// A challenge where nobody is screened.
+    #[error("challenge is for callers on the block list; write --action challenge:SOUND there")]
+    Challenge,
     /// Too many steps, or none.
     #[error("a route has 1 to 16 steps, not {0}")]
     StepCount(usize),
@@ -247,6 +296,17 @@ impl Step {
     /// A step without a time.
     pub fn of(action: Action) -> Step {
         Step { action, timeout_seconds: None }
+    }
+
+    /// Refuses what can't be a fallback.
+    ///
+    /// # Errors
+    /// [`StepError::Fallback`].
+    pub fn check_fallback(self) -> Result<Step, StepError> {
+        match self.action {
+            Action::Ring(_) | Action::Challenge(_) => Err(StepError::Fallback(self.to_string())),
+            _ => Ok(self),
+        }
     }
 
     /// Reads `KIND[:ARG[,ARG]…][,key=value]…`, such as `dial:101,+14155550111,timeout=20`.
@@ -288,6 +348,8 @@ impl Action {
         let none = |kind: &'static str, action: Action| if args.is_empty() { Ok(action) } else { Err(StepError::Surplus(kind)) };
         match kind {
             "dial" => dial(args, trunk, plan),
+            "ring" => one("ring", "ring:family", "", WORD).map(Action::Ring),
+            "challenge" => one("challenge", "challenge:press-1", "/", "A-Z a-z 0-9 _ . @ - /").map(Action::Challenge),
             "voicemail" => one("voicemail", "voicemail:199", "", WORD).map(Action::Voicemail),
             "queue" => one("queue", "queue:support", "", WORD).map(Action::Queue),
             "conference" => one("conference", "conference:1000", "", WORD).map(Action::Conference),
@@ -312,6 +374,36 @@ impl Action {
     }
 }
 
+/// Refuses what was typed as a telephone to ring and is none, or more than one.
+///
+/// # Errors
+/// [`StepError`] says what it is instead.
+pub(super) fn check_target(number: &Number, text: &str) -> Result<(), StepError> {
+    // "101 102" and "101/102" are two telephones to whoever typed them, not extension 101102
+    let is_plain = match number.kind() {
+        Kind::Extension => text == number.digits(),
+        _ => !text.contains([';', '@', '/', '<']),
+    };
+    if !is_plain {
+        return Err(StepError::TargetText(text.to_owned()));
+    }
+    match number.kind() {
+        Kind::E164 | Kind::Extension | Kind::ShortCode | Kind::Emergency => Ok(()),
+        Kind::FeatureCode => Err(StepError::TargetKind(text.to_owned(), "a feature code")),
+        // a SIP user name; whatever a dialplan could read as its own never gets in
+        Kind::Opaque => {
+            word("target", number.digits(), "+", "A-Z a-z 0-9 _ . @ - +")?;
+            if number.digits().bytes().all(|b| b.is_ascii_digit()) {
+                return Err(StepError::NationalTarget(text.to_owned()));
+            }
+            if number.digits().contains('@') {
+                return Err(StepError::TargetKind(text.to_owned(), "an address with a host"));
+            }
+            Ok(())
+        }
+    }
+}
+
 fn dial(args: &[&str], trunk: Option<String>, plan: &NumberPlan) -> Result<Action, StepError> {
     if args.is_empty() {
         return Err(StepError::Missing("dial", "dial:101 or dial:101,+14155550111,timeout=20"));
@@ -322,28 +414,7 @@ fn dial(args: &[&str], trunk: Option<String>, plan: &NumberPlan) -> Result<Actio
     let mut targets: Vec<Number> = Vec::with_capacity(args.len());
     for text in args {
         let number = plan.parse(text).map_err(|error| StepError::Target { text: (*text).to_owned(), error })?;
-        // "101 102" and "101/102" are two telephones to whoever typed them, not extension 101102
-        let is_plain = match number.kind() {
-            Kind::Extension => *text == number.digits(),
-            _ => !text.contains([';', '@', '/', '<']),
-        };
-        if !is_plain {
-            return Err(StepError::TargetText((*text).to_owned()));
-        }
-        match number.kind() {
-            Kind::E164 | Kind::Extension | Kind::ShortCode | Kind::Emergency => {}
-            Kind::FeatureCode => return Err(StepError::TargetKind((*text).to_owned(), "a feature code")),
-            // a SIP user name; whatever a dialplan could read as its own never gets in
-            Kind::Opaque => {
-                word("target", number.digits(), "+", "A-Z a-z 0-9 _ . @ - +")?;
-                if number.digits().bytes().all(|b| b.is_ascii_digit()) {
-                    return Err(StepError::NationalTarget((*text).to_owned()));
-                }
-                if number.digits().contains('@') {
-                    return Err(StepError::TargetKind((*text).to_owned(), "an address with a host"));
-                }
-            }
-        }
+        check_target(&number, text)?;
         if !targets.contains(&number) {
             targets.push(number);
         }
@@ -354,7 +425,7 @@ fn dial(args: &[&str], trunk: Option<String>, plan: &NumberPlan) -> Result<Actio
 impl fmt::Display for Step {
     /// The text that [`Step::parse`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.action.word())?;
+        f.write_str(if matches!(self.action, Action::Ring(_)) { "ring" } else { self.action.word() })?;
         match &self.action {
             Action::Dial { targets, trunk } => {
                 for (i, target) in targets.iter().enumerate() {
@@ -364,7 +435,14 @@ impl fmt::Display for Step {
                     write!(f, ",trunk={trunk}")?;
                 }
             }
-            Action::Voicemail(a) | Action::Queue(a) | Action::Conference(a) | Action::Playback(a) => write!(f, ":{a}")?,
+            Action::Voicemail(a)
+            | Action::Queue(a)
+            | Action::Conference(a)
+            | Action::Playback(a)
+            | Action::Ring(a)
+            | Action::Challenge(a) => {
+                write!(f, ":{a}")?;
+            }
             Action::Goto { context, extension, priority } => write!(f, ":{context},{extension},{priority}")?,
             Action::Busy | Action::Congestion | Action::Hangup | Action::Continue => {}
         }
@@ -400,6 +478,8 @@ mod tests {
             "congestion",
             "hangup",
             "continue",
+            "ring:family,timeout=25",
+            "challenge:custom/press-1,timeout=8",
         ] {
             assert_eq!(parse(text).map(|s| s.to_string()), Ok(text.to_owned()));
         }

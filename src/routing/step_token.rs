@@ -1,11 +1,13 @@
 //! The step token: all that the next question needs, carried by the switch, so that the agent remembers nothing and
 //! any agent may answer.
 //!
-//! `1.` + base64url(postcard of the fields) + `.` + CRC-32 in hex. The checksum catches truncation and mistakes; it
-//! is no signature: a dialplan is trusted by whoever lets it ask.
+//! `2.` + base64url(postcard of the fields) + `.` + CRC-32 in hex. The checksum catches truncation and mistakes; it
+//! is no signature: a dialplan is trusted by whoever lets it ask. Tokens of version 1, which knew nothing but a route's
+//! steps, are read too: a call may begin before an upgrade and go on after it.
 
 use super::RouteKey;
 use data_encoding::BASE64URL_NOPAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -16,23 +18,69 @@ pub const HOPS_MAX: u8 = 32;
 /// A token that is older than this is stale: no call rings for a day.
 pub const TOKEN_AGE_SECONDS_MAX: u64 = 24 * 3600;
 
+/// What a call is on the way through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Course {
+    /// The steps of a route.
+    Route {
+        /// Which.
+        key: RouteKey,
+        /// Which of its plans, see [`Route::plan`](super::Route::plan).
+        plan: u8,
+    },
+    /// The trunks of an outgoing call.
+    Outbound,
+    /// A blocked caller may press 1.
+    Challenge,
+}
+
 /// What a token holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepToken {
-    /// The tenant whose route it is.
+    /// The tenant whose plan it is.
     pub tenant: String,
-    /// The route.
-    pub route: RouteKey,
-    /// The route's revision when the call began.
+    /// What the call is on the way through.
+    pub course: Course,
+    /// The newest revision of the route and of the groups that the step rings, when the step was begun.
     pub revision: u64,
     /// The step that the token was handed out with, from 0.
     pub index: u8,
+    /// Which of the times that the step rings, from 0.
+    pub attempt: u8,
     /// When the call's first question was answered, in seconds since 1970.
     pub started_seconds: u64,
-    /// Reproduces the order that a group's members were put in.
-    pub seed: u32,
+    /// Reproduces the order that a group's members, or the trunks, were put in; or the way through an extension's forwards.
+    pub order: u128,
     /// How many tokens this call has been handed.
     pub hops: u8,
+}
+
+/// A token of version 1.
+#[derive(Deserialize)]
+struct StepToken1 {
+    tenant: String,
+    route: RouteKey,
+    revision: u64,
+    index: u8,
+    started_seconds: u64,
+    #[allow(dead_code)] // groups, whose order it was for, are younger
+    seed: u32,
+    hops: u8,
+}
+
+impl From<StepToken1> for StepToken {
+    fn from(old: StepToken1) -> StepToken {
+        StepToken {
+            tenant: old.tenant,
+            course: Course::Route { key: old.route, plan: 0 },
+            revision: old.revision,
+            index: old.index,
+            attempt: 0,
+            started_seconds: old.started_seconds,
+            order: 0,
+            hops: old.hops,
+        }
+    }
 }
 
 /// Why a token is refused.
@@ -51,7 +99,7 @@ impl StepToken {
     pub fn encode(&self) -> String {
         let body = postcard::to_stdvec(self).unwrap_or_default();
         let mut text = String::with_capacity(TOKEN_BYTES_MAX);
-        text.push_str("1.");
+        text.push_str("2.");
         BASE64URL_NOPAD.encode_append(&body, &mut text);
         let sum = crc32fast::hash(text.as_bytes());
         text.push_str(&format!(".{sum:08x}"));
@@ -70,11 +118,19 @@ impl StepToken {
         if format!("{:08x}", crc32fast::hash(body.as_bytes())) != sum {
             return Err(TokenError::Malformed);
         }
-        let fields = body.strip_prefix("1.").ok_or(TokenError::Version)?;
-        let bytes = BASE64URL_NOPAD.decode(fields.as_bytes()).map_err(|_| TokenError::Malformed)?;
-        let (token, rest): (StepToken, _) = postcard::take_from_bytes(&bytes).map_err(|_| TokenError::Malformed)?;
-        if rest.is_empty() { Ok(token) } else { Err(TokenError::Malformed) }
+        match body.split_once('.') {
+            Some(("2", fields)) => whole(fields),
+            Some(("1", fields)) => whole::<StepToken1>(fields).map(StepToken::from),
+            _ => Err(TokenError::Version),
+        }
     }
+}
+
+/// The fields of a token, and nothing behind them.
+fn whole<T: DeserializeOwned>(fields: &str) -> Result<T, TokenError> {
+    let bytes = BASE64URL_NOPAD.decode(fields.as_bytes()).map_err(|_| TokenError::Malformed)?;
+    let (token, rest) = postcard::take_from_bytes(&bytes).map_err(|_| TokenError::Malformed)?;
+    if rest.is_empty() { Ok(token) } else { Err(TokenError::Malformed) }
 }
 
 #[cfg(test)]
@@ -86,11 +142,12 @@ mod tests {
     fn token(tenant: &str, digits: &str) -> StepToken {
         StepToken {
             tenant: tenant.into(),
-            route: RouteKey::Number(Number::from_key(Kind::Opaque, digits).expect("a key")),
+            course: Course::Route { key: RouteKey::Number(Number::from_key(Kind::Opaque, digits).expect("a key")), plan: 16 },
             revision: u64::MAX,
             index: 15,
+            attempt: 127,
             started_seconds: 1_800_000_000,
-            seed: u32::MAX,
+            order: u128::MAX,
             hops: 32,
         }
     }
@@ -99,6 +156,16 @@ mod tests {
     fn the_longest_token_fits() {
         let text = token(&"t".repeat(super::super::TENANT_ID_BYTES_MAX), &"x".repeat(crate::number::OPAQUE_BYTES_MAX)).encode();
         assert!(text.len() <= TOKEN_BYTES_MAX, "{}", text.len());
+    }
+
+    #[test]
+    fn a_token_of_version_1_is_read() {
+        // made by the first version: tenant "default", the default route, revision 7, step 1, 1,800,000,000 s, seed 5, hop 2
+        let body = postcard::to_stdvec(&("default", RouteKey::Default, 7u64, 1u8, 1_800_000_000u64, 5u32, 2u8)).expect("bytes");
+        let text = format!("1.{}", BASE64URL_NOPAD.encode(&body));
+        let token = StepToken::decode(&format!("{text}.{:08x}", crc32fast::hash(text.as_bytes()))).expect("a token");
+        assert_eq!((token.tenant.as_str(), token.revision, token.index, token.hops), ("default", 7, 1, 2));
+        assert_eq!(token.course, Course::Route { key: RouteKey::Default, plan: 0 });
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! What the configuration says of a tenant: how it reads numbers, what its dial strings look like, its fallback.
 
-use super::{Step, render};
-use crate::number::NumberPlan;
+use super::{Decision, Reason, Status, Step, render};
+use crate::number::{Class, NumberPlan};
 use std::collections::HashMap;
 use std::fmt;
 use thiserror::Error;
@@ -152,6 +152,8 @@ pub struct DialTemplates {
     pub options: String,
     /// The domain of users, on FreeSWITCH. Without one the switch uses its own.
     pub domain: Option<String>,
+    /// What somebody hears who is to press 1, on FreeSWITCH. Without one it is a tone.
+    pub confirm_file: Option<String>,
 }
 
 /// One tenant as configured.
@@ -163,11 +165,17 @@ pub struct Tenant {
     pub plan: NumberPlan,
     /// What a late or failed answer says where the route doesn't.
     pub fallback: Option<Step>,
+    /// What its extensions may call where they have no permissions of their own.
+    pub permissions: Vec<Class>,
     /// Its dial strings on Asterisk.
     pub asterisk: DialTemplates,
     /// Its dial strings on FreeSWITCH.
     pub freeswitch: DialTemplates,
 }
+
+/// What extensions may call where nobody says: what costs little, and nothing that fraud pays for.
+pub const PERMISSIONS_DEFAULT: &[Class] =
+    &[Class::Internal, Class::ShortCode, Class::TollFree, Class::SharedCost, Class::National, Class::Mobile];
 
 /// The configured tenants by id.
 pub type Tenants = HashMap<String, Tenant>;
@@ -178,8 +186,9 @@ impl Tenant {
     /// # Errors
     /// [`TenantError::TargetTooLong`].
     pub fn check_step(&self, step: &Step) -> Result<(), TenantError> {
-        let asterisk = render::asterisk_target(&step.action, Some(&self.asterisk)).len();
-        let bytes = asterisk.max(render::freeswitch_target(&step.action, Some(&self.freeswitch)).len());
+        let ring = Decision::of(Status::Found, Reason::Matched, step.clone()).ring;
+        let asterisk = render::asterisk_target(&step.action, ring.as_ref(), Some(&self.asterisk)).0.len();
+        let bytes = asterisk.max(render::freeswitch_target(&step.action, ring.as_ref(), Some(&self.freeswitch)).len());
         if bytes > TARGET_BYTES_MAX { Err(TenantError::TargetTooLong { step: step.to_string(), bytes }) } else { Ok(()) }
     }
 }

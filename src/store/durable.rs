@@ -14,8 +14,11 @@ use super::key;
 use super::record::{self, Change, Generation};
 use super::{StoreError, lookup_failed};
 use crate::directory::Contact;
-use crate::number::Number;
-use crate::routing::{CallerName, Data, Found, List, LookupFailed, Route, RouteKey, Screen, ScreenKey, User};
+use crate::number::{Class, Number};
+use crate::routing::{
+    CallerName, CompiledSchedule, Data, Extension, Found, Group, Limit, List, LookupFailed, PlanItem, PlanKey, Route, RouteKey, Scope,
+    Screen, ScreenKey, Trunk, User,
+};
 use arc_swap::ArcSwap;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
@@ -273,7 +276,16 @@ impl Durable {
     }
 
     pub(super) fn route(&self, tenant: &str, route: &RouteKey) -> Result<Option<Route>, StoreError> {
-        self.get(tenant, &key::route(route))?.map(|(_, r)| record::decode(&r)).transpose()
+        self.get(tenant, &key::route(route))?.map(|(revision, r)| Ok(Route { revision, ..record::decode(&r)? })).transpose()
+    }
+
+    /// One thing of the plan.
+    pub(super) fn item(&self, tenant: &str, item: &PlanKey) -> Result<Option<PlanItem>, StoreError> {
+        let entry_key = key::plan(item);
+        match self.get(tenant, &entry_key)? {
+            Some((revision, r)) => record::decode_item(&entry_key, revision, &r),
+            None => Ok(None),
+        }
     }
 
     /// A user and his revision.
@@ -354,9 +366,8 @@ pub(super) struct TenantOnDisk<'a> {
 }
 
 impl TenantOnDisk<'_> {
-    fn screen(&self, list: List, screen: &ScreenKey) -> Found<Arc<Screen>> {
-        let found = self.durable.get(self.tenant, &key::screen(list, screen)).map_err(lookup_failed)?;
-        found.map(|(_, r)| record::decode(&r).map(Arc::new).map_err(lookup_failed)).transpose()
+    fn item(&self, item: &PlanKey) -> Found<PlanItem> {
+        self.durable.item(self.tenant, item).map_err(lookup_failed)
     }
 }
 
@@ -390,8 +401,40 @@ impl Data for TenantOnDisk<'_> {
         Ok(None)
     }
 
-    fn screen_withheld(&self) -> Found<Arc<Screen>> {
-        self.screen(List::Block, &ScreenKey::Withheld)
+    fn screen(&self, list: List, screen: &ScreenKey) -> Found<Arc<Screen>> {
+        let found = self.durable.get(self.tenant, &key::screen(list, screen)).map_err(lookup_failed)?;
+        found.map(|(_, r)| record::decode(&r).map(Arc::new).map_err(lookup_failed)).transpose()
+    }
+
+    fn group(&self, id: &str) -> Found<Arc<Group>> {
+        let found = self.item(&PlanKey::Group(id.to_owned()))?;
+        Ok(found.and_then(|item| if let PlanItem::Group(group) = item { Some(Arc::new(group)) } else { None }))
+    }
+
+    fn schedule(&self, id: &str) -> Found<Arc<CompiledSchedule>> {
+        let found = self.item(&PlanKey::Schedule(id.to_owned()))?;
+        Ok(found.and_then(|item| if let PlanItem::Schedule(hours) = item { Some(Arc::new(hours.compile())) } else { None }))
+    }
+
+    fn extension(&self, number: &Number) -> Found<Arc<Extension>> {
+        let found = self.item(&PlanKey::Extension(number.clone()))?;
+        Ok(found.and_then(|item| if let PlanItem::Extension(extension) = item { Some(Arc::new(extension)) } else { None }))
+    }
+
+    fn trunks(&self) -> Result<Arc<Vec<Arc<Trunk>>>, LookupFailed> {
+        let mut trunks = Vec::new();
+        for item in self.durable.entries(self.tenant, &[key::TRUNK], &[key::TRUNK]) {
+            let entry = item.map_err(lookup_failed)?;
+            if let Some(PlanItem::Trunk(trunk)) = record::decode_item(entry.key(), entry.revision, entry.record()).map_err(lookup_failed)? {
+                trunks.push(Arc::new(trunk));
+            }
+        }
+        Ok(Arc::new(trunks))
+    }
+
+    fn limit(&self, class: Class, scope: Scope) -> Found<Limit> {
+        let found = self.item(&PlanKey::Limit(class, scope))?;
+        Ok(found.and_then(|item| if let PlanItem::Limit(limit) = item { Some(limit) } else { None }))
     }
 
     fn caller(&self, number: &Number) -> Found<CallerName> {

@@ -1,14 +1,20 @@
 //! Keys: the tenant first, then what sort of thing, then which.
 //!
 //! Inside a tenant an entry's key is one byte for the sort and the rest for the thing:
-//! `c` id (a contact), `n` number 0 id (a contact has this number), `r` (a route), `s` (a list entry), `t` name (a
-//! token), `u` domain 0 extension (a user).
+//! `c` id (a contact), `e` number (an extension), `g` id (a group), `h` id (opening hours), `k` id (a trunk), `l` (a brake),
+//! `n` number 0 id (a contact has this number), `r` (a route), `s` (a list entry), `t` name (a token), `u` domain 0
+//! extension (a user).
 
 use crate::number::{Kind, Number};
-use crate::routing::{List, Prefix, RouteKey, ScreenKey};
+use crate::routing::{List, PlanKey, Prefix, RouteKey, ScreenKey};
 
 /// Sorts of entry.
 pub(super) const CONTACT: u8 = b'c';
+pub(super) const EXTENSION: u8 = b'e';
+pub(super) const GROUP: u8 = b'g';
+pub(super) const SCHEDULE: u8 = b'h';
+pub(super) const TRUNK: u8 = b'k';
+pub(super) const LIMIT: u8 = b'l';
 pub(super) const NUMBER_OF: u8 = b'n';
 pub(super) const ROUTE: u8 = b'r';
 pub(super) const SCREEN: u8 = b's';
@@ -84,6 +90,27 @@ pub(super) fn screen(list: List, key: &ScreenKey) -> Vec<u8> {
         ScreenKey::Number(n) => joined(&[SCREEN, list, b'n', n.kind().tag()], n.digits()),
         ScreenKey::Prefix(p) => joined(&[SCREEN, list, b'p', p.kind.tag()], &p.digits),
         ScreenKey::Withheld => vec![SCREEN, list, b'w'],
+        ScreenKey::Country(code) => joined(&[SCREEN, list, b'c'], code),
+        ScreenKey::Class(class) => joined(&[SCREEN, list, b'k'], class.word()),
+        ScreenKey::Verification(verification) => joined(&[SCREEN, list, b'v'], verification.word()),
+        ScreenKey::Rate => vec![SCREEN, list, b'r'],
+    }
+}
+
+/// Sorts of entry that a plan is made of.
+pub(super) const PLAN: [u8; 8] = [EXTENSION, GROUP, SCHEDULE, TRUNK, LIMIT, ROUTE, SCREEN, USER];
+
+/// The key of a thing of the plan.
+pub(super) fn plan(key: &PlanKey) -> Vec<u8> {
+    match key {
+        PlanKey::Route(key) => route(key),
+        PlanKey::Screen(list, key) => screen(*list, key),
+        PlanKey::User(domain, extension) => user(domain, extension),
+        PlanKey::Group(id) => joined(&[GROUP], id),
+        PlanKey::Schedule(id) => joined(&[SCHEDULE], id),
+        PlanKey::Extension(number) => joined(&[EXTENSION, number.kind().tag()], number.digits()),
+        PlanKey::Trunk(id) => joined(&[TRUNK], id),
+        PlanKey::Limit(class, scope) => joined(&[LIMIT], &format!("{}/{}", class.word(), scope.word())),
     }
 }
 

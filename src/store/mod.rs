@@ -33,7 +33,7 @@ use crate::access::Token;
 use crate::clock::Clock;
 use crate::directory::Contact;
 use crate::number::Number;
-use crate::routing::{Data, List, LookupFailed, Route, RouteKey, Screen, ScreenKey, User, check_tenant_id};
+use crate::routing::{Data, List, LookupFailed, PlanItem, PlanKey, Route, RouteKey, Screen, ScreenKey, User, check_tenant_id};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use durable::{Durable, TenantOnDisk};
 use engine::Space;
@@ -76,6 +76,49 @@ pub enum Edit {
     PutToken(Token),
     /// Removes a token by name.
     RemoveToken(String),
+    /// Adds or replaces any thing of the plan; the store gives it its revision.
+    Put(PlanItem),
+    /// Removes any thing of the plan.
+    Remove(PlanKey),
+}
+
+/// A sort of thing that a plan is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanSort {
+    /// Extensions' settings.
+    Extension,
+    /// Ring groups.
+    Group,
+    /// Opening hours.
+    Schedule,
+    /// Trunks.
+    Trunk,
+    /// Brakes.
+    Limit,
+    /// Routes.
+    Route,
+    /// Entries of the lists.
+    Screen,
+    /// SIP accounts.
+    User,
+}
+
+impl PlanSort {
+    /// Every sort, in the order of their keys.
+    pub const ALL: [PlanSort; 8] = [
+        PlanSort::Extension,
+        PlanSort::Group,
+        PlanSort::Schedule,
+        PlanSort::Trunk,
+        PlanSort::Limit,
+        PlanSort::Route,
+        PlanSort::Screen,
+        PlanSort::User,
+    ];
+
+    const fn tag(self) -> u8 {
+        key::PLAN[self as usize]
+    }
 }
 
 /// What an edit did.
@@ -324,7 +367,8 @@ impl Reader {
     /// # Errors
     /// The disk could not be read.
     pub fn routes(&self, tenant: &str, after: Option<&RouteKey>, limit: usize) -> Result<Vec<Route>, StoreError> {
-        self.page(tenant, &[key::ROUTE], after.map(key::route), limit)
+        let read = |e: &durable::Entry| Ok(Route { revision: e.revision, ..record::decode(e.record())? });
+        self.entries_after(tenant, &[key::ROUTE], after.map(key::route), limit, read)
     }
 
     /// A page of one of a tenant's lists: the entries that come after `after`, so many at most.
@@ -366,6 +410,24 @@ impl Reader {
     /// The disk could not be read.
     pub fn tokens(&self, tenant: &str, limit: usize) -> Result<Vec<Token>, StoreError> {
         self.page(tenant, &[key::TOKEN], None, limit)
+    }
+
+    /// One thing of the plan.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn item(&self, tenant: &str, item: &PlanKey) -> Result<Option<PlanItem>, StoreError> {
+        self.shared.durable.item(tenant, item)
+    }
+
+    /// A page of a tenant's things of one sort, in the order of their keys: those that come after `after`, so many at most.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn items(&self, tenant: &str, sort: PlanSort, after: Option<&PlanKey>, limit: usize) -> Result<Vec<PlanItem>, StoreError> {
+        let found = self
+            .entries_after(tenant, &[sort.tag()], after.map(key::plan), limit, |e| record::decode_item(e.key(), e.revision, e.record()))?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn page<R: record::Record>(&self, tenant: &str, prefix: &[u8], after: Option<Vec<u8>>, limit: usize) -> Result<Vec<R>, StoreError> {

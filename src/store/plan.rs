@@ -5,26 +5,57 @@ use super::durable::Durable;
 use super::record::{self, EntryChange};
 use super::{Edit, StoreError, key};
 use crate::directory::{Contact, check_id};
-use crate::routing::{List, Route, RouteKey, Screen, ScreenKey, User};
+use crate::routing::{PlanItem, PlanKey};
 
 /// What an edit means for the snapshot.
 pub(super) enum Effect {
     Contact(String, Option<Contact>),
-    Route(RouteKey, Option<Route>),
-    Screen(List, ScreenKey, Option<Screen>),
-    User(String, String, Option<User>),
+    Put(PlanItem),
+    Take(PlanKey),
     /// What calls don't look at.
     Unseen,
 }
 
+/// What one edit amounts to: the entries that it changes, what it means for the snapshot, whether the thing was there.
+type Planned = (Vec<EntryChange>, Option<Effect>, bool);
+
+/// Adds or replaces a thing of the plan.
+fn put(durable: &Durable, tenant: &str, item: PlanItem, revision: u64) -> Result<Planned, StoreError> {
+    let item = match item {
+        PlanItem::User(user) => PlanItem::User(user.check().map_err(|e| StoreError::NotAKey(e.to_string()))?),
+        item => item,
+    };
+    let entry_key = key::plan(&item.key());
+    let before = durable.get(tenant, &entry_key)?;
+    let after = record::encode_item(&item)?;
+    record::check_size(&item.key().to_string(), &after)?;
+    // an older version of the same record says the same in other bytes
+    let is_same = match &before {
+        Some((was, bytes)) => {
+            *bytes == after || record::decode_item(&entry_key, *was, bytes)?.as_ref() == Some(&item.clone().with_revision(*was))
+        }
+        None => false,
+    };
+    if is_same {
+        return Ok((Vec::new(), None, true));
+    }
+    let existed = before.is_some();
+    let change = EntryChange { key: entry_key, before: before.map(|(_, bytes)| bytes), after: Some(after) };
+    Ok((vec![change], Some(Effect::Put(item.with_revision(revision))), existed))
+}
+
+/// Removes a thing of the plan.
+fn take(durable: &Durable, tenant: &str, item: PlanKey) -> Result<Planned, StoreError> {
+    let entry_key = key::plan(&item);
+    Ok(match durable.get(tenant, &entry_key)? {
+        None => (Vec::new(), None, false),
+        Some((_, before)) => (vec![EntryChange { key: entry_key, before: Some(before), after: None }], Some(Effect::Take(item)), true),
+    })
+}
+
 /// The entries that an edit changes (none if it changes nothing), what it means for the snapshot, and whether
 /// what it names was there before.
-pub(super) fn plan_edit(
-    durable: &Durable,
-    tenant: &str,
-    edit: Edit,
-    revision: u64,
-) -> Result<(Vec<EntryChange>, Option<Effect>, bool), StoreError> {
+pub(super) fn plan_edit(durable: &Durable, tenant: &str, edit: Edit, revision: u64) -> Result<Planned, StoreError> {
     let single = |entry_key: Vec<u8>, before: Option<Vec<u8>>, after: Option<Vec<u8>>| vec![EntryChange { key: entry_key, before, after }];
     Ok(match edit {
         Edit::PutContact(mut contact) => {
@@ -45,58 +76,14 @@ pub(super) fn plan_edit(
             None => (Vec::new(), None, false),
             Some((_, before)) => (contact_entries(&id, Some(&before), None)?, Some(Effect::Contact(id, None)), true),
         },
-        Edit::PutRoute(mut route) => {
-            let entry_key = key::route(&route.key);
-            let before = durable.route(tenant, &route.key)?;
-            route.revision = before.as_ref().map_or(revision, |b| b.revision);
-            if before.as_ref() == Some(&route) {
-                return Ok((Vec::new(), None, true));
-            }
-            route.revision = revision;
-            let (old, new) = (before.as_ref().map(record::encode).transpose()?, record::encode(&route)?);
-            record::check_size("the route", &new)?;
-            (single(entry_key, old, Some(new)), Some(Effect::Route(route.key.clone(), Some(route))), before.is_some())
-        }
-        Edit::RemoveRoute(route_key) => match durable.get(tenant, &key::route(&route_key))? {
-            None => (Vec::new(), None, false),
-            Some((_, before)) => (single(key::route(&route_key), Some(before), None), Some(Effect::Route(route_key, None)), true),
-        },
-        Edit::PutScreen(screen) => {
-            let entry_key = key::screen(screen.list, &screen.key);
-            let before = durable.get(tenant, &entry_key)?.map(|(_, r)| r);
-            let new = record::encode(&screen)?;
-            record::check_size("the list entry", &new)?;
-            if before.as_ref() == Some(&new) {
-                return Ok((Vec::new(), None, true));
-            }
-            let existed = before.is_some();
-            (single(entry_key, before, Some(new)), Some(Effect::Screen(screen.list, screen.key.clone(), Some(screen))), existed)
-        }
-        Edit::RemoveScreen(list, screen_key) => match durable.get(tenant, &key::screen(list, &screen_key))? {
-            None => (Vec::new(), None, false),
-            Some((_, before)) => {
-                (single(key::screen(list, &screen_key), Some(before), None), Some(Effect::Screen(list, screen_key, None)), true)
-            }
-        },
-        Edit::PutUser(user) => {
-            let user = user.check().map_err(|e| StoreError::NotAKey(e.to_string()))?;
-            let entry_key = key::user(&user.domain, &user.extension);
-            let before = durable.get(tenant, &entry_key)?.map(|(_, r)| r);
-            let new = record::encode(&user)?;
-            if before.as_ref() == Some(&new) {
-                return Ok((Vec::new(), None, true));
-            }
-            let existed = before.is_some();
-            let effect = Effect::User(user.domain.clone(), user.extension.clone(), Some(user));
-            (single(entry_key, before, Some(new)), Some(effect), existed)
-        }
-        Edit::RemoveUser(domain, extension) => {
-            let entry_key = key::user(&domain, &extension);
-            match durable.get(tenant, &entry_key)? {
-                None => (Vec::new(), None, false),
-                Some((_, before)) => (single(entry_key, Some(before), None), Some(Effect::User(domain, extension, None)), true),
-            }
-        }
+        Edit::PutRoute(route) => put(durable, tenant, PlanItem::Route(route), revision)?,
+        Edit::PutScreen(screen) => put(durable, tenant, PlanItem::Screen(screen), revision)?,
+        Edit::PutUser(user) => put(durable, tenant, PlanItem::User(user), revision)?,
+        Edit::Put(item) => put(durable, tenant, item, revision)?,
+        Edit::RemoveRoute(key) => take(durable, tenant, PlanKey::Route(key))?,
+        Edit::RemoveScreen(list, key) => take(durable, tenant, PlanKey::Screen(list, key))?,
+        Edit::RemoveUser(domain, extension) => take(durable, tenant, PlanKey::User(domain, extension))?,
+        Edit::Remove(key) => take(durable, tenant, key)?,
         Edit::PutToken(token) => {
             let token = token.check().map_err(|e| StoreError::NotAKey(e.to_string()))?;
             let entry_key = key::token(&token.name);

@@ -1,32 +1,111 @@
 //! Records as bytes: one version byte, then postcard. A version that was ever released is read for ever.
 
-use super::StoreError;
+use super::{StoreError, key};
 use crate::access::Token;
 use crate::directory::Contact;
-use crate::routing::{Route, Screen, User};
+use crate::routing::{Extension, Group, Limit, List, PlanItem, Route, RouteKey, Schedule, Screen, ScreenKey, Step, Trunk, User};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The version that this program writes.
-const VERSION: u8 = 1;
 /// The largest record, in bytes. [`super::engine`] has pages with room for many of these: sled keeps larger pages in
 /// files of their own, which it never syncs.
 pub(super) const RECORD_BYTES_MAX: usize = 32 * 1024;
 
-/// Which records there are; a version's number is shared by all.
-pub(super) trait Record: Serialize + DeserializeOwned {}
+/// Which records there are, and which version of each this program writes. A version's number is the record's own.
+pub(super) trait Record: Serialize + DeserializeOwned {
+    /// The version that is written.
+    const VERSION: u8 = 1;
+
+    /// A record of an older version.
+    fn older(_version: u8, _body: &[u8]) -> Option<Result<Self, postcard::Error>> {
+        None
+    }
+}
+
 impl Record for Contact {}
-impl Record for Route {}
-impl Record for Screen {}
 impl Record for User {}
 impl Record for Token {}
+impl Record for Group {}
+impl Record for Schedule {}
+impl Record for Extension {}
+impl Record for Trunk {}
+impl Record for Limit {}
 impl Record for Change {}
 impl Record for Vec<Generation> {}
 
+/// Version 1 knew no schedules.
+impl Record for Route {
+    const VERSION: u8 = 2;
+
+    fn older(version: u8, body: &[u8]) -> Option<Result<Route, postcard::Error>> {
+        #[derive(Deserialize)]
+        struct Route1 {
+            key: RouteKey,
+            steps: Vec<Step>,
+            fallback: Option<Step>,
+            revision: u64,
+        }
+        let read = || {
+            let old: Route1 = postcard::from_bytes(body)?;
+            Ok(Route { fallback: old.fallback, revision: old.revision, ..Route::of(old.key, old.steps) })
+        };
+        (version == 1).then(read)
+    }
+}
+
+/// Version 1 knew no rates.
+impl Record for Screen {
+    const VERSION: u8 = 2;
+
+    fn older(version: u8, body: &[u8]) -> Option<Result<Screen, postcard::Error>> {
+        #[derive(Deserialize)]
+        struct Screen1 {
+            list: List,
+            key: ScreenKey,
+            action: Option<Step>,
+        }
+        let read = || {
+            let old: Screen1 = postcard::from_bytes(body)?;
+            Ok(Screen { list: old.list, key: old.key, action: old.action, rate: None })
+        };
+        (version == 1).then(read)
+    }
+}
+
+/// A thing of the plan as a record. Its revision is the entry's own, and is kept there alone.
+pub(super) fn encode_item(item: &PlanItem) -> Result<Vec<u8>, StoreError> {
+    match item {
+        PlanItem::Route(r) => encode(&Route { revision: 0, ..r.clone() }),
+        PlanItem::Screen(s) => encode(s),
+        PlanItem::User(u) => encode(u),
+        PlanItem::Group(g) => encode(&Group { revision: 0, ..g.clone() }),
+        PlanItem::Schedule(s) => encode(&Schedule { revision: 0, ..s.clone() }),
+        PlanItem::Extension(e) => encode(&Extension { revision: 0, ..e.clone() }),
+        PlanItem::Trunk(t) => encode(&Trunk { revision: 0, ..t.clone() }),
+        PlanItem::Limit(l) => encode(l),
+    }
+}
+
+/// A thing of the plan back from its entry: its key inside the tenant says what it is.
+pub(super) fn decode_item(entry_key: &[u8], revision: u64, bytes: &[u8]) -> Result<Option<PlanItem>, StoreError> {
+    let item = match entry_key.first() {
+        Some(&key::ROUTE) => PlanItem::Route(decode(bytes)?),
+        Some(&key::SCREEN) => PlanItem::Screen(decode(bytes)?),
+        Some(&key::USER) => PlanItem::User(decode(bytes)?),
+        Some(&key::GROUP) => PlanItem::Group(decode(bytes)?),
+        Some(&key::SCHEDULE) => PlanItem::Schedule(decode(bytes)?),
+        Some(&key::EXTENSION) => PlanItem::Extension(decode(bytes)?),
+        Some(&key::TRUNK) => PlanItem::Trunk(decode(bytes)?),
+        Some(&key::LIMIT) => PlanItem::Limit(decode(bytes)?),
+        _ => return Ok(None),
+    };
+    Ok(Some(item.with_revision(revision)))
+}
+
 /// A record's bytes.
 pub(super) fn encode<R: Record>(record: &R) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = vec![VERSION];
+    let mut bytes = vec![R::VERSION];
     bytes = postcard::to_extend(record, bytes).map_err(|e| StoreError::Failed(e.to_string()))?;
     Ok(bytes)
 }
@@ -43,8 +122,11 @@ pub(super) fn check_size(what: &str, bytes: &[u8]) -> Result<(), StoreError> {
 pub(super) fn decode<R: Record>(bytes: &[u8]) -> Result<R, StoreError> {
     let corrupt = |what: String| StoreError::Corrupt { path: "(a record)".into(), what };
     match bytes.split_first() {
-        Some((&VERSION, body)) => postcard::from_bytes(body).map_err(|e| corrupt(format!("a record can't be read: {e}"))),
-        Some((version, _)) => Err(corrupt(format!("a record has version {version}, which this program doesn't know"))),
+        Some((version, body)) => {
+            let read = if *version == R::VERSION { Some(postcard::from_bytes(body)) } else { R::older(*version, body) };
+            let unknown = || corrupt(format!("a record has version {version}, which this program doesn't know"));
+            read.ok_or_else(unknown)?.map_err(|e| corrupt(format!("a record can't be read: {e}")))
+        }
         None => Err(corrupt("a record is empty".into())),
     }
 }

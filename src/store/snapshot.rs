@@ -7,8 +7,11 @@
 use super::base::Base;
 use super::key;
 use crate::directory::Contact;
-use crate::number::Number;
-use crate::routing::{CallerName, Data, Found, List, LookupFailed, Prefix, Route, RouteKey, Screen, ScreenKey, User};
+use crate::number::{Class, Number};
+use crate::routing::{
+    CallerName, CompiledSchedule, Data, Extension, Found, Group, Limit, List, LookupFailed, PlanItem, PlanKey, Prefix, Route, RouteKey,
+    Scope, Screen, ScreenKey, Trunk, User,
+};
 use rpds::HashTrieMapSync;
 use std::sync::Arc;
 
@@ -24,6 +27,12 @@ pub(super) struct TenantPicture {
     pub(super) screens: HashTrieMapSync<(List, ScreenKey), Arc<Screen>>,
     /// Users by domain and extension; no domain is empty.
     pub(super) users: HashTrieMapSync<String, HashTrieMapSync<String, Arc<User>>>,
+    pub(super) groups: HashTrieMapSync<String, Arc<Group>>,
+    pub(super) schedules: HashTrieMapSync<String, Arc<CompiledSchedule>>,
+    pub(super) extensions: HashTrieMapSync<Number, Arc<Extension>>,
+    /// By id. There are few, and a call out looks at all of them.
+    pub(super) trunks: Arc<Vec<Arc<Trunk>>>,
+    pub(super) limits: HashTrieMapSync<(Class, Scope), Limit>,
     /// How many prefixes there are, so that tenants without any don't look for them.
     pub(super) route_prefixes: usize,
     pub(super) screen_prefixes: usize,
@@ -112,6 +121,42 @@ impl TenantPicture {
     }
 }
 
+impl TenantPicture {
+    /// Puts a thing of the plan to its place.
+    pub(super) fn put(&mut self, item: PlanItem) {
+        match item {
+            PlanItem::Route(route) => self.edit_route(&route.key.clone(), Some(Arc::new(route))),
+            PlanItem::Screen(screen) => self.edit_screen(screen.list, &screen.key.clone(), Some(Arc::new(screen))),
+            PlanItem::User(user) => self.edit_user(&user.domain.clone(), &user.extension.clone(), Some(Arc::new(user))),
+            PlanItem::Group(group) => self.groups.insert_mut(group.id.clone(), Arc::new(group)),
+            PlanItem::Schedule(hours) => self.schedules.insert_mut(hours.id.clone(), Arc::new(hours.compile())),
+            PlanItem::Extension(extension) => self.extensions.insert_mut(extension.number.clone(), Arc::new(extension)),
+            PlanItem::Trunk(trunk) => {
+                let trunks = Arc::make_mut(&mut self.trunks);
+                match trunks.binary_search_by(|t| t.id.cmp(&trunk.id)) {
+                    Ok(at) => trunks[at] = Arc::new(trunk),
+                    Err(at) => trunks.insert(at, Arc::new(trunk)),
+                }
+            }
+            PlanItem::Limit(limit) => self.limits.insert_mut((limit.class, limit.scope), limit),
+        }
+    }
+
+    /// Takes a thing of the plan away.
+    pub(super) fn take(&mut self, item: &PlanKey) {
+        match item {
+            PlanKey::Route(route) => self.edit_route(route, None),
+            PlanKey::Screen(list, screen) => self.edit_screen(*list, screen, None),
+            PlanKey::User(domain, extension) => self.edit_user(domain, extension, None),
+            PlanKey::Group(id) => drop(self.groups.remove_mut(id)),
+            PlanKey::Schedule(id) => drop(self.schedules.remove_mut(id)),
+            PlanKey::Extension(number) => drop(self.extensions.remove_mut(number)),
+            PlanKey::Trunk(id) => Arc::make_mut(&mut self.trunks).retain(|t| t.id != *id),
+            PlanKey::Limit(class, scope) => drop(self.limits.remove_mut(&(*class, *scope))),
+        }
+    }
+}
+
 /// One tenant of a picture, as a decision reads it.
 pub(super) struct TenantInMemory<'a> {
     pub(super) revision: u64,
@@ -151,8 +196,31 @@ impl Data for TenantInMemory<'_> {
         Ok(self.by_prefix(number, |p| self.picture.screens.get(&(list, ScreenKey::Prefix(p))).cloned()))
     }
 
-    fn screen_withheld(&self) -> Found<Arc<Screen>> {
-        Ok(self.picture.screens.get(&(List::Block, ScreenKey::Withheld)).cloned())
+    fn screen(&self, list: List, key: &ScreenKey) -> Found<Arc<Screen>> {
+        if self.picture.screens.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.picture.screens.get(&(list, key.clone())).cloned())
+    }
+
+    fn group(&self, id: &str) -> Found<Arc<Group>> {
+        Ok(self.picture.groups.get(id).cloned())
+    }
+
+    fn schedule(&self, id: &str) -> Found<Arc<CompiledSchedule>> {
+        Ok(self.picture.schedules.get(id).cloned())
+    }
+
+    fn extension(&self, number: &Number) -> Found<Arc<Extension>> {
+        Ok(self.picture.extensions.get(number).cloned())
+    }
+
+    fn trunks(&self) -> Result<Arc<Vec<Arc<Trunk>>>, LookupFailed> {
+        Ok(self.picture.trunks.clone())
+    }
+
+    fn limit(&self, class: Class, scope: Scope) -> Found<Limit> {
+        Ok(self.picture.limits.get(&(class, scope)).cloned())
     }
 
     fn caller(&self, number: &Number) -> Found<CallerName> {

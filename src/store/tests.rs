@@ -99,7 +99,7 @@ fn contact(id: &str, name: &str, digits: &[&str]) -> Contact {
 }
 
 fn route(key: RouteKey, word: &str) -> Route {
-    Route { key, steps: vec![Step::of(Action::Voicemail(word.into()))], fallback: None, revision: 0 }
+    Route::of(key, vec![Step::of(Action::Voicemail(word.into()))])
 }
 
 #[test]

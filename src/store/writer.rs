@@ -10,7 +10,6 @@ use super::plan::{Effect, plan_edit};
 use super::record::{self, Change, Generation};
 use super::snapshot::{Snapshot, TenantPicture};
 use super::{Edit, EditOutcome, Shared, StoreError, key, marker::Marker};
-use crate::routing::{Route, Screen, User};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -274,9 +273,8 @@ impl Writer {
             let mut picture = new.tenants.get(&tenant).map(|p| (**p).clone()).unwrap_or_default();
             match effect {
                 Effect::Contact(id, contact) => picture.edit_contact(&id, revision, contact.as_ref()),
-                Effect::Route(route_key, route) => picture.edit_route(&route_key, route.map(Arc::new)),
-                Effect::Screen(list, screen_key, screen) => picture.edit_screen(list, &screen_key, screen.map(Arc::new)),
-                Effect::User(domain, extension, user) => picture.edit_user(&domain, &extension, user.map(Arc::new)),
+                Effect::Put(item) => picture.put(item),
+                Effect::Take(item) => picture.take(&item),
                 Effect::Unseen => continue,
             }
             if picture.edited.size() > OVERLAY_MAX.max(picture.base.contacts() / 8) {
@@ -330,17 +328,13 @@ impl Writer {
         }
         contacts.check_counts()?;
         let mut picture = TenantPicture { base: Arc::new(builder.build()), ..TenantPicture::default() };
-        for item in durable.entries(tenant, &[key::ROUTE], &[key::ROUTE]) {
-            let route: Route = record::decode(item?.record())?;
-            picture.edit_route(&route.key.clone(), Some(Arc::new(route)));
-        }
-        for item in durable.entries(tenant, &[key::SCREEN], &[key::SCREEN]) {
-            let screen: Screen = record::decode(item?.record())?;
-            picture.edit_screen(screen.list, &screen.key.clone(), Some(Arc::new(screen)));
-        }
-        for item in durable.entries(tenant, &[key::USER], &[key::USER]) {
-            let user: User = record::decode(item?.record())?;
-            picture.edit_user(&user.domain.clone(), &user.extension.clone(), Some(Arc::new(user)));
+        for sort in key::PLAN {
+            for item in durable.entries(tenant, &[sort], &[sort]) {
+                let entry = item?;
+                if let Some(item) = record::decode_item(entry.key(), entry.revision, entry.record())? {
+                    picture.put(item);
+                }
+            }
         }
         Ok(picture)
     }

@@ -80,7 +80,7 @@ fn routes_made() -> Vec<Route> {
     let step = |action, timeout_seconds| Step { action, timeout_seconds };
     let goto = Action::Goto { context: "from-internal".into(), extension: "s".into(), priority: "1".into() };
     let targets = vec![number(Kind::Extension, "101"), e164("14155550111"), number(Kind::Opaque, "alice")];
-    let route = |key, steps: Vec<Step>, fallback| Route { key, steps, fallback, revision: 0 };
+    let route = |key, steps: Vec<Step>, fallback| Route { fallback, ..Route::of(key, steps) };
     vec![
         route(
             RouteKey::Number(e164("14155550199")),
@@ -112,11 +112,16 @@ pub fn routes() -> Vec<Route> {
 fn screens_made() -> Vec<Screen> {
     let busy = Some(Step { action: Action::Voicemail("1".into()), timeout_seconds: None });
     vec![
-        Screen { list: List::Block, key: ScreenKey::Number(e164("4930666666")), action: None },
-        Screen { list: List::Block, key: ScreenKey::Prefix(Prefix { kind: Kind::E164, digits: "882".into() }), action: busy },
-        Screen { list: List::Block, key: ScreenKey::Withheld, action: None },
-        Screen { list: List::Allow, key: ScreenKey::Number(e164("8821234567")), action: None },
-        Screen { list: List::Allow, key: ScreenKey::Prefix(Prefix { kind: Kind::Extension, digits: "1".into() }), action: None },
+        Screen { list: List::Block, key: ScreenKey::Number(e164("4930666666")), action: None, rate: None },
+        Screen { list: List::Block, key: ScreenKey::Prefix(Prefix { kind: Kind::E164, digits: "882".into() }), action: busy, rate: None },
+        Screen { list: List::Block, key: ScreenKey::Withheld, action: None, rate: None },
+        Screen { list: List::Allow, key: ScreenKey::Number(e164("8821234567")), action: None, rate: None },
+        Screen {
+            list: List::Allow,
+            key: ScreenKey::Prefix(Prefix { kind: Kind::Extension, digits: "1".into() }),
+            action: None,
+            rate: None,
+        },
     ]
 }
 

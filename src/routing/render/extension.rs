@@ -31,6 +31,8 @@ const NEXT: &str = "strowger-next";
 const DELIMITERS: &str = "|~^;!#%,+*";
 /// What a step has set for its own `bridge`, taken away.
 const LEFT_OVER: &str = "call_timeout=|hangup_after_bridge=|continue_on_fail=";
+/// How long a caller who has to press a key is waited for, where the list doesn't say.
+const CHALLENGE_SECONDS: u16 = 8;
 /// How often an argument is expanded, and what `set` and `multiset` set.
 const EXPANSIONS: u32 = 1;
 const EXPANSIONS_OF_SET: u32 = 2;
@@ -45,8 +47,8 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
     let mut actions = Actions::default();
     match &decision.step.action {
         Action::Continue => return None,
-        Action::Dial { .. } if target.is_empty() => return None,
-        Action::Dial { .. } => {
+        Action::Dial { .. } | Action::Ring(_) if target.is_empty() => return None,
+        Action::Dial { .. } | Action::Ring(_) => {
             let timeout = rendered.value("TIMEOUT").unwrap_or_default();
             // without one the caller gets the callee's cause
             let on_fail = if has_next { "true" } else { "" };
@@ -89,6 +91,15 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
             actions.next(&rendered, "SUCCESS", place);
             actions.add("hangup", "NORMAL_CLEARING");
         }
+        Action::Challenge(_) => {
+            let wait_ms = u32::from(decision.step.timeout_seconds.unwrap_or(CHALLENGE_SECONDS)) * 1000;
+            actions.set_all(&rendered, &[("strowger_key", "")]);
+            actions.add("answer", "");
+            // one digit, three times, ended by #; whatever isn't a 1 is asked for again
+            actions.add("play_and_get_digits", &format!("1 1 3 {wait_ms} # {target} silence_stream://250 strowger_key 1"));
+            actions.next(&rendered, "KEY${strowger_key}", place);
+            actions.add("hangup", "CALL_REJECTED");
+        }
         Action::Goto { .. } => {
             actions.set_all(&rendered, &[]);
             actions.add("transfer", target);
@@ -130,6 +141,7 @@ impl Actions {
         let name = rendered.caller_name.as_deref().filter(|name| !name.is_empty());
         let mut pairs: Vec<(String, &str)> = own.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         pairs.extend(name.map(|name| ("effective_caller_id_name".to_owned(), name)));
+        pairs.extend(rendered.caller_number.as_deref().map(|number| ("effective_caller_id_number".to_owned(), number)));
         pairs.push(("strowger_next".to_owned(), ""));
         let answer = VARIABLES.iter().zip(&rendered.values);
         pairs.extend(answer.map(|(name, value)| {
@@ -181,7 +193,7 @@ impl Actions {
 mod tests {
     use super::*;
     use crate::number::NumberPlan;
-    use crate::routing::{CallerName, Reason, RouteKey, Status, Step, StepToken};
+    use crate::routing::{CallerName, Course, Reason, RouteKey, Status, Step, StepToken};
 
     fn dial() -> DialTemplates {
         super::super::tests::templates("{ignore_early_media=true}")
@@ -190,20 +202,19 @@ mod tests {
     fn decision(step: &str, name: &str, more: bool) -> Decision {
         let token = StepToken {
             tenant: "default".to_owned(),
-            route: RouteKey::Default,
+            course: Course::Route { key: RouteKey::Default, plan: 0 },
             revision: 1,
             index: 0,
+            attempt: 0,
             started_seconds: 1,
-            seed: 1,
+            order: 1,
             hops: 1,
         };
         Decision {
-            status: Status::Found,
-            reason: Reason::Matched,
-            step: Step::parse(step, &NumberPlan::new(None)).unwrap(),
             token: more.then_some(token),
             route: Some(RouteKey::Default),
             caller: (!name.is_empty()).then(|| CallerName { contact: "c".to_owned(), name: name.to_owned() }),
+            ..Decision::of(Status::Found, Reason::Matched, Step::parse(step, &NumberPlan::new(None)).unwrap())
         }
     }
 

@@ -1,82 +1,80 @@
 //! FreeSWITCH's words.
+//!
+//! A leg's own time and delay stand in front of it in `[]`. Whether a key has to be pressed is a matter of a whole
+//! `originate`, so where any leg has to be confirmed, each is one of its own (`:_:`), with its own `{}`.
 
-use super::{Rendered, asterisk::fill};
-use crate::number::Number;
-use crate::routing::{Action, Decision, DialTemplates};
+use super::{Rendered, asterisk::dial_string, plain_target};
+use crate::routing::{Action, Decision, DialTemplates, Leg, Ring};
+
+/// What somebody hears who is to press 1, unless the configuration names a file: a tone, which every FreeSWITCH has.
+const CONFIRM_FILE: &str = "tone_stream://%(200,100,440);loops=3";
+/// How long he has for it, in milliseconds.
+const CONFIRM_WAIT_MS: u32 = 15_000;
 
 /// Renders a decision for FreeSWITCH.
 ///
 /// Without templates (the question named no tenant) there is nothing that could be dialled, and the target is empty.
 pub fn freeswitch(decision: &Decision, dial: Option<&DialTemplates>) -> Rendered {
-    Rendered::of(decision, dial, freeswitch_target(&decision.step.action, dial))
+    let target = freeswitch_target(&decision.step.action, decision.ring.as_ref(), dial);
+    Rendered::of(decision, dial, target, Vec::new())
 }
 
 /// What an action needs on FreeSWITCH: a dial string ready for `bridge`, a mailbox, a room, `EXTENSION XML CONTEXT`
 /// ready for `transfer`, ….
-pub fn freeswitch_target(action: &Action, dial: Option<&DialTemplates>) -> String {
-    match action {
-        Action::Dial { targets, trunk } => {
-            let Some(dial) = dial else { return String::new() };
-            let leg = |target| Leg { target, timeout_seconds: None, delay_seconds: 0 };
-            let legs: Vec<Leg<'_>> = targets.iter().map(leg).collect();
-            freeswitch_legs(&legs, Ringing::Together, dial, trunk.as_deref())
+pub fn freeswitch_target(action: &Action, ring: Option<&Ring>, dial: Option<&DialTemplates>) -> String {
+    match (ring, dial) {
+        (Some(ring), Some(dial)) if ring.legs.iter().any(|leg| leg.confirm) => {
+            let parts: Vec<String> = ring.legs.iter().map(|leg| enterprise_leg(leg, dial)).collect();
+            // the options stand in front of the whole, and count for the first originate alone
+            parts.join(&format!(":_:{}", dial.options))
         }
-        Action::Voicemail(a) | Action::Queue(a) | Action::Conference(a) | Action::Playback(a) => a.clone(),
-        Action::Goto { context, extension, .. } => format!("{extension} XML {context}"),
-        Action::Busy | Action::Congestion | Action::Hangup | Action::Continue => String::new(),
+        (Some(ring), Some(dial)) => ring.legs.iter().map(|leg| simple_leg(leg, dial)).collect::<Vec<_>>().join(","),
+        _ => match action {
+            Action::Goto { context, extension, .. } => format!("{extension} XML {context}"),
+            other => plain_target(other).to_owned(),
+        },
     }
 }
 
-/// One leg of a dial string.
-#[derive(Debug, Clone, Copy)]
-pub struct Leg<'a> {
-    /// Who is rung.
-    pub target: &'a Number,
-    /// How long this leg rings, where that differs from the whole.
-    pub timeout_seconds: Option<u16>,
-    /// How long it waits before it rings.
-    pub delay_seconds: u16,
+/// A leg's own time and delay.
+fn times(leg: &Leg) -> Vec<String> {
+    let timeout = leg.timeout_seconds.map(|seconds| format!("leg_timeout={seconds}"));
+    let delay = (leg.delay_seconds > 0).then(|| format!("leg_delay_start={}", leg.delay_seconds));
+    timeout.into_iter().chain(delay).collect()
 }
 
-/// In which order legs ring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ringing {
-    /// All at once (`,`).
-    Together,
-    /// One after the other (`|`).
-    InTurn,
+fn simple_leg(leg: &Leg, dial: &DialTemplates) -> String {
+    let variables = times(leg);
+    let head = if variables.is_empty() { String::new() } else { format!("[{}]", variables.join(",")) };
+    format!("{head}{}", dial_string(dial, leg))
 }
 
-/// Legs as one dial string: `[leg_timeout=20,leg_delay_start=5]user/101@pbx.example,user/102@pbx.example`.
-pub fn freeswitch_legs(legs: &[Leg<'_>], ringing: Ringing, dial: &DialTemplates, trunk: Option<&str>) -> String {
-    let trunk = trunk.unwrap_or(&dial.trunk);
-    let mut text = String::new();
-    for (i, leg) in legs.iter().enumerate() {
-        if i > 0 {
-            text.push(match ringing {
-                Ringing::Together => ',',
-                Ringing::InTurn => '|',
-            });
-        }
-        let timeout = leg.timeout_seconds.map(|seconds| format!("leg_timeout={seconds}"));
-        let delay = (leg.delay_seconds > 0).then(|| format!("leg_delay_start={}", leg.delay_seconds));
-        let variables: Vec<String> = timeout.into_iter().chain(delay).collect();
-        if !variables.is_empty() {
-            text.push_str(&format!("[{}]", variables.join(",")));
-        }
-        fill(dial, leg.target, trunk, &mut text);
+/// A leg as an originate of its own.
+fn enterprise_leg(leg: &Leg, dial: &DialTemplates) -> String {
+    if !leg.confirm {
+        return simple_leg(leg, dial);
     }
-    text
+    let file = dial.confirm_file.as_deref().unwrap_or(CONFIRM_FILE);
+    // a comma in the file's name would begin the next variable
+    let (head, between) = if file.contains(',') { ("^^|", '|') } else { ("", ',') };
+    format!(
+        "{{{head}group_confirm_key=1{between}group_confirm_file={file}{between}group_confirm_read_timeout={CONFIRM_WAIT_MS}}}{}",
+        simple_leg(leg, dial)
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::number::NumberPlan;
-    use crate::routing::Step;
+    use crate::routing::{Reason, Status, Step};
 
-    fn dial() -> DialTemplates {
-        super::super::tests::templates("")
+    fn dial(options: &str) -> DialTemplates {
+        super::super::tests::templates(options)
+    }
+
+    fn leg(text: &str) -> Leg {
+        Leg::of(NumberPlan::new(None).parse(text).expect("a number"), None)
     }
 
     #[test]
@@ -88,24 +86,35 @@ mod tests {
             ("voicemail:199", "199"),
             ("conference:1000", "1000"),
             ("goto:office,101,1", "101 XML office"),
+            ("challenge:press-1", "press-1"),
             ("busy", ""),
         ] {
-            let step = Step::parse(step, &plan).unwrap();
-            assert_eq!(freeswitch_target(&step.action, Some(&dial())), target);
+            let decision = Decision::of(Status::Found, Reason::Matched, Step::parse(step, &plan).expect("a step"));
+            assert_eq!(freeswitch(&decision, Some(&dial(""))).value("TARGET"), Some(target));
         }
     }
 
     #[test]
-    fn legs_ring_together_or_in_turn_each_with_its_own_time_and_delay() {
-        let plan = NumberPlan::new(None);
-        let (kitchen, mobile) = (plan.parse("101").unwrap(), plan.parse("+14155550111").unwrap());
-        let legs = [
-            Leg { target: &kitchen, timeout_seconds: None, delay_seconds: 0 },
-            Leg { target: &mobile, timeout_seconds: Some(20), delay_seconds: 5 },
-        ];
-        let text = |ringing| freeswitch_legs(&legs, ringing, &dial(), None);
-        let mobile = "[leg_timeout=20,leg_delay_start=5]sofia/gateway/carrier/+14155550111";
-        assert_eq!(text(Ringing::Together), format!("user/101@pbx.example,{mobile}"));
-        assert_eq!(text(Ringing::InTurn), format!("user/101@pbx.example|{mobile}"));
+    fn legs_ring_together_each_with_its_own_time_and_delay() {
+        let mobile = Leg { timeout_seconds: Some(20), delay_seconds: 5, ..leg("+14155550111") };
+        let ring = Ring { legs: vec![leg("101"), mobile], timeout_seconds: None };
+        assert_eq!(
+            freeswitch_target(&Action::Ring("family".into()), Some(&ring), Some(&dial(""))),
+            "user/101@pbx.example,[leg_timeout=20,leg_delay_start=5]sofia/gateway/carrier/+14155550111"
+        );
+    }
+
+    #[test]
+    fn where_one_has_to_press_a_key_each_leg_is_an_originate_of_its_own_with_the_options_in_front() {
+        let mobile = Leg { confirm: true, delay_seconds: 5, ..leg("+14155550111") };
+        let ring = Ring { legs: vec![leg("101"), mobile], timeout_seconds: None };
+        let with_file = DialTemplates { confirm_file: Some("ivr/press_1.wav".into()), ..dial("{ignore_early_media=true}") };
+        assert_eq!(
+            freeswitch_target(&Action::Ring("family".into()), Some(&ring), Some(&with_file)),
+            "user/101@pbx.example:_:{ignore_early_media=true}{group_confirm_key=1,group_confirm_file=ivr/press_1.wav,\
+             group_confirm_read_timeout=15000}[leg_delay_start=5]sofia/gateway/carrier/+14155550111"
+        );
+        let tone = freeswitch_target(&Action::Ring("family".into()), Some(&ring), Some(&dial("")));
+        assert!(tone.contains("{^^|group_confirm_key=1|group_confirm_file=tone_stream://%(200,100,440);loops=3|"), "{tone}");
     }
 }

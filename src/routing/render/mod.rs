@@ -7,11 +7,11 @@ mod asterisk;
 mod extension;
 mod freeswitch;
 
-pub use asterisk::{asterisk, asterisk_target};
+pub use asterisk::{MEMBER_CONTEXT, asterisk, asterisk_target};
 pub use extension::{Place, freeswitch_extension};
-pub use freeswitch::{Leg, Ringing, freeswitch, freeswitch_legs, freeswitch_target};
+pub use freeswitch::{freeswitch, freeswitch_target};
 
-use super::{Action, Decision, DialTemplates};
+use super::{Action, Decision, DialTemplates, Ring};
 use serde::{Deserialize, Serialize};
 
 /// A switch, whose words an answer is put into.
@@ -27,15 +27,20 @@ pub enum Switch {
 
 /// The variables of an answer, without the switch's prefix, in the order they are sent; `STATUS` is last, so that a
 /// dialplan that sees it knows that the others came too.
-pub const VARIABLES: &[&str] = &["ACTION", "TARGET", "TIMEOUT", "OPTIONS", "STEP", "ROUTE", "NAME", "CONTACT", "REASON", "STATUS"];
+pub const VARIABLES: &[&str] =
+    &["ACTION", "TARGET", "TIMEOUT", "OPTIONS", "STEP", "ROUTE", "NAME", "CONTACT", "CALLERID", "REASON", "STATUS"];
 
 /// A decision in one switch's words: every variable of [`VARIABLES`], in that order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// Values, in the order of [`VARIABLES`].
-    pub values: [String; 10],
+    pub values: [String; 11],
     /// What the caller's name becomes; `None` leaves it alone.
     pub caller_name: Option<String>,
+    /// What the caller's number becomes; `None` leaves it alone.
+    pub caller_number: Option<String>,
+    /// Dial strings that the target names instead of holding them, each with the variable that holds it.
+    pub legs: Vec<(String, String)>,
 }
 
 impl Rendered {
@@ -44,9 +49,12 @@ impl Rendered {
         VARIABLES.iter().position(|v| *v == name).map(|i| self.values[i].as_str())
     }
 
-    fn of(decision: &Decision, dial: Option<&DialTemplates>, target: String) -> Rendered {
-        let dial = dial.filter(|_| matches!(decision.step.action, Action::Dial { .. }));
-        let timeout = decision.step.timeout_seconds.or(dial.map(|d| d.timeout_seconds));
+    fn of(decision: &Decision, dial: Option<&DialTemplates>, target: String, legs: Vec<(String, String)>) -> Rendered {
+        let dial = dial.filter(|_| decision.ring.is_some());
+        let timeout = match &decision.ring {
+            Some(ring) => ring.timeout_seconds.or(dial.map(|d| d.timeout_seconds)),
+            None => decision.step.timeout_seconds,
+        };
         let caller = decision.caller.as_ref();
         Rendered {
             values: [
@@ -55,47 +63,65 @@ impl Rendered {
                 timeout.map(|seconds| seconds.to_string()).unwrap_or_default(),
                 dial.map(|d| d.options.clone()).unwrap_or_default(),
                 decision.token.as_ref().map(super::StepToken::encode).unwrap_or_default(),
-                decision.route.as_ref().map(ToString::to_string).unwrap_or_default(),
+                decision.via.clone().or_else(|| decision.route.as_ref().map(ToString::to_string)).unwrap_or_default(),
                 caller.map(|c| c.name.clone()).unwrap_or_default(),
                 caller.map(|c| c.contact.clone()).unwrap_or_default(),
+                decision.present.clone().unwrap_or_default(),
                 decision.reason.word().to_owned(),
                 decision.status.word().to_owned(),
             ],
             caller_name: caller.map(|c| c.name.clone()),
+            caller_number: decision.present.clone(),
+            legs,
         }
     }
 }
 
-/// Whom a decision rings: each target, and the dial string of its leg by the templates of the switch that asks.
-pub fn members(decision: &Decision, dial: Option<&DialTemplates>) -> Vec<(String, String)> {
-    let (Action::Dial { targets, trunk }, Some(dial)) = (&decision.step.action, dial) else { return Vec::new() };
-    let trunk = trunk.as_deref().unwrap_or(&dial.trunk);
-    let leg = |target: &crate::number::Number| {
-        let mut text = String::new();
-        asterisk::fill(dial, target, trunk, &mut text);
-        (target.to_string(), text)
+/// What an action needs that rings nobody: a mailbox, a queue, a room, a sound; the same on both switches.
+fn plain_target(action: &Action) -> &str {
+    match action {
+        Action::Voicemail(a) | Action::Queue(a) | Action::Conference(a) | Action::Playback(a) | Action::Challenge(a) => a,
+        Action::Dial { .. }
+        | Action::Ring(_)
+        | Action::Goto { .. }
+        | Action::Busy
+        | Action::Congestion
+        | Action::Hangup
+        | Action::Continue => "",
+    }
+}
+
+/// Whom a decision rings: each member, and the dial string of its leg as the switch that asked tells of it in its events.
+pub fn members(decision: &Decision, switch: Switch, dial: Option<&DialTemplates>) -> Vec<(String, String)> {
+    let (Some(Ring { legs, .. }), Some(dial)) = (&decision.ring, dial) else { return Vec::new() };
+    let strings = match switch {
+        Switch::Asterisk => asterisk::leg_strings(legs, dial).0,
+        Switch::Freeswitch => legs.iter().map(|leg| asterisk::dial_string(dial, leg)).collect(),
     };
-    targets.iter().map(leg).collect()
+    legs.iter().map(|leg| leg.target.to_string()).zip(strings).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::members;
+    use super::{Switch, members};
     use crate::number::NumberPlan;
     use crate::routing::{Decision, DialTemplates, Reason, Status, Step, Template};
 
     #[test]
     fn members_of_one_trunk_are_told_apart_by_their_dial_strings() {
         let step = Step::parse("dial:101,+14155550111,+14155550112", &NumberPlan::new(None)).unwrap();
-        let decision = Decision { status: Status::Found, reason: Reason::Matched, step, token: None, route: None, caller: None };
-        let legs: Vec<_> = members(&decision, Some(&templates(""))).into_iter().map(|(member, leg)| format!("{member} {leg}")).collect();
+        let decision = Decision::of(Status::Found, Reason::Matched, step);
+        let legs: Vec<_> = members(&decision, Switch::Freeswitch, Some(&templates("")))
+            .into_iter()
+            .map(|(member, leg)| format!("{member} {leg}"))
+            .collect();
         let wanted = [
             "101 user/101@pbx.example",
             "+14155550111 sofia/gateway/carrier/+14155550111",
             "+14155550112 sofia/gateway/carrier/+14155550112",
         ];
         assert_eq!(legs, wanted);
-        assert!(members(&decision, None).is_empty());
+        assert!(members(&decision, Switch::Freeswitch, None).is_empty());
     }
 
     /// Templates of a FreeSWITCH with a domain, for the tests of its words.
@@ -107,6 +133,7 @@ mod tests {
             timeout_seconds: 30,
             options: options.to_owned(),
             domain: Some("pbx.example".to_owned()),
+            confirm_file: None,
         }
     }
 }

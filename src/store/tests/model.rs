@@ -107,7 +107,7 @@ fn edits() -> impl Strategy<Value = Edit> {
         1 => (0..14usize).prop_map(|key| Edit::RemoveRoute(route_key(key))),
         2 => (list.clone(), 0..14usize, proptest::option::of(steps)).prop_map(|(list, key, step)| {
             let action = step.map(|s| Step::of(Action::Voicemail(s.into())));
-            Edit::PutScreen(Screen { list, key: screen_key(key), action })
+            Edit::PutScreen(Screen { list, key: screen_key(key), action, rate: None })
         }),
         1 => (list, 0..14usize).prop_map(|(list, key)| Edit::RemoveScreen(list, screen_key(key))),
         3 => (0..DOMAINS.len(), 0..EXTENSIONS.len(), 0..NAMES.len()).prop_map(|(d, e, n)| Edit::PutUser(user_with(d, e, n))),
