@@ -1,8 +1,7 @@
 use super::*;
-use crate::number::Number;
-use crate::routing::{A1Hash, CallerName, Found, List, Route, RouteKey, Screen};
+use crate::routing::tests::Sheet;
+use crate::routing::{A1Hash, PlanItem};
 use proptest::prelude::*;
-use std::sync::Arc;
 
 /// What FreeSWITCH says of itself in every form, shortened.
 const HEAD: &str = "hostname=lab&section=directory&tag_name=domain&key_name=name&key_value=Pbx.Example&Event-Name=REQUEST_PARAMS&Core-UUID=9e8b3b06&FreeSWITCH-Hostname=vm&Event-Calling-File=sofia_reg.c&Event-Calling-Function=sofia_reg_parse_auth";
@@ -16,47 +15,17 @@ fn user_of(domain: &str, extension: &str) -> DirectoryQuestion {
     DirectoryQuestion::User { domain: domain.into(), extension: extension.into() }
 }
 
-struct OneUser(User);
-
-impl Data for OneUser {
-    fn revision(&self) -> u64 {
-        1
-    }
-    fn route(&self, _: &RouteKey) -> Found<Arc<Route>> {
-        Ok(None)
-    }
-    fn route_by_prefix(&self, _: &Number) -> Found<Arc<Route>> {
-        Ok(None)
-    }
-    fn screen_number(&self, _: List, _: &Number) -> Found<Arc<Screen>> {
-        Ok(None)
-    }
-    fn screen_withheld(&self) -> Found<Arc<Screen>> {
-        Ok(None)
-    }
-    fn caller(&self, _: &Number) -> Found<CallerName> {
-        Ok(None)
-    }
-    fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>> {
-        if domain == "broken" {
-            return Err(LookupFailed("the disk is gone".into()));
-        }
-        Ok(((domain, extension) == (&self.0.domain, &self.0.extension)).then(|| Arc::new(self.0.clone())))
-    }
-    fn has_domain(&self, domain: &str) -> Result<bool, LookupFailed> {
-        Ok(domain == self.0.domain)
-    }
-}
-
-fn data(name: &str) -> OneUser {
+fn data(name: &str) -> Sheet {
     let a1_hash = A1Hash::of("101", "pbx.example", "secret").unwrap();
-    OneUser(User {
+    let mut data = Sheet::default();
+    data.put(PlanItem::User(User {
         extension: "101".into(),
         domain: "pbx.example".into(),
         name: Some(name.into()),
         context: Some("family".into()),
         a1_hash,
-    })
+    }));
+    data
 }
 
 fn answer(form: &str) -> String {
@@ -69,7 +38,7 @@ fn a_registration_is_answered_with_the_hash_and_what_is_set_for_the_calls() {
         "{HEAD}&action=sip_auth&sip_profile=internal&sip_user_agent=x&sip_auth_username=101&sip_auth_realm=Pbx.Example&sip_auth_nonce=1&sip_auth_uri=sip:pbx.example&sip_contact_user=101&X-Key=user&sip_auth_response=0&sip_auth_method=REGISTER&key=id&user=101&domain=Pbx.Example&ip=192.0.2.7"
     );
     assert_eq!(asked(&form), user_of("pbx.example", "101"));
-    let hash = data("").0.a1_hash.reveal();
+    let hash = A1Hash::of("101", "pbx.example", "secret").unwrap().reveal();
     assert_eq!(
         answer(&form),
         format!(
@@ -142,7 +111,7 @@ fn whatever_else_is_asked_is_not_found() {
     {
         assert_eq!(answer(form), NOT_FOUND, "{form}");
     }
-    assert!(asked(&auth.replace("Pbx.Example", "broken")).answer(&data("")).is_err(), "a failed look-up isn't an absent user");
+    assert!(asked(&auth).answer(&Sheet { is_broken: true, ..data("") }).is_err(), "a failed look-up isn't an absent user");
 }
 
 #[test]
@@ -183,7 +152,7 @@ proptest! {
         prop_assert!(roxmltree::Document::parse(&text).is_ok(), "{}", text);
         // a user without one is let in by whoever asks
         let is_user = question == user_of("pbx.example", "101");
-        prop_assert_eq!(text.contains(&data.0.a1_hash.reveal()), is_user);
+        prop_assert_eq!(text.contains(&A1Hash::of("101", "pbx.example", "secret").unwrap().reveal()), is_user);
         prop_assert_eq!(text.contains("<user "), is_user);
     }
 }

@@ -18,6 +18,8 @@ mod schedule;
 mod screening;
 mod step_token;
 mod tenant;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod trunk;
 mod user;

@@ -208,6 +208,7 @@ impl Model {
             }
             Edit::RemoveToken(name) => same(t.tokens.remove(&name).is_some()),
             Edit::RemoveUser(domain, extension) => same(t.users.remove(&(domain, extension)).is_some()),
+            Edit::Put(_) | Edit::Remove(_) => unreachable!("the things of the plan have edits of their own here"),
         };
         self.revision += u64::from(changed);
         EditOutcome { revision: self.revision, existed, changed }
@@ -268,7 +269,7 @@ fn check_data(model: &Model, tenant: usize, data: &dyn Data) {
         }
     }
     assert!(!data.has_domain("pb").unwrap() && !data.has_domain("").unwrap());
-    assert_eq!(data.screen_withheld().unwrap().as_deref(), t.screens.get(&(List::Block, ScreenKey::Withheld)));
+    assert_eq!(data.screen(List::Block, &ScreenKey::Withheld).unwrap().as_deref(), t.screens.get(&(List::Block, ScreenKey::Withheld)));
     for number in numbers() {
         let caller = data.caller(&number).unwrap().map(|c| (c.contact, c.name));
         assert_eq!(caller, model.with(tenant, &number).first().map(|(_, c)| (c.id.clone(), c.name.clone())), "{number}");
