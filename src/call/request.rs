@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 /// The parameters that a dialplan may hand over. Others are refused: a misspelt `tenant` must not ask another's.
-pub const PARAMETERS: &[&str] = &["tenant", "to", "from", "step", "status", "switch"];
+pub const PARAMETERS: &[&str] = &["tenant", "to", "from", "step", "status", "switch", "context", "verstat"];
 /// The longest value of a parameter, in bytes.
 const PARAMETER_BYTES_MAX: usize = 512;
 /// `agi_callingpres`: the two bits that say "not to be shown" (0x20 restricted, 0x40 unavailable).
@@ -55,6 +55,10 @@ pub struct Ask {
     pub call_id: String,
     /// The switch's name, where the dialplan gives it; for the journal.
     pub switch: Option<String>,
+    /// Where in the dialplan the call stands; tells whose it is where nothing else does.
+    pub context: String,
+    /// What the network says of the caller's number (STIR/SHAKEN), as the switch hands it over.
+    pub verstat: String,
     /// Where the question came from; for the journal.
     pub peer: Option<IpAddr>,
 }
@@ -76,6 +80,7 @@ impl Ask {
             from: text(environment.caller_number()),
             restricted: presentation & PRESENTATION_MASK != 0,
             call_id: text(environment.unique_id()),
+            context: text(environment.context()),
             ..Ask::default()
         };
         let mut wrong = None;
@@ -129,6 +134,7 @@ impl Ask {
             restricted: self.restricted,
             step: self.step.as_deref(),
             status: &self.status,
+            verstat: &self.verstat,
         }
     }
 
@@ -162,7 +168,10 @@ impl Ask {
             "step" => self.step = Some(value).filter(|v| !v.is_empty()),
             "status" => self.status = value,
             "switch" => self.switch = Some(value).filter(|v| !v.is_empty()),
-            // an empty tenant is no tenant
+            // set to nothing is not set: what the switch says of itself stays
+            "context" if !value.is_empty() => self.context = value,
+            "verstat" => self.verstat = value,
+            // an empty tenant is no tenant, and an empty context none
             _ => {}
         }
         Ok(())
@@ -216,6 +225,8 @@ impl ChannelAsk {
                 b"Caller-Privacy-Hide-Number" | b"Hunt-Privacy-Hide-Number" => channel.hide_number |= value == b"true",
                 b"variable_originate_disposition" => channel.disposition = Some(value),
                 b"variable_strowger_next" => channel.next = Some(value),
+                // what mod_sofia found out about the signature
+                b"variable_sip_verstat" => channel.verstat = Some(value),
                 b"variable_socket_path" => path = Some(value),
                 _ => parameters.extend(name.strip_prefix(VARIABLE_PREFIX).map(|key| (key, value))),
             }
@@ -234,6 +245,9 @@ impl ChannelAsk {
         let destination = read(channel.hunt.destination.or(channel.caller.destination));
         ask.from = if ask.from.is_empty() { read(channel.hunt.number.or(channel.caller.number)) } else { ask.from };
         ask.to = if ask.to.is_empty() { destination.clone() } else { ask.to };
+        let context = read(channel.hunt.context.or(channel.caller.context));
+        ask.context = if ask.context.is_empty() { context.clone() } else { ask.context };
+        ask.verstat = if ask.verstat.is_empty() { read(channel.verstat) } else { ask.verstat };
         (ask.restricted, ask.call_id) = (channel.hide_number, read(channel.unique_id));
         for (key, value) in parameters {
             let (key, value) = (text(key), decode(value));
@@ -254,7 +268,7 @@ impl ChannelAsk {
         if ask.step.is_some() && is_ours {
             ask.status = read(channel.disposition);
         }
-        ChannelAsk { ask, wrong, is_address_wrong, context: read(channel.hunt.context.or(channel.caller.context)), destination }
+        ChannelAsk { ask, wrong, is_address_wrong, context, destination }
     }
 }
 
@@ -277,6 +291,7 @@ struct Channel<'a> {
     hunt: Profile<'a>,
     hide_number: bool,
     disposition: Option<&'a [u8]>,
+    verstat: Option<&'a [u8]>,
     /// The number that the step token was handed out for.
     next: Option<&'a [u8]>,
 }

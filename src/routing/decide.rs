@@ -43,6 +43,8 @@ pub fn decide(
     let decision = match question.request {
         Request::Ping => bare(Status::Ok, Reason::Ok),
         Request::Name => name(question, data, trace)?,
+        // switched by whoever has a way to the writer, and not decided
+        Request::Feature => bare(Status::Error, Reason::BadRequest),
         Request::Route => route(tenant, question, data, moment, trace, &mut marks)?,
     };
     Ok((decision, marks))

@@ -1,6 +1,6 @@
 //! What a switch asks, in the words of the trade and not of a protocol: both switches' sessions make one of these.
 
-use super::{Reason, StepToken, TokenError};
+use super::{Reason, StepToken, TokenError, Verification};
 use crate::number::{self, Number, NumberError, NumberPlan};
 use thiserror::Error;
 
@@ -13,6 +13,8 @@ pub enum Request {
     Name,
     /// Is anybody there?
     Ping,
+    /// Switch a feature of the calling extension: what was dialled is a star code.
+    Feature,
 }
 
 impl Request {
@@ -22,12 +24,13 @@ impl Request {
             "" | "route" => Some(Request::Route),
             "name" => Some(Request::Name),
             "ping" => Some(Request::Ping),
+            "feature" => Some(Request::Feature),
             _ => None,
         }
     }
 
     /// Every request's name, for the checks that keep dialplans and code in step.
-    pub const NAMES: &'static [&'static str] = &["route", "name", "ping"];
+    pub const NAMES: &'static [&'static str] = &["route", "name", "ping", "feature"];
 
     /// The request's name.
     pub fn name(self) -> &'static str {
@@ -35,6 +38,7 @@ impl Request {
             Request::Route => "route",
             Request::Name => "name",
             Request::Ping => "ping",
+            Request::Feature => "feature",
         }
     }
 }
@@ -97,7 +101,7 @@ impl Outcome {
 /// What a question is made of, as text: a switch's session and `explain` fill one in.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct QuestionText<'a> {
-    /// `route`, `name`, `ping`; empty is `route`.
+    /// `route`, `name`, `ping`, `feature`; empty is `route`.
     pub request: &'a str,
     /// The number called.
     pub to: &'a str,
@@ -109,13 +113,15 @@ pub struct QuestionText<'a> {
     pub step: Option<&'a str>,
     /// How that step ended.
     pub status: &'a str,
+    /// What the network says of the caller's number (STIR/SHAKEN), in a carrier's or our words; empty where nothing is.
+    pub verstat: &'a str,
 }
 
 /// Why a text is no question.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuestionError {
     /// A request that nobody knows.
-    #[error("the request {0:?} is unknown; use route, name or ping")]
+    #[error("the request {0:?} is unknown; use route, name, ping or feature")]
     Request(String),
     /// A called number that isn't one.
     #[error("the called number {0}")]
@@ -146,6 +152,8 @@ pub struct Question {
     pub from: Caller,
     /// The token of the step that just failed, and how.
     pub step: Option<(StepToken, Outcome)>,
+    /// What the network says of the caller's number; `None` where nothing was said that could be understood.
+    pub verification: Option<Verification>,
 }
 
 impl Question {
@@ -170,13 +178,14 @@ impl Question {
             Ok(number) => Some(number),
             Err(error) => {
                 // a step says itself where the call stands, and a name needs no number that was called
-                if request == Request::Route && text.step.is_none() {
+                if matches!(request, Request::Route | Request::Feature) && text.step.is_none() {
                     wrong.get_or_insert(QuestionError::To(error));
                 }
                 None
             }
         };
-        let question = Question { request, to, from: Caller::read(text.from, text.restricted, plan), step };
+        let from = Caller::read(text.from, text.restricted, plan);
+        let question = Question { request, to, from, step, verification: Verification::from_verstat(text.verstat) };
         match wrong {
             None => Ok(question),
             Some(error) => Err(Box::new((question, error))),
