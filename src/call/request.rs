@@ -129,6 +129,7 @@ impl Ask {
             restricted: self.restricted,
             step: self.step.as_deref(),
             status: &self.status,
+            ..QuestionText::default()
         }
     }
 

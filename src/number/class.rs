@@ -65,3 +65,23 @@ impl FromStr for Class {
         Class::ALL.iter().copied().find(|c| c.word() == text).ok_or_else(|| format!("{text:?} is no class"))
     }
 }
+
+impl super::NumberPlan {
+    pub fn class_of(&self, number: &super::Number) -> Class {
+        match number.kind() {
+            super::Kind::Extension | super::Kind::Opaque | super::Kind::FeatureCode => Class::Internal,
+            super::Kind::Emergency => Class::Emergency,
+            super::Kind::ShortCode => Class::ShortCode,
+            super::Kind::E164 => Class::National,
+        }
+    }
+    pub fn international(&self, number: &super::Number) -> String {
+        number.to_string()
+    }
+}
+
+impl super::Number {
+    pub fn region(&self) -> Option<&'static str> {
+        None
+    }
+}

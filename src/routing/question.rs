@@ -1,8 +1,11 @@
 //! What a switch asks, in the words of the trade and not of a protocol: both switches' sessions make one of these.
 
-use super::{Reason, StepToken, TokenError};
+use super::{Reason, StepToken, TokenError, Verification};
 use crate::number::{self, Number, NumberError, NumberPlan};
 use thiserror::Error;
+
+/// The most that is kept of what was dialled.
+const DIALLED_CHARS_MAX: usize = 64;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +16,8 @@ pub enum Request {
     Name,
     /// Is anybody there?
     Ping,
+    /// Choose trunks for a call out.
+    Outbound,
 }
 
 impl Request {
@@ -22,12 +27,13 @@ impl Request {
             "" | "route" => Some(Request::Route),
             "name" => Some(Request::Name),
             "ping" => Some(Request::Ping),
+            "outbound" => Some(Request::Outbound),
             _ => None,
         }
     }
 
     /// Every request's name, for the checks that keep dialplans and code in step.
-    pub const NAMES: &'static [&'static str] = &["route", "name", "ping"];
+    pub const NAMES: &'static [&'static str] = &["route", "name", "ping", "outbound"];
 
     /// The request's name.
     pub fn name(self) -> &'static str {
@@ -35,6 +41,7 @@ impl Request {
             Request::Route => "route",
             Request::Name => "name",
             Request::Ping => "ping",
+            Request::Outbound => "outbound",
         }
     }
 }
@@ -105,6 +112,8 @@ pub struct QuestionText<'a> {
     pub from: &'a str,
     /// Whether it is not to be shown.
     pub restricted: bool,
+    /// What the network says of the caller's number (STIR/SHAKEN), as the switch hands it over.
+    pub verstat: &'a str,
     /// The token of a failed step, if one is handed back.
     pub step: Option<&'a str>,
     /// How that step ended.
@@ -115,7 +124,7 @@ pub struct QuestionText<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuestionError {
     /// A request that nobody knows.
-    #[error("the request {0:?} is unknown; use route, name or ping")]
+    #[error("the request {0:?} is unknown; use route, name, outbound or ping")]
     Request(String),
     /// A called number that isn't one.
     #[error("the called number {0}")]
@@ -142,8 +151,12 @@ pub struct Question {
     pub request: Request,
     /// The number that was called. `None` for requests that don't need one.
     pub to: Option<Number>,
+    /// What a telephone can dial of the text that was called: trunks may want it as it was.
+    pub dialled: String,
     /// Who calls.
     pub from: Caller,
+    /// What the network says of the caller's number.
+    pub verification: Option<Verification>,
     /// The token of the step that just failed, and how.
     pub step: Option<(StepToken, Outcome)>,
 }
@@ -170,13 +183,15 @@ impl Question {
             Ok(number) => Some(number),
             Err(error) => {
                 // a step says itself where the call stands, and a name needs no number that was called
-                if request == Request::Route && text.step.is_none() {
+                if matches!(request, Request::Route | Request::Outbound) && text.step.is_none() {
                     wrong.get_or_insert(QuestionError::To(error));
                 }
                 None
             }
         };
-        let question = Question { request, to, from: Caller::read(text.from, text.restricted, plan), step };
+        let dialled = text.to.chars().filter(|c| c.is_ascii_digit() || matches!(c, '+' | '*' | '#')).take(DIALLED_CHARS_MAX).collect();
+        let verification = Verification::from_verstat(text.verstat);
+        let question = Question { request, to, dialled, from: Caller::read(text.from, text.restricted, plan), verification, step };
         match wrong {
             None => Ok(question),
             Some(error) => Err(Box::new((question, error))),
