@@ -19,6 +19,7 @@ mod route;
 mod schedule;
 mod screen;
 mod screening;
+mod sheet;
 mod step_token;
 mod tenant;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use render::Switch;
 pub use route::{ACTION_WORDS, Action, Prefix, Route, RouteKey, STEP_KINDS, STEPS_MAX, Step, StepError, TARGETS_MAX};
 pub use schedule::{CompiledSchedule, Schedule, ScheduleError};
 pub use screening::{CallerRate, List, RATE_SECONDS_MAX, Screen, ScreenKey, Verification};
+pub use sheet::Sheet;
 pub use step_token::{Course, HOPS_MAX, StepToken, TOKEN_BYTES_MAX, TokenError};
 pub use tenant::{
     DEFAULT_TENANT, DialTemplates, Filling, PERMISSIONS_DEFAULT, TARGET_BYTES_MAX, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError,
