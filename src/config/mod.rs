@@ -322,6 +322,10 @@ fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenants, ConfigE
             if !(2..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
                 return Err(source.at(code, format!("the short code {digits:?} is not 2 to 8 digits")));
             }
+            if let Some(number) = plan.emergency_shadowed_by_number(digits) {
+                let why = format!("{number} is an emergency number here and can't be a short code as well; take it out of short_codes");
+                return Err(source.at(code, why));
+            }
         }
         plan = plan.with_short_codes(table.short_codes.iter().map(|c| c.get_ref().clone()).collect());
         let fallback = match &table.fallback {
@@ -410,6 +414,8 @@ mod tests {
             ("agi = \n", 1, ""),
             ("data = \"/x\"\n[tenant]\nid = \"a\"\n", 2, "expected a sequence; write it with two brackets, [[tenant]]"),
             ("[tenant.a]\ncountry = \"DE\"\n", 1, "two brackets, [[tenant]]"),
+            ("[[tenant]]\nid = \"a\"\ncountry = \"DE\"\nshort_codes = [\"116\", \"110\"]\n", 4, "110 is an emergency number here"),
+            ("[[tenant]]\nid = \"a\"\nshort_codes = [\"911\"]\n", 3, "911 is an emergency number here"),
             ("[[tenant]]\nid = \"a\"\nshort_codes = \"110\"\n", 3, "write a list, [\"110\"]"),
             ("[[tenant]]\ncountry = \"DE\"\n", 1, "missing key id"),
         ] {
