@@ -162,3 +162,14 @@ fn every_spelling_of_every_example_number_is_read_as_libphonenumber_reads_it() {
     none_of("spellings are read otherwise", wrong);
     assert!(spellings > 6_000);
 }
+
+#[test]
+fn the_tables_and_the_examples_are_of_one_version_of_the_library() {
+    let version = |text: &str| -> String {
+        let rest = text.lines().find_map(|line| line.split_once("libphonenumber ")).unwrap().1;
+        rest.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect::<String>().trim_end_matches('.').to_owned()
+    };
+    let examples = version(include_str!("support/numbers/examples.txt"));
+    assert_eq!(version(include_str!("../src/number/classes.rs")), examples);
+    assert_eq!(version(include_str!("../src/number/regions.rs")), examples);
+}

@@ -1,9 +1,10 @@
 //! What only the library knows: national rules, validity, regions and classes.
 
 use super::lookup::CallingCode;
-use super::{Country, Kind, Number, NumberPlan, is_possible};
-use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType};
+use super::{Country, E164_DIGITS_MAX, Kind, Number, NumberPlan, is_possible};
+use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
 use serde::{Deserialize, Serialize};
+use std::sync::Mutex;
 
 pub(super) fn is_supported(country: Country) -> bool {
     PHONE_NUMBER_UTIL.get_country_code_for_region(country.0).is_some()
@@ -50,18 +51,36 @@ fn assembled(calling: &CallingCode, national: &str) -> Option<PhoneNumber> {
 /// calling code), and `format_as` those of the calling code's main region, whose rules for writing numbers all others
 /// share. [`NumberPlan::warm_up`] has compiled both. `tests/numbers_memory.rs` counts what is allocated.
 impl NumberPlan {
-    /// Makes the first call as fast as the second: loads what the tenant's country needs (some 20 ms).
+    /// Makes the first call as fast as the second: loads what the tenant's country needs (20 to 60 ms, once for each
+    /// country in the process).
     pub fn warm_up(&self) {
         let Some(country) = self.country() else { return };
+        let is_warm = |mut warm: std::sync::MutexGuard<'_, Vec<Region>>| {
+            warm.contains(&country.0) || {
+                warm.push(country.0);
+                false
+            }
+        };
+        if WARM.lock().is_ok_and(is_warm) {
+            return;
+        }
         // any texts will do; the answers don't matter, only that the rules are loaded
         for text in ["0301234567", "2025550123", "14155550123", "493023125000"] {
             let _ = national(country, text);
             let _ = has_national(country, text);
         }
-        for class in CLASSES {
-            if let Ok(example) = PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(country.0, class) {
-                let _ = example.is_valid_for_region(country.0);
-                let _ = example.format_as(PhoneNumberFormat::National);
+        let examples = TYPES.iter().filter_map(|class| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(country.0, *class).ok());
+        examples.for_each(|example| _ = example.is_valid_for_region(country.0));
+        // ways of writing numbers are tried in turn until one fits, by first digits and by length, and each has two patterns
+        // that take up to a millisecond to compile: have all of them used
+        let code = PHONE_NUMBER_UTIL.get_country_code_for_region(country.0).unwrap_or_default();
+        let numbers = (0..1000).flat_map(|start| (0..E164_DIGITS_MAX).map(move |zeros| format!("{code}{start:03}{}", "0".repeat(zeros))));
+        for digits in numbers {
+            if let Some((calling, national)) = CallingCode::of(&digits)
+                && calling.is_possible(national)
+                && let Some(number) = assembled(calling, national)
+            {
+                let _ = number.format_as(PhoneNumberFormat::National);
             }
         }
     }
@@ -103,8 +122,11 @@ impl NumberPlan {
     }
 }
 
+/// The countries whose rules are loaded.
+static WARM: Mutex<Vec<Region>> = Mutex::new(Vec::new());
+
 /// The types whose patterns make up a region.
-const CLASSES: [PhoneNumberType; 10] = [
+const TYPES: [PhoneNumberType; 10] = [
     PhoneNumberType::FixedLine,
     PhoneNumberType::Mobile,
     PhoneNumberType::TollFree,
