@@ -246,6 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_a_range_that_nobody_has_is_not_free() {
+        for (country, typed) in
+            [("LV", "+371 7012 3456"), ("SA", "+966 812 345 678"), ("GB", "+44 801 234 5678"), ("US", "+1 811 234 5678")]
+        {
+            let class = class(&plan(country), typed);
+            assert!(!plan(country).is_valid(&plan(country).parse(typed).unwrap()), "{typed} exists by now");
+            assert!(matches!(class, Class::National | Class::Mobile | Class::SharedCost | Class::Premium), "{typed} is {class}");
+        }
+    }
+
+    #[test]
     fn digits_that_are_no_number_are_not_taken_for_a_name() {
         let nowhere = NumberPlan::new(None);
         for typed in ["0900 1234567", "0900123456#", "2nd-floor", "0900x123456", "9*0900123456"] {

@@ -7,7 +7,8 @@ The library tells both by trying a dozen patterns for each region of a calling c
 for each calling code all of its patterns become one automaton, whose end states say what the library would say of
 the number: the regions that have it, and its type. Of this automaton's tree the fewest prefixes are written from
 which the longest that fits gives the same answer for every number that exists. For what doesn't exist any answer
-will do, so the prefixes are short; a number of a range that is opened later gets the answer of its neighbours.
+will do, so the prefixes are short; a number of a range that is opened later gets the answer of its neighbours. Two
+answers don't spread like this: that a call is free, and that an area code of North America is anybody's but the US'.
 """
 import functools
 import random
@@ -34,6 +35,8 @@ DEARER = "PSMNF"
 DEPTH_MAX = 9
 # so many numbers of each pattern of each region are asked of the library itself before anything is written
 CHECKS = 50
+# digits of an area code, or of what stands for one in free numbers (800)
+STAYS_DIGITS = 3
 # the longest line, so that the longest list (India's mobiles) doesn't become one line
 LINE_MAX = 1000
 
@@ -160,10 +163,12 @@ class Prefixes:
 
     Entries are (prefix, length, value): a length of 0 stands for numbers of any length. Where digits decide nothing
     any more and only the length of the number does, there is an entry for all lengths and one for each that differs.
+    `stays` says of a value whether it keeps to what exists; `instead` is what the rest then has, to STAYS_DIGITS.
     """
 
-    def __init__(self, code, value, choose, strict=None):
-        self.a, self.outcome, self.value, self.choose, self.strict = code.automaton, code.outcome, value, choose, strict
+    def __init__(self, code, value, choose, stays, instead):
+        self.a, self.outcome, self.value, self.choose = code.automaton, code.outcome, value, choose
+        self.stays, self.instead = stays, instead
         self.entries = []
         self.undecided = []
         self.write(code.start, "", None, 0)
@@ -190,15 +195,17 @@ class Prefixes:
             and all(map(self.digits_decide_nothing, set(after)))
 
     def is_leaf(self, state, depth):
+        if depth < STAYS_DIGITS and any(map(self.stays, self.values(state))):
+            return False
         return len(self.values(state)) == 1 or depth == DEPTH_MAX or self.digits_decide_nothing(state)
 
     def children(self, state, depth):
-        """The digits that lead on to numbers, and where even what leads nowhere has a value, those too (as None)."""
+        """The digits that lead on to numbers, and where what leads nowhere may not have any value, those too (as None)."""
         for digit in range(10):
             after = self.a.after(state, digit)
             if after and self.profile(after):
                 yield digit, after
-            elif self.strict and depth < self.strict[0]:
+            elif depth < STAYS_DIGITS:
                 yield digit, None
 
     def wanted(self, state, depth):
@@ -212,7 +219,7 @@ class Prefixes:
     def cost(self, state, inherited, depth):
         """How many prefixes are needed from here on, given the value from above."""
         if state is None:
-            return int(inherited != self.strict[1])
+            return int(self.stays(inherited))
         wanted = self.wanted(state, depth)
         if self.is_leaf(state, depth):
             return int(inherited != wanted)
@@ -232,8 +239,8 @@ class Prefixes:
 
     def write(self, state, prefix, inherited, depth):
         if state is None:
-            if inherited != self.strict[1]:
-                self.entries.append((prefix, 0, self.strict[1]))
+            if self.stays(inherited):
+                self.entries.append((prefix, 0, self.instead))
             return
         wanted = self.wanted(state, depth)
         if self.is_leaf(state, depth):
@@ -342,10 +349,8 @@ def main():
     rows, counts = [], Counter()
     for code in sorted(COUNTRY_CODE_TO_REGION_CODE):
         calling = CallingCode(code)
-        # an area code that North America hasn't given away belongs to no neighbour, but to nobody: its main region's
-        strict = (3, ("US",)) if code == 1 else None
-        regions = Prefixes(calling, regions_of, widest, strict)
-        classes = Prefixes(calling, class_of, dearest)
+        regions = Prefixes(calling, regions_of, widest, lambda v: code == 1 and v != ("US",), ("US",))
+        classes = Prefixes(calling, class_of, dearest, lambda v: v == "F", "N")
         for undecided in regions.undecided + classes.undecided:
             sys.stderr.write(f"+{code}: {DEPTH_MAX} digits don't decide {undecided}\n")
         sets = sorted({value for _, _, value in regions.entries}, key=lambda s: (-len(s), s))
