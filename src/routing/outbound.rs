@@ -46,11 +46,10 @@ pub(super) fn outbound(walk: &mut Walk<'_>, question: &Question) -> Result<Decis
         return Ok(emergency(walk, question, to, extension.as_deref(), &trunks));
     }
     let class = walk.tenant.plan.class_of(to);
-    if class == Class::Internal && !is_undialled(to) {
+    if class == Class::Internal {
         // a telephone inside: the dialplan's own
         return Ok(bare(Status::Unknown, Reason::NoRoute));
     }
-    let class = if is_undialled(to) { Class::Unknown } else { class };
     let is_permitted = from.is_some() && walk.permits(extension.as_deref(), class);
     walk.trace.note(|| Rule::Class(class.to_string(), is_permitted));
     if !is_permitted {
@@ -73,11 +72,6 @@ pub(super) fn outbound(walk: &mut Walk<'_>, question: &Question) -> Result<Decis
         return Ok(refused(Reason::NoTrunk));
     }
     Ok(first(walk, question, to, extension.as_deref(), &trunks, &ways, Reason::Matched))
-}
-
-/// A number as it was dialled that is none of the country's.
-fn is_undialled(number: &Number) -> bool {
-    number.kind() == Kind::Opaque && number.digits().bytes().all(|b| b.is_ascii_digit())
 }
 
 /// A call that isn't let out.
