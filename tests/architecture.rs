@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("nearest", &[], "nor does a suggestion"),
     ("expansion", &[], "what FreeSWITCH does with text, for its wire and its documents"),
     ("wire", &["expansion"], "bytes and messages: no number, no clock, no domain"),
-    ("number", &[], "what a number is depends on nobody"),
+    ("number", &["nearest"], "what a number is depends on nobody"),
     ("directory", &["nearest", "number"], "contacts are known by their numbers"),
     ("routing", &["expansion", "nearest", "number"], "decisions ask a trait for data, and so know no store"),
     ("hints", &[], "a table of atomics; whoever reads it says what is an extension"),

@@ -98,6 +98,17 @@ fn more_users_than_a_page_holds_are_all_listed() {
 }
 
 #[test]
+fn nobody_s_telephone_is_an_emergency_number() {
+    let place = Place::new(TENANTS);
+    let input = format!("{PASSWORD}\n");
+    let set = said(&place, &["user", "set", "112", "--domain", "pbx.example", "--password-stdin"], input.as_bytes());
+    assert_eq!(set.code, Some(2), "{set:?}");
+    assert!(set.err.contains("112 is an emergency number here and can't be an extension"), "{set:?}");
+    assert_eq!(place.done(&["user", "ls"]).out, "");
+    assert!(said(&place, &["user", "set", "1121", "--domain", "pbx.example", "--password-stdin"], input.as_bytes()).code == Some(0));
+}
+
+#[test]
 fn what_is_wrong_with_a_user_is_said_and_nothing_is_stored() {
     let place = Place::new(TENANTS);
     let pw = format!("{PASSWORD}\n");

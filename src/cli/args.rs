@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::explain::ExplainArgs;
 use super::follow::EventsArgs;
 use super::play_args::{BenchArgs, CallArgs};
 use super::token::TokenVerb;
@@ -334,25 +335,6 @@ pub(super) enum NumberVerb {
         #[arg(long, value_name = "CC")]
         country: Option<String>,
     },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ExplainArgs {
-    /// The number that is called; not needed for --request name
-    #[arg(long, default_value = "", value_name = "DID", required_unless_present = "request")]
-    pub(super) to: String,
-    /// The number that calls; leave it out for a caller without one
-    #[arg(long, default_value = "", value_name = "NUMBER")]
-    pub(super) from: String,
-    /// The caller withholds his number
-    #[arg(long)]
-    pub(super) withheld: bool,
-    /// What is asked [default: route]
-    #[arg(long, value_name = "REQUEST")]
-    pub(super) request: Option<String>,
-    /// Show the answer in this switch's words
-    #[arg(long, value_parser = ["asterisk", "freeswitch"], default_value = "asterisk")]
-    pub(super) switch: String,
 }
 
 #[derive(Debug, Args)]

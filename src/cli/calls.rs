@@ -97,6 +97,11 @@ fn live_calls(server: &mut Backend, tenant: &str) -> Result<Vec<Json>, Failure> 
     }
 }
 
+/// One finished call of the journal.
+pub(super) fn journalled_one(global: &Global, id: &str) -> Result<Json, Failure> {
+    Past::open(global)?.call(&global.tenant, id)
+}
+
 /// One call: a finished one, or, where a server runs, a live one.
 fn one(global: &Global, id: &str) -> Result<Exit, Failure> {
     let mut past = Past::open(global)?;

@@ -1,14 +1,14 @@
-//! `name`, `number show`, `explain` and `check`: looking without changing.
+//! `name`, `number show` and `check`: looking without changing.
 
-use super::args::{ExplainArgs, Global, NameArgs, NumberVerb, ServeArgs};
+use super::args::{Global, NameArgs, NumberVerb, ServeArgs};
 use super::backend::{Backend, overrides, unexpected};
 use super::exit::{Exit, Failure};
 use super::print;
 use super::serve::serve_overrides;
 use crate::config::{Config, EventsConfig, Priority, Secret, SwitchConfig};
-use crate::control::{DecisionView, Reply, Request};
+use crate::control::{Reply, Request};
 use crate::number::{NumberPlan, describe};
-use crate::routing::{DEFAULT_TENANT, Switch};
+use crate::routing::DEFAULT_TENANT;
 use serde_json::json;
 
 pub(super) fn name(global: &Global, args: &NameArgs) -> Result<Exit, Failure> {
@@ -66,41 +66,6 @@ pub(super) fn number(global: &Global, verb: NumberVerb) -> Result<Exit, Failure>
     }
     print::out(&print::columns(&rows));
     Ok(Exit::Done)
-}
-
-pub(super) fn explain(global: &Global, args: &ExplainArgs) -> Result<Exit, Failure> {
-    let request = Request::Explain {
-        tenant: global.tenant.clone(),
-        request: args.request.clone().unwrap_or_else(|| "route".to_owned()),
-        to: args.to.clone(),
-        from: args.from.clone(),
-        withheld: args.withheld,
-        switch: if args.switch == "freeswitch" { Switch::Freeswitch } else { Switch::Asterisk },
-    };
-    let Reply::Explained(view) = Backend::look(global)?.ask(request)? else { return Err(unexpected()) };
-    let found = matches!(view.decision.get("status").and_then(|s| s.as_str()), Some("found" | "ok"));
-    if global.json {
-        print::json(&view)
-    } else {
-        print::out(&explain_text(&view))
-    }
-    Ok(if found { Exit::Done } else { Exit::NotFound })
-}
-
-fn explain_text(view: &DecisionView) -> String {
-    let mut text = String::new();
-    for (n, rule) in view.trace.iter().enumerate() {
-        text.push_str(&format!("{:2}. {}\n", n + 1, print::shown(rule)));
-    }
-    text.push_str(&format!("\nanswer, from revision {} of the store\n", view.revision));
-    let rows: Vec<_> = view
-        .decision
-        .iter()
-        .filter_map(|(name, value)| Some((name, value.as_str().filter(|v| !v.is_empty())?)))
-        .map(|(name, value)| vec![format!("  {name}"), print::shown(value)])
-        .collect();
-    text.push_str(&print::columns(&rows));
-    text
 }
 
 pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {

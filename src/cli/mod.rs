@@ -8,6 +8,7 @@ mod conversation;
 mod demo;
 mod edit;
 mod exit;
+mod explain;
 mod flood;
 mod follow;
 mod import;
@@ -56,7 +57,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Events(args) => follow::events(&global, &args),
         Command::Name(args) => look::name(&global, &args),
         Command::Number(verb) => look::number(&global, verb),
-        Command::Explain(args) => look::explain(&global, &args),
+        Command::Explain(args) => explain::explain(&global, &args),
         Command::Calls(args) => calls::calls(&global, &args),
         Command::Status => status::status(&global),
         Command::Check(args) => look::check(&global, &args),

@@ -40,6 +40,16 @@ pub(super) fn span_seconds(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(seconds)
 }
 
+/// A span of time in its largest whole unit: `45 s`, `12 min`, `3 h`, `5 d`.
+pub(super) fn span_text(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// The instant so long ago.
 fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
     let seconds = i64::try_from(span_seconds(text)?).ok()?;

@@ -6,7 +6,7 @@
 mod dial;
 mod switch;
 
-use crate::number::{Class, Country, NumberPlan};
+use crate::number::{Class, ClassError, Country, NumberPlan};
 use crate::routing::{DEFAULT_TENANT, PERMISSIONS_DEFAULT, Step, Tenant, Tenants, check_tenant_id};
 use dial::{Dial, DialTable};
 use serde::Deserialize;
@@ -323,6 +323,10 @@ fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenants, ConfigE
             if !(2..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
                 return Err(source.at(code, format!("the short code {digits:?} is not 2 to 8 digits")));
             }
+            if let Some(number) = plan.emergency_shadowed_by_number(digits) {
+                let why = format!("{number} is an emergency number here and can't be a short code as well; take it out of short_codes");
+                return Err(source.at(code, why));
+            }
         }
         plan = plan.with_short_codes(table.short_codes.iter().map(|c| c.get_ref().clone()).collect());
         let fallback = match &table.fallback {
@@ -359,7 +363,7 @@ fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenants, ConfigE
 /// What extensions may call where they have no permissions of their own.
 fn permissions(source: &Source, words: Option<&[toml::Spanned<String>]>) -> Result<Vec<Class>, ConfigError> {
     let Some(words) = words else { return Ok(PERMISSIONS_DEFAULT.to_vec()) };
-    words.iter().map(|word| word.get_ref().parse().map_err(|e: String| source.at(word, format!("permissions: {e}")))).collect()
+    words.iter().map(|word| word.get_ref().parse().map_err(|e: ClassError| source.at(word, format!("permissions: {e}")))).collect()
 }
 
 #[cfg(test)]
@@ -422,6 +426,8 @@ mod tests {
             ("agi = \n", 1, ""),
             ("data = \"/x\"\n[tenant]\nid = \"a\"\n", 2, "expected a sequence; write it with two brackets, [[tenant]]"),
             ("[tenant.a]\ncountry = \"DE\"\n", 1, "two brackets, [[tenant]]"),
+            ("[[tenant]]\nid = \"a\"\ncountry = \"DE\"\nshort_codes = [\"116\", \"110\"]\n", 4, "110 is an emergency number here"),
+            ("[[tenant]]\nid = \"a\"\nshort_codes = [\"911\"]\n", 3, "911 is an emergency number here"),
             ("[[tenant]]\nid = \"a\"\nshort_codes = \"110\"\n", 3, "write a list, [\"110\"]"),
             ("[[tenant]]\ncountry = \"DE\"\n", 1, "missing key id"),
         ] {

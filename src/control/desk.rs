@@ -7,7 +7,7 @@ use super::request::{ListKey, Reply, Request, RouteWhich};
 use super::views::{ContactView, PlaneStatus, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
 use crate::number::{Kind, Number, NumberPlan};
-use crate::routing::{List, Prefix, QuestionText, Route, RouteKey, STEPS_MAX, Screen, ScreenKey, Step, StepError, Tenant, Tenants};
+use crate::routing::{List, Prefix, Route, RouteKey, STEPS_MAX, Screen, ScreenKey, Step, StepError, Tenant, Tenants};
 use crate::store::{Edit, Store, StoreError};
 use std::sync::Arc;
 
@@ -146,10 +146,7 @@ impl Desk {
             // the server answers it before it comes here, since it takes long
             Request::Events { .. } => bad("only a running server has events; start it first"),
             Request::Name { tenant, number } => self.name(&tenant, &number),
-            Request::Explain { tenant, request, to, from, withheld, switch } => {
-                let text = QuestionText { request: &request, to: &to, from: &from, restricted: withheld, ..QuestionText::default() };
-                self.explain(&tenant, &text, switch)
-            }
+            Request::Explain { tenant, ask, switch } => self.explain(&tenant, &ask, switch),
             Request::LiveCalls { tenant, after } => calls::live(self.observed.as_ref(), &self.rules, &tenant, after),
             Request::Journal(query) => calls::page(calls::journal_of(self.observed.as_ref())?, &self.rules, &query),
             Request::JournalCall { tenant, id } => calls::one(calls::journal_of(self.observed.as_ref())?, &self.rules, &tenant, &id),

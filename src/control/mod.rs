@@ -24,10 +24,12 @@ pub use desk::{Desk, PlaneStatusSource};
 pub use feed::FeedQuery;
 pub use http::FeedLimits;
 pub use observed::{EventStatus, Observed, SourceView};
-pub use request::{ListKey, Reply, Request, RouteWhich, TokenDraft, UserWhich};
+pub use request::{ExplainAsk, ListKey, Reply, Request, RouteWhich, TokenDraft, UserWhich};
 pub use sample::sample_requests;
 pub use server::{AdminServer, BindError};
-pub use views::{ContactView, DecisionView, ImportView, PlaneStatus, RouteView, RowError, ScreenView, StatusView, TokenView, UserView};
+pub use views::{
+    ContactView, DecisionView, ImportView, NumberSeen, PlaneStatus, RouteView, RowError, ScreenView, StatusView, TokenView, UserView,
+};
 
 /// The largest frame on the admin socket, in bytes; an import comes in many.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -54,6 +54,25 @@ pub struct TokenDraft {
     pub digest: TokenDigest,
 }
 
+/// A question that is to be explained, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainAsk {
+    /// `route`, `name`, `outbound`, `ping`.
+    pub request: String,
+    /// The number called.
+    pub to: String,
+    /// The number that calls.
+    pub from: String,
+    /// Whether that is withheld.
+    pub withheld: bool,
+    /// What the network says of the caller's number.
+    #[serde(default)]
+    pub verstat: String,
+    /// The moment that it is decided for, in microseconds since 1970; now, if nobody says.
+    #[serde(default)]
+    pub at_us: Option<u64>,
+}
+
 /// A request. Every one that edits is acknowledged only when the edit is on the disk and calls see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
@@ -106,10 +125,8 @@ pub enum Request {
     /// What would be answered, and why.
     Explain {
         tenant: String,
-        request: String,
-        to: String,
-        from: String,
-        withheld: bool,
+        #[serde(flatten)]
+        ask: ExplainAsk,
         #[serde(default)]
         switch: Switch,
     },

@@ -1,6 +1,6 @@
 //! Users of the switch's directory.
 
-use super::desk::{Desk, PAGE_MAX, Refusal};
+use super::desk::{Desk, PAGE_MAX, Refusal, bad};
 use super::request::{Reply, UserWhich};
 use super::views::UserView;
 use crate::routing::{Tenant, User, UserError, check_extension, normal_domain};
@@ -24,8 +24,11 @@ fn nobody(domain: &str, extension: &str) -> String {
 
 impl Desk {
     pub(super) fn user_set(&self, tenant: &str, user: User) -> Result<Reply, Refusal> {
-        self.tenant(tenant)?;
+        let rules = self.tenant(tenant)?;
         let user = user.check()?;
+        if let Some(number) = rules.plan.emergency_shadowed_by_number(&user.extension) {
+            return bad(format!("{number} is an emergency number here and can't be an extension; give the telephone another one"));
+        }
         let is_at = |t: &&Tenant| t.freeswitch.domain.as_deref() == Some(user.domain.as_str());
         let at: Vec<&str> = self.rules.values().filter(is_at).map(|t| t.id.as_str()).collect();
         let notes = match at.as_slice() {

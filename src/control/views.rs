@@ -5,6 +5,7 @@ use crate::access::Token;
 use crate::directory::Contact;
 use crate::routing::{Route, Screen, ScreenKey, User};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A number of a contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +189,46 @@ pub struct DecisionView {
     pub trace: Vec<String>,
     /// The store's revision that was asked.
     pub revision: u64,
+    /// When that revision was made, RFC 3339; none if the change log doesn't reach back so far.
+    #[serde(default)]
+    pub changed: Option<String>,
+    /// How long ago that was.
+    #[serde(default)]
+    pub age_seconds: Option<u64>,
+    /// The moment that it was decided for, RFC 3339.
+    #[serde(default)]
+    pub at: String,
+    /// The number called.
+    #[serde(default)]
+    pub to: Option<NumberSeen>,
+    /// The caller.
+    #[serde(default)]
+    pub from: Option<NumberSeen>,
+    /// What each switch would dial, or be given as the action's target.
+    #[serde(default)]
+    pub targets: BTreeMap<String, String>,
+    /// Dial strings that Asterisk's target names instead of holding them, by their variables.
+    #[serde(default)]
+    pub legs: BTreeMap<String, String>,
+}
+
+/// A number as it was typed, and what became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberSeen {
+    /// As it was typed.
+    pub typed: String,
+    /// As it is compared: `+14155550101`, `101`. None for what is no number.
+    pub number: Option<String>,
+    /// `E.164`, `extension`, ….
+    pub kind: Option<String>,
+    /// `national`, `premium`, …, as the tenant sees it.
+    pub class: Option<String>,
+    /// ISO 3166 code of its region.
+    pub region: Option<String>,
+    /// As written inside its own country.
+    pub national: Option<String>,
+    /// Whether it is withheld: then nothing else is said.
+    pub withheld: bool,
 }
 
 /// What is wrong with a row of an import.

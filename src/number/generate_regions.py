@@ -32,6 +32,20 @@ def emergency(region):
     return expand(desc.national_number_pattern, lengths)
 
 
+# where the library prefers none: the one of the largest carrier
+WAY_OUT = {"BR": "0021", "SG": "001", "TZ": "000", "UG": "000"}
+
+
+def way_out(region, prefixes):
+    """What to dial to leave a region: what the library prefers, else 00, else the shortest and lowest."""
+    preferred = PhoneMetadata.metadata_for_region(region).preferred_international_prefix
+    if preferred and preferred.isdigit():
+        return preferred
+    if "00" in prefixes:
+        return "00"
+    return WAY_OUT.get(region) or min(prefixes, key=lambda p: (len(p), p))
+
+
 def table(rows):
     for region, values in rows:
         if values:
@@ -57,6 +71,12 @@ def main():
         if prefixes != ["00"]:
             rows.append((region, prefixes or ["00"]))
     table(rows)
+    out("\n/// (region, what to dial to leave it) where that isn't 00.\n#[rustfmt::skip]\n")
+    out("pub(super) const WAY_OUT: &[(&str, &str)] = &[\n")
+    for region, prefixes in rows:
+        if (dialled := way_out(region, prefixes)) != "00":
+            out(f'    ("{region}", "{dialled}"),\n')
+    out("];\n")
 
 
 main()

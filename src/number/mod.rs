@@ -7,14 +7,16 @@
 //! The rules are libphonenumber's (crate `rlibphonenumber`), with two hand-made shortcuts in front: `+…` and the
 //! country's own international prefix never touch the library. That keeps the call path cheap and, above all,
 //! keeps it from loading a foreign region's metadata (measured: 20 ms and some megabytes for each region) because
-//! of what a caller sent.
+//! of what a caller sent. For the same reason whose a number is, and what a call to it costs, is told by tables.
 
 mod class;
+mod classes;
+mod lookup;
 mod plan;
 mod region;
 mod regions;
 
-pub use class::Class;
+pub use class::{Class, ClassError, is_possible};
 pub use plan::{Country, NumberPlan};
 pub use region::{Description, describe};
 
@@ -28,8 +30,8 @@ pub const NUMBER_TEXT_BYTES_MAX: usize = 256;
 pub const OPAQUE_BYTES_MAX: usize = 64;
 /// E.164 allows 15 digits (ITU-T E.164, 6.2.1).
 pub const E164_DIGITS_MAX: usize = 15;
-/// The fewest digits after `+` that are a number: country code and subscriber (Niue has 3 + 4).
-pub const E164_DIGITS_MIN: usize = 7;
+/// The fewest digits after `+` that are a number: country code and subscriber (Iran has 2 + 4, Niue 3 + 4).
+pub const E164_DIGITS_MIN: usize = 6;
 
 /// What sort of number it is. Kinds never match each other: extension 112 is not the emergency number 112.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 //! This is about a telephone's calls and belongs to its number; who may register it is a [`User`](super::User), of which
 //! only FreeSWITCH asks.
 
-use super::route::{TIMEOUT_SECONDS_MAX, check_target};
+use super::route::{Action, Step, TIMEOUT_SECONDS_MAX, check_target, is_word};
 use crate::directory::NAME_BYTES_MAX;
 use crate::number::{Class, Kind, Number};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub struct Extension {
     pub forward_no_answer: Option<Number>,
     /// Where a call goes while the telephone can't be reached.
     pub forward_unavailable: Option<Number>,
+    /// The mailbox of calls to it that nobody takes, where no route says more.
+    pub mailbox: Option<String>,
     /// How long it rings, where that isn't the step's or the group's time.
     pub ring_seconds: Option<u16>,
     /// So many calls at once; one more finds it busy.
@@ -63,6 +65,9 @@ pub enum ExtensionError {
     /// No call at all.
     #[error("calls-max=0 would let no call through; use dnd, or write 1 to 255")]
     NoCalls,
+    /// A mailbox that can't be one.
+    #[error("the mailbox {0:?} can't be used; write 1 to 80 of A-Z a-z 0-9 _ . @ -")]
+    Mailbox(String),
     /// A number to show that isn't a public one.
     #[error("{which} {number} is no public number; write + and the country code")]
     NotPublic {
@@ -90,6 +95,7 @@ impl Extension {
             forward_busy: None,
             forward_no_answer: None,
             forward_unavailable: None,
+            mailbox: None,
             ring_seconds: None,
             calls_max: None,
             permissions: None,
@@ -107,6 +113,21 @@ impl Extension {
             ("no-answer", self.forward_no_answer.as_ref()),
             ("unavailable", self.forward_unavailable.as_ref()),
         ]
+    }
+
+    /// Whether anything is set that makes a call to it go another way than to its telephone.
+    pub fn acts(&self) -> bool {
+        self.dnd
+            || self.mailbox.is_some()
+            || self.ring_seconds.is_some()
+            || self.calls_max.is_some()
+            || self.forwards().iter().any(|(_, to)| to.is_some())
+    }
+
+    /// What becomes of a call to it where no route is for its number.
+    pub fn steps(&self) -> Vec<Step> {
+        let dial = Step::of(Action::Dial { targets: vec![self.number.clone()], trunk: None });
+        std::iter::once(dial).chain(self.mailbox.clone().map(|m| Step::of(Action::Voicemail(m)))).collect()
     }
 
     /// Checks every field. Whether an outside forward is permitted is for whoever knows the tenant.
@@ -130,6 +151,9 @@ impl Extension {
         }
         if let Some(seconds) = self.ring_seconds.filter(|s| !(1..=TIMEOUT_SECONDS_MAX).contains(s)) {
             return Err(ExtensionError::RingSeconds(seconds));
+        }
+        if let Some(mailbox) = self.mailbox.as_ref().filter(|m| !is_word(m, "")) {
+            return Err(ExtensionError::Mailbox(mailbox.clone()));
         }
         if self.calls_max == Some(0) {
             return Err(ExtensionError::NoCalls);

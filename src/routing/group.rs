@@ -3,7 +3,7 @@
 //! The strategies' names and meanings are those of Asterisk's queues and FreePBX's ring groups, where people know them
 //! from.
 
-use super::route::{TARGETS_MAX, TIMEOUT_SECONDS_MAX, WORD_BYTES_MAX, check_target};
+use super::route::{TARGETS_MAX, TIMEOUT_SECONDS_MAX, check_target, is_word};
 use crate::directory::{NAME_BYTES_MAX, check_id};
 use crate::nearest::did_you_mean;
 use crate::number::{Number, NumberPlan};
@@ -282,7 +282,7 @@ impl Member {
         if !(1..=WEIGHT_MAX).contains(&self.weight) {
             return Err(range("weight", self.weight, "a number from 1 to 1000"));
         }
-        if let Some(trunk) = self.trunk.as_deref().filter(|t| !is_word(t)) {
+        if let Some(trunk) = self.trunk.as_deref().filter(|t| !is_word(t, "/")) {
             let value = trunk.to_owned();
             return Err(GroupError::Range { member: shown(), key: "trunk", value, range: "1 to 80 of A-Z a-z 0-9 _ . @ - /" });
         }
@@ -295,11 +295,6 @@ fn rung_number(text: &str, plan: &NumberPlan) -> Result<Number, GroupError> {
     let number = plan.parse(text).map_err(|e| wrong(e.to_string()))?;
     check_target(&number, text).map_err(|e| wrong(e.to_string()))?;
     Ok(number)
-}
-
-fn is_word(text: &str) -> bool {
-    (1..=WORD_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-' | b'/'))
 }
 
 /// A name for people: on one line, and not too long.

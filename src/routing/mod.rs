@@ -11,11 +11,15 @@ mod extension;
 mod group;
 mod item;
 mod live;
+mod outbound;
 mod question;
 pub mod render;
+mod ring;
 mod route;
 mod schedule;
+mod screen;
 mod screening;
+mod sheet;
 mod step_token;
 mod tenant;
 #[cfg(test)]
@@ -32,11 +36,13 @@ pub use extension::{Extension, ExtensionError, FORWARDS};
 pub use group::{DELAY_SECONDS_MAX, GROUP_DEPTH_MAX, Group, GroupError, MEMBERS_MAX, Member, MemberTarget, Strategy, WEIGHT_MAX};
 pub use item::{PlanItem, PlanKey};
 pub use live::{Live, Marks, NOTHING_LIVE};
+pub use outbound::FAILOVERS_MAX;
 pub use question::{Caller, Outcome, Question, QuestionError, QuestionText, Request};
 pub use render::Switch;
 pub use route::{ACTION_WORDS, Action, Prefix, Route, RouteKey, STEP_KINDS, STEPS_MAX, Step, StepError, TARGETS_MAX};
 pub use schedule::{CompiledSchedule, Schedule, ScheduleError};
 pub use screening::{CallerRate, List, RATE_SECONDS_MAX, Screen, ScreenKey, Verification};
+pub use sheet::Sheet;
 pub use step_token::{Course, HOPS_MAX, StepToken, TOKEN_BYTES_MAX, TokenError};
 pub use tenant::{
     DEFAULT_TENANT, DialTemplates, Filling, PERMISSIONS_DEFAULT, TARGET_BYTES_MAX, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError,

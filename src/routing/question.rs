@@ -4,6 +4,9 @@ use super::{Reason, StepToken, TokenError, Verification};
 use crate::number::{self, Number, NumberError, NumberPlan};
 use thiserror::Error;
 
+/// The most that is kept of what was dialled.
+const DIALLED_CHARS_MAX: usize = 64;
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request {
@@ -13,6 +16,8 @@ pub enum Request {
     Name,
     /// Is anybody there?
     Ping,
+    /// Choose trunks for a call out.
+    Outbound,
     /// Switch a feature of the calling extension: what was dialled is a star code.
     Feature,
 }
@@ -24,13 +29,14 @@ impl Request {
             "" | "route" => Some(Request::Route),
             "name" => Some(Request::Name),
             "ping" => Some(Request::Ping),
+            "outbound" => Some(Request::Outbound),
             "feature" => Some(Request::Feature),
             _ => None,
         }
     }
 
     /// Every request's name, for the checks that keep dialplans and code in step.
-    pub const NAMES: &'static [&'static str] = &["route", "name", "ping", "feature"];
+    pub const NAMES: &'static [&'static str] = &["route", "name", "ping", "outbound", "feature"];
 
     /// The request's name.
     pub fn name(self) -> &'static str {
@@ -38,6 +44,7 @@ impl Request {
             Request::Route => "route",
             Request::Name => "name",
             Request::Ping => "ping",
+            Request::Outbound => "outbound",
             Request::Feature => "feature",
         }
     }
@@ -101,7 +108,7 @@ impl Outcome {
 /// What a question is made of, as text: a switch's session and `explain` fill one in.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct QuestionText<'a> {
-    /// `route`, `name`, `ping`, `feature`; empty is `route`.
+    /// `route`, `name`, `ping`; empty is `route`.
     pub request: &'a str,
     /// The number called.
     pub to: &'a str,
@@ -109,19 +116,19 @@ pub struct QuestionText<'a> {
     pub from: &'a str,
     /// Whether it is not to be shown.
     pub restricted: bool,
+    /// What the network says of the caller's number (STIR/SHAKEN), as the switch hands it over.
+    pub verstat: &'a str,
     /// The token of a failed step, if one is handed back.
     pub step: Option<&'a str>,
     /// How that step ended.
     pub status: &'a str,
-    /// What the network says of the caller's number (STIR/SHAKEN), in a carrier's or our words; empty where nothing is.
-    pub verstat: &'a str,
 }
 
 /// Why a text is no question.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuestionError {
     /// A request that nobody knows.
-    #[error("the request {0:?} is unknown; use route, name, ping or feature")]
+    #[error("the request {0:?} is unknown; use route, name, outbound, feature or ping")]
     Request(String),
     /// A called number that isn't one.
     #[error("the called number {0}")]
@@ -148,12 +155,14 @@ pub struct Question {
     pub request: Request,
     /// The number that was called. `None` for requests that don't need one.
     pub to: Option<Number>,
+    /// What a telephone can dial of the text that was called: trunks may want it as it was.
+    pub dialled: String,
     /// Who calls.
     pub from: Caller,
+    /// What the network says of the caller's number.
+    pub verification: Option<Verification>,
     /// The token of the step that just failed, and how.
     pub step: Option<(StepToken, Outcome)>,
-    /// What the network says of the caller's number; `None` where nothing was said that could be understood.
-    pub verification: Option<Verification>,
 }
 
 impl Question {
@@ -178,14 +187,15 @@ impl Question {
             Ok(number) => Some(number),
             Err(error) => {
                 // a step says itself where the call stands, and a name needs no number that was called
-                if matches!(request, Request::Route | Request::Feature) && text.step.is_none() {
+                if matches!(request, Request::Route | Request::Outbound | Request::Feature) && text.step.is_none() {
                     wrong.get_or_insert(QuestionError::To(error));
                 }
                 None
             }
         };
-        let from = Caller::read(text.from, text.restricted, plan);
-        let question = Question { request, to, from, step, verification: Verification::from_verstat(text.verstat) };
+        let dialled = text.to.chars().filter(|c| c.is_ascii_digit() || matches!(c, '+' | '*' | '#')).take(DIALLED_CHARS_MAX).collect();
+        let verification = Verification::from_verstat(text.verstat);
+        let question = Question { request, to, dialled, from: Caller::read(text.from, text.restricted, plan), verification, step };
         match wrong {
             None => Ok(question),
             Some(error) => Err(Box::new((question, error))),

@@ -286,10 +286,14 @@ pub enum StepError {
 
 const WORD: &str = "A-Z a-z 0-9 _ . @ -";
 
+/// Whether a text is one word to a dialplan, `also` with these characters.
+pub(super) fn is_word(text: &str, also: &str) -> bool {
+    (1..=WORD_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-') || also.as_bytes().contains(&b))
+}
+
 fn word(what: &'static str, text: &str, also: &str, allowed: &'static str) -> Result<String, StepError> {
-    let fits = (1..=WORD_BYTES_MAX).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-') || also.as_bytes().contains(&b));
-    if fits { Ok(text.to_owned()) } else { Err(StepError::Word { what, text: text.to_owned(), allowed }) }
+    if is_word(text, also) { Ok(text.to_owned()) } else { Err(StepError::Word { what, text: text.to_owned(), allowed }) }
 }
 
 impl Step {

@@ -20,6 +20,22 @@ pub enum Rule {
     Token(String),
     /// The directory was asked for the caller's name.
     Named(Option<String>),
+    /// A schedule was asked, and why it says so.
+    Hours(String, String, String),
+    /// A group rings: its strategy, and the members that it has in all.
+    Group(String, &'static str, usize),
+    /// Which of the times that a step rings, of how many, and who.
+    Attempt(usize, usize, String),
+    /// Somebody or something was passed over, and why.
+    Skipped(String, String),
+    /// A forward was taken: whose, which, to where.
+    Forwarded(String, &'static str, String),
+    /// What sort of call goes out, and whether the extension may make it.
+    Class(String, bool),
+    /// A brake was asked: which, how it stands, whether it lets through.
+    Limit(String, String, bool),
+    /// A trunk was looked at: its rate, or why not.
+    Trunk(String, String),
 }
 
 impl fmt::Display for Rule {
@@ -33,6 +49,16 @@ impl fmt::Display for Rule {
             Rule::Routed(sort, Some(key)) => write!(f, "{sort}: {key}"),
             Rule::Step(index, of, text) => write!(f, "step {} of {of}: {text}", index + 1),
             Rule::Token(why) => write!(f, "step token: {why}"),
+            Rule::Hours(id, state, why) => write!(f, "schedule {id}: {state} ({why})"),
+            Rule::Group(id, strategy, leaves) => write!(f, "group {id}: {strategy}, {leaves} to ring"),
+            Rule::Attempt(n, of, who) => write!(f, "rings {} of {of}: {who}", n + 1),
+            Rule::Skipped(what, why) => write!(f, "{what} passed over: {why}"),
+            Rule::Forwarded(from, which, to) => write!(f, "{from} forwards {which} to {to}"),
+            Rule::Class(class, true) => write!(f, "class {class}: permitted"),
+            Rule::Class(class, false) => write!(f, "class {class}: not permitted to the caller"),
+            Rule::Limit(which, how, true) => write!(f, "limit {which}: {how}, lets through"),
+            Rule::Limit(which, how, false) => write!(f, "limit {which}: {how}, reached"),
+            Rule::Trunk(id, what) => write!(f, "trunk {id}: {what}"),
             Rule::Named(None) => f.write_str("directory: nobody by the caller's number"),
             Rule::Named(Some(id)) => write!(f, "directory: contact {id}"),
         }

@@ -1,6 +1,5 @@
 //! Trunks and what calls cost over them, and the brakes against toll fraud.
 
-use super::Prefix;
 use crate::directory::check_id;
 use crate::number::{Class, E164_DIGITS_MAX, Kind, Number};
 use serde::{Deserialize, Serialize};
@@ -298,11 +297,6 @@ pub(super) fn longest_rate<'a, E>(
         }
     }
     Ok(best)
-}
-
-/// A rate's prefix as a prefix of numbers, for messages.
-pub(super) fn prefix_of(rate: &Rate) -> Prefix {
-    Prefix { kind: Kind::E164, digits: rate.prefix.clone() }
 }
 
 #[cfg(test)]
