@@ -2,6 +2,7 @@
 //!
 //! The channel is bounded and lossy, and what is lost is counted: a call never waits for whoever keeps records.
 
+use crate::number::Class;
 use crate::routing::{Decision, Rule};
 use crate::stats::Counter;
 use std::net::IpAddr;
@@ -40,6 +41,19 @@ pub struct DecisionRecord {
     pub trace: Vec<Rule>,
     /// Whom a `dial` rings: each member, and the dial string of its leg on this switch.
     pub members: Vec<Member>,
+    /// What was let out by it, where a call was.
+    pub let_out: Option<LetOut>,
+}
+
+/// A call that an extension was let out with, to a class of numbers: it counts against their limits while it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetOut {
+    /// The extension.
+    pub extension: String,
+    /// The class of the number that it calls.
+    pub class: Class,
+    /// When it was let out, by the clock that nobody sets. Microseconds.
+    pub at_us: u64,
 }
 
 /// One member of a dial.

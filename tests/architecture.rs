@@ -15,33 +15,34 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("wire", &["expansion"], "bytes and messages: no number, no clock, no domain"),
     ("number", &["nearest"], "what a number is depends on nobody"),
     ("directory", &["nearest", "number"], "contacts are known by their numbers"),
-    ("routing", &["expansion", "nearest", "number"], "decisions ask a trait for data, and so know no store"),
     ("hints", &[], "a table of atomics; whoever reads it says what is an extension"),
+    ("routing", &["directory", "expansion", "hints", "nearest", "number"], "decisions ask traits for data and for the moment, and so know no store"),
+    ("memory", &["clock", "hints", "number", "routing"], "tables of atomics: what decisions leave behind and glance at"),
     ("cti", &["stats"], "words for what happens to calls, and the feed they are told by; no switch, no socket"),
-    ("decided", &["routing", "stats"], "what calls tell of their decisions"),
+    ("decided", &["number", "routing", "stats"], "what calls tell of their decisions"),
     ("access", &["nearest"], "who may ask over HTTP: by which name, with which token"),
     ("store", &["access", "clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
     ("journal", &["clock", "cti", "store"], "keeps finished calls; its own database, opened by the same engine"),
     (
         "call",
-        &["access", "clock", "stats", "nearest", "number", "routing", "decided", "store", "wire"],
+        &["access", "clock", "stats", "nearest", "number", "routing", "memory", "decided", "store", "wire"],
         "live calls; never control, never event",
     ),
     (
         "event",
-        &["stats", "clock", "cti", "decided", "hints", "journal", "routing", "store", "wire"],
+        &["stats", "clock", "cti", "decided", "hints", "journal", "memory", "number", "routing", "store", "wire"],
         "what switches say of calls; never call, never control",
     ),
     (
         "control",
-        &["access", "cti", "nearest", "number", "directory", "routing", "store", "journal"],
+        &["access", "cti", "memory", "nearest", "number", "directory", "routing", "store", "journal"],
         "administrators and CTI clients; never call, never event",
     ),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
     ("config", &["nearest", "number", "routing", "wire"], "tenants, templates, fallbacks and switches are configured"),
     (
         "daemon",
-        &["clock", "hints", "cti", "decided", "routing", "store", "journal", "call", "event", "control", "config"],
+        &["clock", "cti", "decided", "memory", "routing", "store", "journal", "call", "event", "control", "config"],
         "puts the planes together, and hands both the tenants",
     ),
     (
@@ -201,7 +202,7 @@ fn calls_events_and_administrators_never_meet() {
 #[test]
 fn no_lock_stands_between_calls_or_sockets_and_what_is_behind_them() {
     let of_normal_priority =
-        |s: &Source| matches!(s.module.as_str(), "call" | "decided" | "hints" | "stats" | "clock") || s.path.starts_with("event/source/");
+        |s: &Source| matches!(s.module.as_str(), "call" | "decided" | "hints" | "memory" | "stats" | "clock") || s.path.starts_with("event/source/");
     assert!(sources().iter().filter(|s| of_normal_priority(s)).count() > 15, "the source isn't where it was");
     let words = ["Mutex", "RwLock", "Condvar", "sync_channel", "blocking_send"];
     assert_eq!(who_says(&words, |s| !of_normal_priority(s)), NOBODY);

@@ -9,7 +9,7 @@ use strowger::event::SwitchKind::Asterisk;
 use strowger::event::source::ring::RingLimits;
 use strowger::event::state::StateLimits;
 use strowger::event::{EventPlane, Fault, Names, SourceInfo};
-use strowger::hints::Hints;
+use strowger::memory::Glances;
 use strowger::journal::{Journal, JournalLimits, JournalWriter, Query};
 use support::event_source::config;
 use support::event_switch::{FakeSwitch, Speaks, newchannel};
@@ -53,7 +53,7 @@ fn a_call_that_ended_while_the_event_plane_was_down_ends_for_clients_and_in_the_
             limits: StateLimits::default(),
             hub: plane_hub,
             stats: plane_stats,
-            hints: Arc::new(Hints::default()),
+            glances: Glances::new(["default"]),
             journal: Some(queue),
             clock: Arc::new(SystemClock),
             names: Box::new(Nobody),

@@ -55,6 +55,7 @@ fn record(call_id: &str) -> DecisionRecord {
         revision: 7,
         decision: Decision::of(Status::Found, Reason::Matched, step),
         trace: Vec::new(),
+        let_out: None,
         members: vec![
             Member { id: "mom".into(), leg: "PJSIP/+14155550111@trunk".into() },
             Member { id: "101".into(), leg: "PJSIP/101".into() },
@@ -79,7 +80,7 @@ fn balanced(run: &Run) -> Result<(), TestCaseError> {
                     prop_assert!((0..=1).contains(open), "{} {open}", pop.extension);
                 }
             }
-            Output::Hint(..) => {}
+            Output::Hint(..) | Output::Remember(_) => {}
         }
     }
     prop_assert!(finished.values().all(|times| *times == 1), "{finished:?}");

@@ -106,6 +106,7 @@ fn decision() -> DecisionRecord {
         revision: 7,
         decision: Decision::of(Status::Found, Reason::Matched, step),
         trace: Vec::new(),
+        let_out: None,
         members: Vec::new(),
     }
 }

@@ -7,11 +7,13 @@ use super::plane::Admission;
 use super::request::{Ask, BadParameter};
 use super::stats::{CallStats, Ending};
 use crate::clock::Clock;
-use crate::decided::{DecisionRecord, DecisionSender, Member};
+use crate::decided::{DecisionRecord, DecisionSender, LetOut, Member};
+use crate::memory::Glances;
+use crate::number::{Class, Number};
 use crate::routing::render::members;
 use crate::routing::{
-    DEFAULT_TENANT, Data, Decision, LookupFailed, Moment, NOTHING_LIVE, Question, Reason, Rule, Status, Switch, Tenant, Tenants, Trace,
-    decide, fallback_decision, refusal,
+    DEFAULT_TENANT, Data, Decision, LookupFailed, Marks, Moment, Question, Reason, Rule, Status, Switch, Tenant, Tenants, Trace, decide,
+    fallback_decision, refusal,
 };
 use crate::store::Reader;
 use std::net::IpAddr;
@@ -44,6 +46,8 @@ pub enum Delay {
 pub struct Answerer {
     store: Reader,
     tenants: Arc<Tenants>,
+    /// What decisions may glance at, and where they leave their marks.
+    glances: Glances,
     clock: Arc<dyn Clock>,
     budget: Duration,
     delay: Delay,
@@ -64,12 +68,17 @@ pub struct Answer<'a> {
     revision: u64,
     /// What was tried on the way, where somebody keeps records.
     trace: Vec<Rule>,
+    /// What was let out.
+    let_out: Option<LetOut>,
 }
+
+/// A decision, the revision that it was made over, why, and what is to be remembered of it.
+type Decided = (Decision, u64, Vec<Rule>, Marks);
 
 impl<'a> Answer<'a> {
     /// An answer that nothing was read for.
     pub(super) fn unread(decision: Decision, tenant: Option<&'a Tenant>) -> Answer<'a> {
-        Answer { decision, tenant, revision: 0, trace: Vec::new() }
+        Answer { decision, tenant, revision: 0, trace: Vec::new(), let_out: None }
     }
 }
 
@@ -97,9 +106,17 @@ fn route_tail(route: &str) -> String {
 
 impl Answerer {
     /// An answerer over data, for tenants, with so much time for an answer. `delay` is what tests inject.
-    pub fn new(store: Reader, tenants: Arc<Tenants>, clock: Arc<dyn Clock>, budget: Duration, delay: Delay) -> Answerer {
+    pub fn new(
+        store: Reader,
+        tenants: Arc<Tenants>,
+        glances: Glances,
+        clock: Arc<dyn Clock>,
+        budget: Duration,
+        delay: Delay,
+    ) -> Answerer {
         let seeds = AtomicU32::new(clock.now_us() as u32);
-        Answerer { store, tenants, clock, budget, delay, seeds, disk: Arc::new(Semaphore::new(DISK_READERS_MAX)), records: None }
+        let disk = Arc::new(Semaphore::new(DISK_READERS_MAX));
+        Answerer { store, tenants, glances, clock, budget, delay, seeds, disk, records: None }
     }
 
     /// The same, and each decision is told to whoever keeps records.
@@ -140,6 +157,7 @@ impl Answerer {
             decision: answer.decision,
             trace: answer.trace,
             members,
+            let_out: answer.let_out,
         });
     }
 
@@ -206,7 +224,10 @@ impl Answerer {
             }
         };
         let decision = match self.decide(tenant, &question).await {
-            Some(Ok((decision, revision, trace))) => return Answer { decision, tenant: Some(tenant), revision, trace },
+            Some(Ok((decision, revision, trace, marks))) => {
+                let let_out = self.remember(tenant, &marks);
+                return Answer { decision, tenant: Some(tenant), revision, trace, let_out };
+            }
             Some(Err(error)) => {
                 tracing::error!(call_id = shown(&ask.call_id), %error, "the store could not be read for a call; the fallback applied");
                 self.fallback(tenant, &question, Status::Error, Reason::StoreFailed)
@@ -214,6 +235,21 @@ impl Answerer {
             None => self.fallback(tenant, &question, Status::Late, Reason::Late),
         };
         Answer::unread(decision, Some(tenant))
+    }
+
+    /// Leaves a decision's marks for those to come.
+    fn remember(&self, tenant: &Tenant, marks: &Marks) -> Option<LetOut> {
+        if *marks == Marks::default() {
+            return None;
+        }
+        let now_us = self.clock.monotonic_us();
+        self.glances.memory.mark(&tenant.id, marks, now_us);
+        let let_out = |(extension, class): &(Number, Class)| LetOut {
+            extension: extension.digits().to_owned(),
+            class: *class,
+            at_us: now_us,
+        };
+        marks.outbound.as_ref().map(let_out)
     }
 
     /// Whose question it is. A wrong parameter may have been a misspelt `tenant`: where there are several, a question that
@@ -249,18 +285,19 @@ impl Answerer {
     }
 
     /// Decides, and says over which revision and why; `None` when the budget is spent.
-    async fn decide(&self, tenant: &Tenant, question: &Question) -> Option<Result<(Decision, u64, Vec<Rule>), LookupFailed>> {
+    async fn decide(&self, tenant: &Tenant, question: &Question) -> Option<Result<Decided, LookupFailed>> {
         let (now_us, seed) = (self.clock.now_us(), u64::from(self.seeds.fetch_add(0x9e37_79b9, Ordering::Relaxed)));
         let is_recorded = self.records.is_some();
-        let decide = move |tenant: &Tenant, question: &Question, data: &dyn Data| {
+        let decide = move |tenant: &Tenant, question: &Question, data: &dyn Data, glances: &Glances, clock: &dyn Clock| {
             let mut trace = if is_recorded { Trace::on() } else { Trace::off() };
-            let (decision, _marks) = decide(tenant, question, data, Moment { now_us, seed, live: &NOTHING_LIVE }, &mut trace)?;
-            Ok((decision, data.revision(), trace.into_rules()))
+            let moment = Moment { now_us, seed, live: &glances.of(&tenant.id, clock) };
+            let (decision, marks) = decide(tenant, question, data, moment, &mut trace)?;
+            Ok((decision, data.revision(), trace.into_rules(), marks))
         };
-        let in_memory = |data: &dyn Data| decide(tenant, question, data);
+        let in_memory = |data: &dyn Data| decide(tenant, question, data, &self.glances, &*self.clock);
         let for_disk = || {
-            let (tenant, question) = (tenant.clone(), question.clone());
-            move |data: &dyn Data| decide(&tenant, &question, data)
+            let (tenant, question, glances, clock) = (tenant.clone(), question.clone(), self.glances.clone(), self.clock.clone());
+            move |data: &dyn Data| decide(&tenant, &question, data, &glances, &*clock)
         };
         self.within_budget(&tenant.id, in_memory, for_disk).await
     }

@@ -24,7 +24,7 @@ pub struct Desk {
     /// Who is asking, for the change log.
     pub(super) who: String,
     planes: Option<PlaneStatusSource>,
-    observed: Option<Observed>,
+    pub(super) observed: Option<Observed>,
     pub(super) import: Option<Import>,
 }
 

@@ -5,7 +5,7 @@ use super::request::{ExplainAsk, Reply};
 use super::views::{DecisionView, NumberSeen};
 use crate::number::{Number, NumberPlan, describe};
 use crate::routing::render::{self, VARIABLES};
-use crate::routing::{Caller, Data, LookupFailed, Moment, NOTHING_LIVE, Question, QuestionText, Switch, Trace, decide};
+use crate::routing::{Caller, Data, Live, LookupFailed, Moment, NOTHING_LIVE, Question, QuestionText, Switch, Trace, decide};
 use std::collections::BTreeMap;
 
 impl Desk {
@@ -24,7 +24,11 @@ impl Desk {
             Err(both) => return bad(both.1.to_string()),
         };
         let now_us = self.store.now_us();
-        let moment = Moment { now_us: ask.at_us.unwrap_or(now_us), seed: 0, live: &NOTHING_LIVE };
+        // what calls would glance at now; it is read and not marked
+        let glances = self.observed.as_ref().and_then(|observed| observed.glances.as_ref());
+        let glance = glances.map(|glances| glances.of(tenant, self.store.clock()));
+        let live = glance.as_ref().map_or(&NOTHING_LIVE as &dyn Live, |glance| glance);
+        let moment = Moment { now_us: ask.at_us.unwrap_or(now_us), seed: 0, live };
         let mut trace = Trace::on();
         let mut read =
             |data: &dyn Data| decide(rules, &question, data, moment, &mut trace).map(|(decision, _)| (decision, data.revision()));

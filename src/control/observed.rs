@@ -2,6 +2,7 @@
 
 use crate::cti::{Hub, PlaneStats, SourcePhase, SourceStats};
 use crate::journal::Journal;
+use crate::memory::Glances;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub struct Observed {
     pub stats: Arc<PlaneStats>,
     /// The journal of finished calls, where there is one.
     pub journal: Option<Journal>,
+    /// What routing may glance at, to be read and never marked.
+    pub glances: Option<Glances>,
 }
 
 /// How a source is doing.

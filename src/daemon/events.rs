@@ -11,8 +11,8 @@ use crate::decided::{self, DecisionSender};
 use crate::event::source::{Pace, SourceConfig, SourceSecret, ring::RingLimits};
 use crate::event::state::StateLimits;
 use crate::event::{DirectoryNames, EventPlane, Fault, SourceInfo, SwitchKind};
-use crate::hints::Hints;
-use crate::journal::{Journal, JournalLimits, JournalWriter, QUEUE_CALLS_MAX};
+use crate::journal::{Journal, JournalLimits, JournalWriter, PAGE_CALLS_MAX, QUEUE_CALLS_MAX, Query};
+use crate::memory::Glances;
 use crate::routing::Tenants;
 use crate::store::Reader;
 use std::io;
@@ -25,6 +25,10 @@ use tokio::sync::watch;
 
 /// How long the event plane's threads may take to end: the journal writes what it has.
 const END_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How far back calls are read again at a start, for who answered last. A day.
+const RECALLED_US: u64 = 24 * 3_600 * 1_000_000;
+/// So many of them, the latest, of each tenant: one page, some tens of milliseconds.
+const RECALLED_CALLS_MAX: usize = PAGE_CALLS_MAX;
 /// Threads that look names up for the sockets.
 const RESOLVERS_MAX: usize = 2;
 
@@ -42,7 +46,7 @@ pub(super) struct Events {
     pub(super) hub: Arc<Hub>,
     pub(super) stats: Arc<PlaneStats>,
     pub(super) journal: Option<Journal>,
-    pub(super) hints: Arc<Hints>,
+    pub(super) glances: Glances,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -60,10 +64,10 @@ pub(super) fn start(
     let stats = PlaneStats { sources: sources.iter().map(|(_, info)| info.stats.clone()).collect(), ..PlaneStats::default() };
     let stats = Arc::new(stats);
     let hub = Arc::new(Hub::new(clock.now_us() / 1_000, HubLimits::default()));
-    let hints = Arc::new(Hints::default());
+    let glances = Glances::new(tenants.keys().map(String::as_str));
     let (stop, stopping) = watch::channel(false);
     let journal = open_journal(config, !sources.is_empty());
-    let mut events = Events { hub, stats, journal, hints, stop, threads: Vec::new() };
+    let mut events = Events { hub, stats, journal, glances, stop, threads: Vec::new() };
     if sources.is_empty() {
         return Ok((None, events));
     }
@@ -73,9 +77,14 @@ pub(super) fn start(
     };
     let queue = match events.journal.clone() {
         Some(journal) => {
+            let recall = Recall { journal: journal.clone(), glances: events.glances.clone(), clock: clock.clone() };
             let (queue, writer) = JournalWriter::new(journal, events.stats.clone(), clock.clone(), QUEUE_CALLS_MAX);
             let writer = writer.with_delay(options.journal_delay);
-            events.threads.push(threads::spawn("journal", priority, move || writer.run())?);
+            let ids: Vec<String> = tenants.keys().cloned().collect();
+            events.threads.push(threads::spawn("journal", priority, move || {
+                recall.who_answered(&ids);
+                writer.run();
+            })?);
             Some(queue)
         }
         None => None,
@@ -95,7 +104,7 @@ pub(super) fn start(
         },
         hub: events.hub.clone(),
         stats: events.stats.clone(),
-        hints: events.hints.clone(),
+        glances: events.glances.clone(),
         journal: queue,
         clock: clock.clone(),
         names: Box::new(DirectoryNames::new(store, tenants)),
@@ -144,6 +153,38 @@ fn open_journal(config: &Config, is_written: bool) -> Option<Journal> {
         Err(error) => {
             tracing::error!(%error, "the journal can't be used; calls are answered, and what becomes of them is not written down");
             None
+        }
+    }
+}
+
+/// Reads out of the journal what was known before a restart.
+struct Recall {
+    journal: Journal,
+    glances: Glances,
+    clock: Arc<dyn Clock>,
+}
+
+impl Recall {
+    /// Who answered last, of each tenant's latest calls: whose turn it is among those rung longest ago. A journal that can't be
+    /// read costs nothing but that.
+    fn who_answered(&self, tenants: &[String]) {
+        let (now_us, monotonic_us) = (self.clock.now_us(), self.clock.monotonic_us());
+        for tenant in tenants {
+            let since_us = Some(now_us.saturating_sub(RECALLED_US));
+            let query = Query { tenant: tenant.clone(), since_us, limit: RECALLED_CALLS_MAX, ..Query::default() };
+            let page = match self.journal.read(&query) {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "the journal could not be read; who answered last is forgotten");
+                    return;
+                }
+            };
+            for call in page.calls {
+                if let (Some(answered), Some(at_us)) = (&call.answered_by, call.answered_us) {
+                    let ago_us = now_us.saturating_sub(at_us);
+                    self.glances.memory.answered(tenant, &answered.member, monotonic_us.saturating_sub(ago_us));
+                }
+            }
         }
     }
 }

@@ -125,13 +125,18 @@ impl Server {
         let (records, events) = events::start(config, store.reader(), rules.clone(), &clock, options.events)?;
         // sled's own threads write an import's megabytes
         threads::nice_those_named("sled");
-        let answerer = Answerer::new(store.reader(), rules.clone(), clock, config.answer_budget, options.delay);
+        let answerer = Answerer::new(store.reader(), rules.clone(), events.glances.clone(), clock, config.answer_budget, options.delay);
         let answerer = match records {
             Some(records) => answerer.with_records(records),
             None => answerer,
         };
         let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }));
-        let observed = Observed { hub: events.hub.clone(), stats: events.stats.clone(), journal: events.journal.clone() };
+        let observed = Observed {
+            hub: events.hub.clone(),
+            stats: events.stats.clone(),
+            journal: events.journal.clone(),
+            glances: Some(events.glances.clone()),
+        };
         let doors = [("agi", agi), ("esl", esl), ("lookup-http", lookup_http), ("http", http)];
         let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
         let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;

@@ -1,6 +1,8 @@
 //! What passes between the parts of the event plane.
 
 use crate::cti::{CallView, Draft, SourceStats};
+use crate::decided::LetOut;
+use crate::number::Class;
 use crate::wire::{ami, esl};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -89,6 +91,30 @@ pub enum Output {
     Finished(Arc<CallView>),
     /// What calls may glance at has changed: tenant, extension, hint.
     Hint(String, String, crate::hints::Hint),
+    /// Something else that routing may glance at.
+    Remember(Remember),
+}
+
+/// What is remembered of calls for those to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remember {
+    /// Switches are heard.
+    Heard,
+    /// A member has answered: tenant, and extension or number.
+    Answered(String, String),
+    /// So many calls of a class live: an extension's, or all of the tenant's.
+    Live {
+        /// The tenant.
+        tenant: String,
+        /// The extension; `None` is all of them.
+        extension: Option<String>,
+        /// The class.
+        class: Class,
+        /// How many.
+        calls: u32,
+    },
+    /// A call that was let out lives, and is counted: the tenant's.
+    Seen(String, LetOut),
 }
 
 /// Who has a number: the directory, as far as the event plane may ask it.

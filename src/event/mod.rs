@@ -10,6 +10,6 @@ mod plane;
 pub mod source;
 pub mod state;
 
-pub use item::{Item, Names, Now, Output, SourceInfo, SwitchKind};
+pub use item::{Item, Names, Now, Output, Remember, SourceInfo, SwitchKind};
 pub use names::DirectoryNames;
 pub use plane::{EventPlane, Fault};

@@ -6,12 +6,12 @@
 use super::source::ring::{self, RingLimits};
 use super::source::{self, SourceConfig};
 use super::state::{NOT_SEEN, State, StateLimits};
-use super::{Item, Names, Now, Output, SourceInfo};
+use super::{Item, Names, Now, Output, Remember, SourceInfo};
 use crate::clock::Clock;
 use crate::cti::{CallState, CallView, Disposition, Draft, Gap, Hub, PlaneStats, Raw, What};
 use crate::decided::DecisionReceiver;
-use crate::hints::Hints;
 use crate::journal::JournalQueue;
+use crate::memory::{Counted, Glances};
 use crate::wire::{ami, esl};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -59,7 +59,7 @@ pub struct EventPlane {
     /// Counters.
     pub stats: Arc<PlaneStats>,
     /// What calls may glance at.
-    pub hints: Arc<Hints>,
+    pub glances: Glances,
     /// Where calls that are over are written down, if there is a journal.
     pub journal: Option<JournalQueue>,
     /// The time.
@@ -130,6 +130,7 @@ impl EventPlane {
         is_again: bool,
     ) -> std::io::Result<()> {
         let infos: Vec<SourceInfo> = self.sources.iter().map(|(_, info)| info.clone()).collect();
+        self.glances.memory.forget_live();
         let mut state = State::new(infos, self.limits, self.stats.clone());
         if is_again {
             state.expect_repair();
@@ -230,11 +231,25 @@ impl Work<'_> {
                     self.plane.hub.publish(draft);
                 }
                 Output::Finished(call) => self.plane.journalled(call),
+                Output::Remember(what) => remember_of(self.plane, &what),
                 Output::Hint(tenant, extension, hint) => {
                     // one that there is no room for says nothing, and then everybody rings
-                    let _ = self.plane.hints.set(&tenant, &extension, hint, self.plane.clock.now_us() / 1_000_000);
+                    let _ = self.plane.glances.hints.set(&tenant, &extension, hint, self.plane.clock.now_us() / 1_000_000);
                 }
             }
+        }
+    }
+}
+
+/// What decisions to come may glance at.
+fn remember_of(plane: &EventPlane, what: &Remember) {
+    let (memory, now_us) = (&plane.glances.memory, plane.clock.monotonic_us());
+    match what {
+        Remember::Heard => memory.heard(now_us),
+        Remember::Answered(tenant, member) => memory.answered(tenant, member, now_us),
+        Remember::Live { tenant, extension, class, calls } => memory.live(tenant, extension.as_deref(), *class, *calls, now_us),
+        Remember::Seen(tenant, out) => {
+            memory.seen(tenant, Counted { extension: &out.extension, class: out.class }, out.at_us);
         }
     }
 }

@@ -306,6 +306,11 @@ impl Reader {
         self.shared.clock.now_us()
     }
 
+    /// The store's clock.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
     /// Whether calls read the snapshot already.
     pub fn snapshot_stands(&self) -> bool {
         self.shared.snapshot.load().is_some()

@@ -107,7 +107,7 @@ impl Run {
 
 fn line(output: &Output, letters: &mut HashMap<String, char>) -> Option<String> {
     let what = match output {
-        Output::Hint(..) => return None,
+        Output::Hint(..) | Output::Remember(_) => return None,
         Output::Finished(call) => {
             let disposition = call.disposition.unwrap().word();
             let letter = letter(call, letters);

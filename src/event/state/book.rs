@@ -6,9 +6,9 @@
 use super::call::Call;
 use super::tombs::{Key, Tombs};
 use super::words::{clean, says_nothing};
-use super::{StateLimits, devices::Devices, pops};
+use super::{StateLimits, classes::Classes, devices::Devices, pops};
 use crate::cti::{CallState, CallView, Draft, Party, PlaneStats, What};
-use crate::event::{Names, Now, Output, SourceInfo};
+use crate::event::{Names, Now, Output, Remember, SourceInfo};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -54,6 +54,7 @@ pub(super) struct Book {
     bridges: HashMap<Key, Vec<Box<str>>>,
     pub tombs: Tombs,
     pub devices: Devices,
+    pub classes: Classes,
     last: u64,
     touched: Vec<u64>,
     /// Channels that came since it was asked; decisions may wait for them.
@@ -71,6 +72,7 @@ impl Book {
             bridges: HashMap::new(),
             tombs: Tombs::default(),
             devices: Devices::default(),
+            classes: Classes::default(),
             last: 0,
             touched: Vec::new(),
             arrived: Vec::new(),
@@ -236,6 +238,7 @@ impl Book {
         say_pops(&mut gone, ctx, true);
         say(&gone.view(), ctx, |call| What::Ended { call });
         self.devices.uncount(&mut gone, ctx);
+        self.classes.uncount(&mut gone, ctx.now, ctx.out);
         for id in &gone.ids {
             self.by_id.insert((gone.group, id.clone()), older);
         }
@@ -284,6 +287,7 @@ impl Book {
         }
         say_pops(&mut call, ctx, true);
         self.devices.uncount(&mut call, ctx);
+        self.classes.uncount(&mut call, ctx.now, ctx.out);
         let view = call.view();
         say(&view, ctx, |call| What::Ended { call });
         ctx.out.push(Output::Finished(view));
@@ -318,6 +322,10 @@ impl Book {
             }
             say_pops(call, ctx, false);
             self.devices.count(call, ctx);
+            self.classes.count(call, ctx.now, ctx.out);
+            if let Some(member) = call.new_answerer() {
+                ctx.out.push(Output::Remember(Remember::Answered(call.head().tenant.clone(), member)));
+            }
             if over {
                 self.end(serial, None, ctx);
             }

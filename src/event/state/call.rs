@@ -5,7 +5,8 @@
 
 use super::words::{dialled, is_extension, is_leg};
 use crate::cti::{Answered, CallState, CallView, Disposition, LegState, LegView};
-use crate::decided::Member;
+use crate::decided::{LetOut, Member};
+use crate::number::Class;
 use crate::event::Now;
 use std::sync::Arc;
 
@@ -90,6 +91,12 @@ pub(super) struct Call {
     pub pops: Vec<String>,
     /// Extensions that are counted as being in this call, each with its tenant.
     pub counted: Vec<(String, String)>,
+    /// What decisions let out with it.
+    pub let_out: Vec<LetOut>,
+    /// Those of them that are counted, in their order: tenant, extension, class.
+    pub classes: Vec<(String, String, Class)>,
+    /// Who was said to have answered.
+    pub answerer: Option<String>,
     /// How the switch says that it came out, where it says so.
     pub came_out: Option<Disposition>,
     /// Why the caller's channel ended, and what that says of a call of which nothing else does.
@@ -110,6 +117,9 @@ impl Call {
             news: News { ringing: true, ..News::default() },
             pops: Vec::new(),
             counted: Vec::new(),
+            let_out: Vec::new(),
+            classes: Vec::new(),
+            answerer: None,
             came_out: None,
             end: None,
         }
@@ -394,7 +404,18 @@ impl Call {
         }
         self.channels.append(&mut other.channels);
         self.ids.append(&mut other.ids);
+        self.let_out.append(&mut other.let_out);
         self.news.changed = true;
+    }
+
+    /// Who has answered, if that wasn't said yet.
+    pub fn new_answerer(&mut self) -> Option<String> {
+        let member = self.head.answered_by.as_ref().map(|answered| &answered.member)?;
+        if self.answerer.as_ref() == Some(member) {
+            return None;
+        }
+        self.answerer = Some(member.clone());
+        self.answerer.clone()
     }
 
     /// Whether it has as many legs as are kept.

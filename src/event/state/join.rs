@@ -4,8 +4,8 @@ use super::book::{Book, Context};
 use super::call::{Call, member_of};
 use super::words::clean;
 use crate::cti::{Decided, Party, PlaneStats};
-use crate::decided::{DecisionRecord, Member};
-use crate::event::Now;
+use crate::decided::{DecisionRecord, LetOut, Member};
+use crate::event::{Now, Output, Remember};
 use std::collections::{HashMap, VecDeque};
 
 /// Decisions that wait for their call, at most.
@@ -106,6 +106,15 @@ impl Join {
             return;
         }
         apply(call, &record, ctx);
+        if let Some(let_out) = &record.let_out {
+            let is_same = |known: &LetOut| known.extension == let_out.extension && known.class == let_out.class;
+            if call.let_out.iter().any(is_same) {
+                // asked again for the same call
+                ctx.out.push(Output::Remember(Remember::Seen(record.tenant.clone(), let_out.clone())));
+            } else if call.let_out.len() < DECISIONS_MAX {
+                call.let_out.push(let_out.clone());
+            }
+        }
         call.members(&record.members);
         let members = self.members.entry(serial).or_default();
         members.splice(0..0, record.members);

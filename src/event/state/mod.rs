@@ -13,6 +13,7 @@
 mod asterisk;
 mod book;
 mod call;
+mod classes;
 mod conference;
 mod devices;
 mod freeswitch;
@@ -21,7 +22,7 @@ mod pops;
 mod tombs;
 mod words;
 
-use super::{Item, Names, Now, Output, SourceInfo};
+use super::{Item, Names, Now, Output, Remember, SourceInfo};
 use crate::cti::{Draft, Gap, PlaneStats, What};
 use crate::decided::DecisionRecord;
 pub(super) use book::NOT_SEEN;
@@ -174,6 +175,10 @@ impl State {
         self.book.age(&mut Context { names: &Nobody, now, out });
         self.join.expire(now, &self.book);
         self.book.devices.refresh(now, out);
+        self.book.classes.refresh(now, out);
+        if self.sources.iter().any(|source| source.up) {
+            out.push(Output::Remember(Remember::Heard));
+        }
     }
 
     /// Calls that live.
@@ -218,6 +223,7 @@ impl State {
         let source = &mut self.sources[source];
         let before = std::mem::replace(&mut source.group, group);
         (source.up, source.identity, source.snapshot) = (true, identity, None);
+        self.book.classes.hear(group, true, self.book.calls.values_mut(), ctx);
         if self.sources.iter().all(|other| other.group != before) {
             // nobody watches any more what was told under that name: no snapshot would ever say that it is over
             let forgotten: Vec<u64> = self.book.calls.iter().filter(|(_, call)| call.group == before).map(|(serial, _)| *serial).collect();
@@ -240,6 +246,7 @@ impl State {
                 call.change_quietly(|head| head.incomplete = true);
                 call.lost_at_us.get_or_insert(ctx.now.monotonic_us);
             }
+            self.book.classes.hear(group, false, self.book.calls.values_mut(), ctx);
             let tenant = self.sources[group].info.tenant.clone();
             self.book.devices.lost(group, &tenant);
         }
