@@ -15,8 +15,12 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("wire", &["expansion"], "bytes and messages: no number, no clock, no domain"),
     ("number", &["nearest"], "what a number is depends on nobody"),
     ("directory", &["nearest", "number"], "contacts are known by their numbers"),
-    ("routing", &["expansion", "nearest", "number"], "decisions ask a trait for data, and so know no store"),
     ("hints", &[], "a table of atomics; whoever reads it says what is an extension"),
+    (
+        "routing",
+        &["directory", "expansion", "hints", "nearest", "number"],
+        "decisions ask traits for data and for the moment, and so know no store; ids and names are made like the directory's",
+    ),
     ("cti", &["stats"], "words for what happens to calls, and the feed they are told by; no switch, no socket"),
     ("decided", &["routing", "stats"], "what calls tell of their decisions"),
     ("access", &["nearest"], "who may ask over HTTP: by which name, with which token"),
