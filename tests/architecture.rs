@@ -16,7 +16,11 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("number", &["nearest"], "what a number is depends on nobody"),
     ("directory", &["nearest", "number"], "contacts are known by their numbers"),
     ("hints", &[], "a table of atomics; whoever reads it says what is an extension"),
-    ("routing", &["directory", "expansion", "hints", "nearest", "number"], "decisions ask traits for data and for the moment, and so know no store"),
+    (
+        "routing",
+        &["directory", "expansion", "hints", "nearest", "number"],
+        "decisions ask traits for data and for the moment, and so know no store; ids and names are made like the directory's",
+    ),
     ("memory", &["clock", "hints", "number", "routing"], "tables of atomics: what decisions leave behind and glance at"),
     ("cti", &["stats"], "words for what happens to calls, and the feed they are told by; no switch, no socket"),
     ("decided", &["number", "routing", "stats"], "what calls tell of their decisions"),

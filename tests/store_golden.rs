@@ -88,7 +88,7 @@ fn read_rules(store: &Store) {
         }
         let by_prefix = data.screen_number(List::Block, &number(Kind::E164, "8829999999")).unwrap();
         assert_eq!(by_prefix.as_deref(), Some(&screens()[1]));
-        assert!(data.screen_withheld().unwrap().is_none());
+        assert!(data.screen(List::Block, &ScreenKey::Withheld).unwrap().is_none());
     };
     store.on_disk("home", look);
     store.in_snapshot("home", look).unwrap();

@@ -6,7 +6,7 @@
 //!
 //! Parts: `answers` (throughput, slowest hundredth, processor time over FastAGI), `socket` and `http` (the same for
 //! FreeSWITCH's ways), `idle` (beside ten thousand sockets that say nothing), `import` (answers while a million contacts
-//! come in), `memory` (after a restart). All by default; some minutes.
+//! come in), `memory` (after a restart), `plan` (a large plan beside a small one). All by default; some minutes.
 
 mod answers;
 mod idle;
@@ -14,6 +14,7 @@ mod import;
 mod memory;
 mod null;
 mod null_http;
+mod plan;
 mod process;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -30,13 +31,14 @@ fn main() -> Outcome {
     if wanted.first().is_some_and(|w| w == null_http::PART) {
         return null_http::serve();
     }
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("answers", answers::answers),
         ("socket", answers::socket),
         ("http", answers::http),
         ("idle", idle::idle),
         ("import", import::import),
         ("memory", memory::memory),
+        ("plan", plan::plan),
     ];
     for (name, part) in parts {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {

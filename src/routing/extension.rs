@@ -3,7 +3,7 @@
 //! This is about a telephone's calls and belongs to its number; who may register it is a [`User`](super::User), of which
 //! only FreeSWITCH asks.
 
-use super::route::{Action, Step, TIMEOUT_SECONDS_MAX, check_target, is_word};
+use super::step::{Action, Step, TIMEOUT_SECONDS_MAX, check_target, is_word};
 use crate::directory::NAME_BYTES_MAX;
 use crate::number::{Class, Kind, Number};
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 //! The strategies' names and meanings are those of Asterisk's queues and FreePBX's ring groups, where people know them
 //! from.
 
-use super::route::{TARGETS_MAX, TIMEOUT_SECONDS_MAX, check_target, is_word};
+use super::step::{TARGETS_MAX, TIMEOUT_SECONDS_MAX, check_target, is_word};
 use crate::directory::{NAME_BYTES_MAX, check_id};
 use crate::nearest::did_you_mean;
 use crate::number::{Number, NumberPlan};

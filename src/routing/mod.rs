@@ -20,6 +20,7 @@ mod schedule;
 mod screen;
 mod screening;
 mod sheet;
+mod step;
 mod step_token;
 mod tenant;
 #[cfg(test)]
@@ -39,10 +40,11 @@ pub use live::{Live, Marks, NOTHING_LIVE};
 pub use outbound::FAILOVERS_MAX;
 pub use question::{Caller, Outcome, Question, QuestionError, QuestionText, Request};
 pub use render::Switch;
-pub use route::{ACTION_WORDS, Action, Prefix, Route, RouteKey, STEP_KINDS, STEPS_MAX, Step, StepError, TARGETS_MAX};
+pub use route::{Prefix, Route, RouteKey, STEPS_MAX};
 pub use schedule::{CompiledSchedule, Schedule, ScheduleError};
 pub use screening::{CallerRate, List, RATE_SECONDS_MAX, Screen, ScreenKey, Verification};
 pub use sheet::Sheet;
+pub use step::{ACTION_WORDS, Action, STEP_KINDS, Step, StepError, TARGETS_MAX};
 pub use step_token::{Course, HOPS_MAX, StepToken, TOKEN_BYTES_MAX, TokenError};
 pub use tenant::{
     DEFAULT_TENANT, DialTemplates, Filling, PERMISSIONS_DEFAULT, TARGET_BYTES_MAX, TENANT_ID_BYTES_MAX, Template, Tenant, TenantError,

@@ -1,7 +1,7 @@
 //! The hundred questions and what is to be answered, written out by hand: all doors being wrong together fails too.
 
 use super::site::{self, Does, RING_BOTH};
-use strowger::routing::{RouteKey, StepToken};
+use strowger::routing::{Course, RouteKey, StepToken};
 
 /// The number that most questions call.
 pub const DID: &str = "+14155550199";
@@ -280,7 +280,10 @@ fn refused() -> Vec<Question> {
         bad().changed("older than a day", |t| t.started_seconds -= 25 * 3600),
         bad().changed("another tenant's", |t| t.tenant = "acme".to_owned()),
         ask("acme", DID, STRANGER).error("bad-step", "", voicemail).changed("another tenant's", |t| t.tenant = "default".to_owned()),
-        ask("default", DID, SCHOOL).error("bad-step", "", Does::CONTINUE).known().changed("gone", |t| t.route = RouteKey::Default),
+        ask("default", DID, SCHOOL)
+            .error("bad-step", "", Does::CONTINUE)
+            .known()
+            .changed("gone", |t| t.course = Course::Route { key: RouteKey::Default, plan: 0 }),
         ask("default", DID, SCHOOL).error("bad-request", "", Does::CONTINUE).wrong("tenat", "acme"),
         ask("acme", DID, SCHOOL).error("bad-request", "", voicemail).wrong("tenat", "leeds"),
         Question { name_reason: "bad-request", ..ask("nobody", DID, SCHOOL).error("bad-request", "", Does::CONTINUE) },
