@@ -205,8 +205,9 @@ fn calls_events_and_administrators_never_meet() {
 /// Threads of normal priority share no lock with threads behind them, which may be interrupted while they hold one.
 #[test]
 fn no_lock_stands_between_calls_or_sockets_and_what_is_behind_them() {
-    let of_normal_priority =
-        |s: &Source| matches!(s.module.as_str(), "call" | "decided" | "hints" | "memory" | "stats" | "clock") || s.path.starts_with("event/source/");
+    let of_normal_priority = |s: &Source| {
+        matches!(s.module.as_str(), "call" | "decided" | "hints" | "memory" | "stats" | "clock") || s.path.starts_with("event/source/")
+    };
     assert!(sources().iter().filter(|s| of_normal_priority(s)).count() > 15, "the source isn't where it was");
     let words = ["Mutex", "RwLock", "Condvar", "sync_channel", "blocking_send"];
     assert_eq!(who_says(&words, |s| !of_normal_priority(s)), NOBODY);

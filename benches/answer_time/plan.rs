@@ -90,7 +90,8 @@ fn compare(small: &Strowger, large: &Strowger) -> Outcome {
     let mut all = [("small", small, Vec::new(), Vec::new()), ("large", large, Vec::new(), Vec::new())];
     for round in 0..=ROUNDS {
         for (name, strowger, p50s, p99s) in &mut all {
-            let report = load(AGI, &strowger.agi, &["--rate", CALLS_A_SECOND, "--connections", "64", "--seconds", "4", "--expect", "found"])?;
+            let report =
+                load(AGI, &strowger.agi, &["--rate", CALLS_A_SECOND, "--connections", "64", "--seconds", "4", "--expect", "found"])?;
             if failed(&report) > 0.0 {
                 return Err(format!("calls failed: {report}").into());
             }
@@ -104,11 +105,7 @@ fn compare(small: &Strowger, large: &Strowger) -> Outcome {
         }
     }
     let [(.., p50_small, p99_small), (.., p50_large, p99_large)] = all;
-    println!(
-        "large of small: p50 {:.2}, p99 {:.2}",
-        median(p50_large) / median(p50_small),
-        median(p99_large) / median(p99_small)
-    );
+    println!("large of small: p50 {:.2}, p99 {:.2}", median(p50_large) / median(p50_small), median(p99_large) / median(p99_small));
     Ok(())
 }
 

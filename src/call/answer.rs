@@ -5,6 +5,7 @@
 
 use super::plane::Admission;
 use super::request::{Ask, BadParameter};
+use super::share::{Shares, Taken};
 use super::stats::{CallStats, Ending};
 use crate::clock::Clock;
 use crate::decided::{DecisionRecord, DecisionSender, LetOut, Member};
@@ -12,8 +13,8 @@ use crate::memory::Glances;
 use crate::number::{Class, Number};
 use crate::routing::render::members;
 use crate::routing::{
-    DEFAULT_TENANT, Data, Decision, LookupFailed, Marks, Moment, Question, Reason, Rule, Status, Switch, Tenant, Tenants, Trace, decide,
-    fallback_decision, refusal,
+    DEFAULT_TENANT, Data, Decision, LookupFailed, Marks, Moment, Question, Reason, Request, Rule, Status, Switch, Tenant, Tenants, Trace,
+    Whose, decide, fallback_decision, refusal,
 };
 use crate::store::Reader;
 use std::net::IpAddr;
@@ -27,6 +28,8 @@ use tokio::sync::Semaphore;
 /// them, and not behind a disk that has stopped answering.
 pub(super) const DISK_READERS_MAX: usize = 4;
 
+/// How long one is waited for who is refused because his tenant has taken his share. FreeSWITCH, async, takes 20 ms.
+const BEYOND_SHARE_WAIT_MAX: Duration = Duration::from_millis(250);
 /// The longest display name that is sent, in bytes; PJSIP shows 79 characters.
 pub(super) const NAME_BYTES_MAX: usize = 256;
 
@@ -46,6 +49,10 @@ pub enum Delay {
 pub struct Answerer {
     store: Reader,
     tenants: Arc<Tenants>,
+    /// Whose a call is that names no tenant.
+    whose: Whose,
+    /// How much of the plane each tenant may take.
+    shares: Shares,
     /// What decisions may glance at, and where they leave their marks.
     glances: Glances,
     clock: Arc<dyn Clock>,
@@ -70,6 +77,10 @@ pub struct Answer<'a> {
     trace: Vec<Rule>,
     /// What was let out.
     let_out: Option<LetOut>,
+    /// The place that its session takes of its tenant's share.
+    _share: Option<Taken<'a>>,
+    /// Whether the tenant had taken all that he may.
+    is_beyond_share: bool,
 }
 
 /// A decision, the revision that it was made over, why, and what is to be remembered of it.
@@ -78,7 +89,7 @@ type Decided = (Decision, u64, Vec<Rule>, Marks);
 impl<'a> Answer<'a> {
     /// An answer that nothing was read for.
     pub(super) fn unread(decision: Decision, tenant: Option<&'a Tenant>) -> Answer<'a> {
-        Answer { decision, tenant, revision: 0, trace: Vec::new(), let_out: None }
+        Answer { decision, tenant, revision: 0, trace: Vec::new(), let_out: None, _share: None, is_beyond_share: false }
     }
 }
 
@@ -106,17 +117,23 @@ fn route_tail(route: &str) -> String {
 
 impl Answerer {
     /// An answerer over data, for tenants, with so much time for an answer. `delay` is what tests inject.
-    pub fn new(
-        store: Reader,
-        tenants: Arc<Tenants>,
-        glances: Glances,
-        clock: Arc<dyn Clock>,
-        budget: Duration,
-        delay: Delay,
-    ) -> Answerer {
+    pub fn new(store: Reader, tenants: Arc<Tenants>, glances: Glances, clock: Arc<dyn Clock>, budget: Duration, delay: Delay) -> Answerer {
         let seeds = AtomicU32::new(clock.now_us() as u32);
         let disk = Arc::new(Semaphore::new(DISK_READERS_MAX));
-        Answerer { store, tenants, glances, clock, budget, delay, seeds, disk, records: None }
+        let (whose, shares) = (Whose::new(&tenants), Shares::default());
+        Answerer { store, tenants, whose, shares, glances, clock, budget, delay, seeds, disk, records: None }
+    }
+
+    /// The same, for calls that name no tenant.
+    #[must_use]
+    pub fn with_whose(self, whose: Whose) -> Answerer {
+        Answerer { whose, ..self }
+    }
+
+    /// The same, and of so many sessions no tenant takes more than his share.
+    #[must_use]
+    pub fn with_shares(self, sessions_max: usize) -> Answerer {
+        Answerer { shares: Shares::new(&self.tenants, sessions_max), ..self }
     }
 
     /// The same, and each decision is told to whoever keeps records.
@@ -148,7 +165,7 @@ impl Answerer {
             switch: ask.switch,
             peer: ask.peer,
             call_id: ask.call_id,
-            tenant: ask.tenant,
+            tenant: answer.tenant.map_or(ask.tenant, |tenant| tenant.id.clone()),
             request: ask.request,
             to: ask.to,
             from: if ask.restricted { String::new() } else { ask.from },
@@ -166,6 +183,12 @@ impl Answerer {
         self.budget
     }
 
+    /// How long a switch may take to say that it has its answer. Whoever takes more than his share is waited for no longer
+    /// than a switch needs that stands still for nothing, so that those refused don't fill the house either.
+    pub(super) fn reply_wait(answer: &Answer<'_>, usual: Duration) -> Duration {
+        if answer.is_beyond_share { usual.min(BEYOND_SHARE_WAIT_MAX) } else { usual }
+    }
+
     /// Whether there is such a tenant.
     pub(super) fn has_tenant(&self, id: &str) -> bool {
         self.tenants.contains_key(id)
@@ -173,8 +196,7 @@ impl Answerer {
 
     /// The tenant whose own domain this is, if one is.
     pub(super) fn tenant_at(&self, domain: &str) -> Option<&str> {
-        let mut at = self.tenants.values().filter(|t| t.freeswitch.domain.as_deref() == Some(domain)).map(|t| t.id.as_str());
-        at.next().filter(|_| at.next().is_none())
+        self.whose.by_domain(domain)
     }
 
     /// Answers a session as its admission says, and with which ending it is if nothing comes between.
@@ -188,7 +210,16 @@ impl Answerer {
         let (answer, ending) = match admission {
             Admission::Capacity => (self.refuse(ask, wrong, Reason::Capacity), Ending::Capacity),
             Admission::Draining => (self.refuse(ask, wrong, Reason::Draining), Ending::Draining),
-            Admission::Served => (self.answer(ask, wrong).await, Ending::Answered),
+            Admission::Served => match self.share_of(ask, wrong) {
+                Some(share) => {
+                    let answer = self.answer(ask, wrong).await;
+                    (Answer { _share: Some(share), ..answer }, Ending::Answered)
+                }
+                None => {
+                    let refused = self.refuse(ask, wrong, Reason::Capacity);
+                    (Answer { is_beyond_share: true, ..refused }, Ending::Capacity)
+                }
+            },
         };
         if answer.decision.status == Status::Late {
             stats.late.add_one();
@@ -202,6 +233,7 @@ impl Answerer {
             tracing::warn!(
                 call_id = shown(&ask.call_id),
                 tenant = shown(&ask.tenant),
+                context = shown(&ask.context),
                 why = wrong.map(ToString::to_string),
                 "whose question it was could not be told; the dialplan's default applied"
             );
@@ -226,7 +258,7 @@ impl Answerer {
         let decision = match self.decide(tenant, &question).await {
             Some(Ok((decision, revision, trace, marks))) => {
                 let let_out = self.remember(tenant, &marks);
-                return Answer { decision, tenant: Some(tenant), revision, trace, let_out };
+                return Answer { revision, trace, let_out, ..Answer::unread(decision, Some(tenant)) };
             }
             Some(Err(error)) => {
                 tracing::error!(call_id = shown(&ask.call_id), %error, "the store could not be read for a call; the fallback applied");
@@ -244,19 +276,34 @@ impl Answerer {
         }
         let now_us = self.clock.monotonic_us();
         self.glances.memory.mark(&tenant.id, marks, now_us);
-        let let_out = |(extension, class): &(Number, Class)| LetOut {
-            extension: extension.digits().to_owned(),
-            class: *class,
-            at_us: now_us,
-        };
+        let let_out =
+            |(extension, class): &(Number, Class)| LetOut { extension: extension.digits().to_owned(), class: *class, at_us: now_us };
         marks.outbound.as_ref().map(let_out)
     }
 
-    /// Whose question it is. A wrong parameter may have been a misspelt `tenant`: where there are several, a question that
-    /// names none is then nobody's, and another's phones don't ring.
+    /// A place of the tenant's whose question it is. A question that is nobody's takes none: it is refused at once.
+    fn share_of(&self, ask: &Ask, wrong: Option<&BadParameter>) -> Option<Taken<'_>> {
+        self.shares.take(self.tenant_of(ask, wrong).map_or("", |tenant| tenant.id.as_str()))
+    }
+
+    /// Whose question it is: that of the tenant it names; else whose domain, whose context, whose number it is; else the
+    /// default's. A wrong parameter may have been a misspelt `tenant`: where
+    /// there are several, a question that names none is then nobody's, and another's phones don't ring.
     fn tenant_of(&self, ask: &Ask, wrong: Option<&BadParameter>) -> Option<&Tenant> {
-        let unsure = wrong.is_some() && ask.tenant == DEFAULT_TENANT && self.tenants.len() > 1;
-        if unsure { None } else { self.tenants.get(&ask.tenant) }
+        if !ask.tenant.is_empty() {
+            return self.tenants.get(&ask.tenant);
+        }
+        if self.tenants.len() == 1 {
+            return self.tenants.get(DEFAULT_TENANT);
+        }
+        if wrong.is_some() {
+            return None;
+        }
+        // what an extension dials is another's number, and says nothing of whose call it is
+        let is_called = !matches!(Request::from_name(&ask.request), Some(Request::Outbound | Request::Feature));
+        let by_number = || if is_called { self.whose.by_did(&ask.to) } else { None };
+        let found = || self.whose.by_domain(&ask.domain).or_else(|| self.whose.by_context(&ask.context)).or_else(by_number);
+        self.tenants.get(found().unwrap_or(DEFAULT_TENANT))
     }
 
     /// The answer of a session that isn't served. Nothing is waited for.

@@ -81,7 +81,7 @@ pub(super) async fn session(
     let (answer, ending) = answerer.admitted(&ask, wrong.as_ref(), admission, stats).await;
     let commands = commands_of(&answer);
     let answer_us = began.elapsed().as_micros() as u64;
-    let ended = match timeout(REPLY_WAIT_MAX, say(&mut stream, &commands)).await {
+    let ended = match timeout(Answerer::reply_wait(&answer, REPLY_WAIT_MAX), say(&mut stream, &commands)).await {
         Ok(Ok(())) => ending,
         Ok(Err(_)) => Ending::GoneAfterAnswer,
         Err(_) => Ending::Unconfirmed,

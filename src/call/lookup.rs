@@ -16,7 +16,7 @@ use super::request::{Ask, Asked, ChannelAsk};
 use super::stats::Ending;
 use crate::access::names_this_machine;
 use crate::routing::render::{Place, freeswitch_extension};
-use crate::routing::{DirectoryQuestion, Reason, Status, Switch, xml};
+use crate::routing::{DEFAULT_TENANT, DirectoryQuestion, Reason, Status, Switch, xml};
 use crate::wire::agi::Value;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -272,7 +272,7 @@ async fn user(form: &[u8], query: &str, plane: &CallPlane, guest: Guest, began: 
     // a URL that names no tenant is for all of them, each at his own domain
     let names_tenant = query.split('&').any(|pair| pair.starts_with("tenant="));
     let by_domain = question.domain().filter(|_| !names_tenant).and_then(|domain| plane.answerer.tenant_at(domain));
-    let tenant = by_domain.unwrap_or(&ask.tenant);
+    let tenant = by_domain.unwrap_or(if ask.tenant.is_empty() { DEFAULT_TENANT } else { &ask.tenant });
     let domain = question.domain().map(shown);
     let looked = match guest.admission {
         Admission::Served if wrong.is_some() || !plane.answerer.has_tenant(tenant) => {

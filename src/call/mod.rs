@@ -10,6 +10,7 @@ mod lookup;
 mod outbound;
 mod plane;
 mod request;
+mod share;
 mod stats;
 
 pub use answer::{Answer, Answerer, Delay};

@@ -12,7 +12,7 @@
 //! * A slow listener of its events makes all its calls stand between the connection and the reply to `connect` (8.6 s
 //!   seen, `in-42`). So who has said nothing is waited for beyond the usual time, without a session's place.
 
-use super::answer::{Answer, NAME_BYTES_MAX, shown};
+use super::answer::{Answer, Answerer, NAME_BYTES_MAX, shown};
 use super::plane::{Admission, Place};
 use super::request::{Asked, ChannelAsk};
 use super::stats::Ending;
@@ -90,7 +90,7 @@ pub(super) async fn session(mut stream: TcpStream, place: &mut Place, admission:
     let (answer, ending) = plane.answerer.admitted(&ask, wrong.as_ref(), admission, &plane.stats).await;
     let commands = commands_of(&answer, is_async);
     let answer_us = began.elapsed().as_micros() as u64;
-    let ended = match timeout(REPLY_WAIT_MAX, say(&mut stream, &mut frames, &commands)).await {
+    let ended = match timeout(Answerer::reply_wait(&answer, REPLY_WAIT_MAX), say(&mut stream, &mut frames, &commands)).await {
         Ok(Ok(Taken::All)) => ending,
         Ok(Ok(Taken::Refused)) => {
             tracing::warn!(call_id = shown(&ask.call_id), "the switch refused a part of the answer; the dialplan's default applied");

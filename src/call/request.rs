@@ -2,7 +2,7 @@
 
 use crate::nearest::did_you_mean;
 use crate::routing::render::VARIABLES;
-use crate::routing::{DEFAULT_TENANT, QuestionText, Status};
+use crate::routing::{QuestionText, Status, Switch};
 use crate::wire::agi::Environment;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -39,7 +39,7 @@ pub enum BadParameter {
 pub struct Ask {
     /// `route`, `name`, `ping`, or whatever stood there.
     pub request: String,
-    /// The tenant's id; `default` unless the dialplan says otherwise.
+    /// The tenant's id, where the dialplan names one.
     pub tenant: String,
     /// The number called, as text.
     pub to: String,
@@ -55,6 +55,10 @@ pub struct Ask {
     pub call_id: String,
     /// The switch's name, where the dialplan gives it; for the journal.
     pub switch: Option<String>,
+    /// Whose sounds are played.
+    pub switch_kind: Switch,
+    /// FreeSWITCH's domain of the channel; tells whose call it is where no tenant is named.
+    pub domain: String,
     /// Where in the dialplan the call stands; tells whose it is where nothing else does.
     pub context: String,
     /// What the network says of the caller's number (STIR/SHAKEN), as the switch hands it over.
@@ -75,7 +79,6 @@ impl Ask {
         let presentation = environment.presentation().unwrap_or(PRESENTATION_MASK);
         let mut ask = Ask {
             request: request.trim_end_matches('/').to_owned(),
-            tenant: DEFAULT_TENANT.to_owned(),
             to: text(environment.extension()),
             from: text(environment.caller_number()),
             restricted: presentation & PRESENTATION_MASK != 0,
@@ -114,7 +117,7 @@ impl Ask {
 
     /// The parameters of a URL's query, taken into a question of its own.
     pub(super) fn from_query(request: &str, query: &str, rename: impl Fn(&str) -> Option<&'static str>) -> (Ask, Option<BadParameter>) {
-        let mut ask = Ask { request: request.to_owned(), tenant: DEFAULT_TENANT.to_owned(), ..Ask::default() };
+        let mut ask = Ask { request: request.to_owned(), ..Ask::default() };
         let mut wrong = None;
         for parameter in query_pairs(query) {
             let taken = parameter.and_then(|(key, value)| ask.set(rename(&key).unwrap_or(&key), &value));
@@ -225,6 +228,8 @@ impl ChannelAsk {
                 b"Caller-Privacy-Hide-Number" | b"Hunt-Privacy-Hide-Number" => channel.hide_number |= value == b"true",
                 b"variable_originate_disposition" => channel.disposition = Some(value),
                 b"variable_strowger_next" => channel.next = Some(value),
+                // of whoever registered, or as the dialplan says
+                b"variable_domain_name" => channel.domain = Some(value),
                 // what mod_sofia found out about the signature
                 b"variable_sip_verstat" => channel.verstat = Some(value),
                 b"variable_socket_path" => path = Some(value),
@@ -245,6 +250,7 @@ impl ChannelAsk {
         let destination = read(channel.hunt.destination.or(channel.caller.destination));
         ask.from = if ask.from.is_empty() { read(channel.hunt.number.or(channel.caller.number)) } else { ask.from };
         ask.to = if ask.to.is_empty() { destination.clone() } else { ask.to };
+        (ask.switch_kind, ask.domain) = (Switch::Freeswitch, read(channel.domain));
         let context = read(channel.hunt.context.or(channel.caller.context));
         ask.context = if ask.context.is_empty() { context.clone() } else { ask.context };
         ask.verstat = if ask.verstat.is_empty() { read(channel.verstat) } else { ask.verstat };
@@ -292,6 +298,7 @@ struct Channel<'a> {
     hide_number: bool,
     disposition: Option<&'a [u8]>,
     verstat: Option<&'a [u8]>,
+    domain: Option<&'a [u8]>,
     /// The number that the step token was handed out for.
     next: Option<&'a [u8]>,
 }

@@ -4,17 +4,18 @@
 //! the start: a misspelt one would otherwise be a setting that is silently not there.
 
 mod dial;
+mod features;
 mod switch;
+mod tenant;
 
-use crate::number::{Class, ClassError, Country, NumberPlan};
-use crate::routing::{DEFAULT_TENANT, PERMISSIONS_DEFAULT, Step, Tenant, Tenants, check_tenant_id};
+use crate::routing::{Tenants, Whose};
 use dial::{Dial, DialTable};
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use switch::{EventsTable, SwitchTable};
+use tenant::TenantTable;
 use thiserror::Error;
 
 pub use switch::{EventsConfig, Priority, Secret, SwitchConfig, SwitchKind};
@@ -67,6 +68,8 @@ pub struct Config {
     pub log: String,
     /// The tenants, `default` among them.
     pub tenants: Tenants,
+    /// Whose a call is that names no tenant.
+    pub whose: Whose,
     /// The switches whose events are read.
     pub switches: Vec<SwitchConfig>,
     /// How much of what they say is kept.
@@ -123,19 +126,6 @@ struct File {
     events: EventsTable,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TenantTable {
-    id: toml::Spanned<String>,
-    domain: Option<toml::Spanned<String>>,
-    country: Option<toml::Spanned<String>>,
-    extension_digits_max: Option<toml::Spanned<usize>>,
-    #[serde(default)]
-    short_codes: Vec<toml::Spanned<String>>,
-    fallback: Option<toml::Spanned<String>>,
-    permissions: Option<Vec<toml::Spanned<String>>>,
-}
-
 /// The text of a file, to find lines in.
 struct Source {
     path: PathBuf,
@@ -147,8 +137,16 @@ impl Source {
         self.at_byte(span.span().start, what)
     }
 
+    fn line_of<T>(&self, span: &toml::Spanned<T>) -> usize {
+        self.line_at(span.span().start)
+    }
+
+    fn line_at(&self, byte: usize) -> usize {
+        self.text.as_bytes().iter().take(byte).filter(|b| **b == b'\n').count() + 1
+    }
+
     fn at_byte(&self, byte: usize, what: impl Into<String>) -> ConfigError {
-        let line = self.text.as_bytes().iter().take(byte).filter(|b| **b == b'\n').count() + 1;
+        let line = self.line_at(byte);
         ConfigError { place: format!("{}:{line}", self.path.display()), what: what.into() }
     }
 }
@@ -167,7 +165,8 @@ impl Config {
         };
         let file: File = toml::from_str(&source.text).map_err(|error| toml_error(&source, &error))?;
         let dial = Dial::read(&source, &file.dial)?;
-        let tenants = tenants(&source, &file, &dial)?;
+        let tenants = tenant::tenants(&source, &file, &dial)?;
+        let whose = tenant::whose(&source, &file.tenant, &tenants)?;
         let agi = address(&source, "agi", overrides.agi, file.agi.as_ref(), 4573)?;
         let esl = address(&source, "esl", overrides.esl, file.esl.as_ref(), 8084)?;
         let lookup_http = address(&source, "lookup_http", overrides.lookup_http, file.lookup_http.as_ref(), 8086)?;
@@ -200,6 +199,7 @@ impl Config {
             switches: switch::switches(&source, &file.switch, &tenants)?,
             events: switch::events(&source, &file.events)?,
             tenants,
+            whose,
         })
     }
 
@@ -302,69 +302,8 @@ fn limited<T: PartialOrd + Copy + std::fmt::Display>(
     }
 }
 
-fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenants, ConfigError> {
-    let mut tenants = HashMap::new();
-    for table in &file.tenant {
-        let id = table.id.get_ref();
-        check_tenant_id(id).map_err(|e| source.at(&table.id, e.to_string()))?;
-        let country: Option<Country> = match &table.country {
-            Some(span) => Some(span.get_ref().parse().map_err(|e: String| source.at(span, format!("country = {e}")))?),
-            None => None,
-        };
-        let mut plan = NumberPlan::new(country);
-        if let Some(span) = &table.extension_digits_max {
-            if !(2..=12).contains(span.get_ref()) {
-                return Err(source.at(span, format!("extension_digits_max = {} is not between 2 and 12", span.get_ref())));
-            }
-            plan = plan.with_extension_digits_max(*span.get_ref());
-        }
-        for code in &table.short_codes {
-            let digits = code.get_ref();
-            if !(2..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
-                return Err(source.at(code, format!("the short code {digits:?} is not 2 to 8 digits")));
-            }
-            if let Some(number) = plan.emergency_shadowed_by_number(digits) {
-                let why = format!("{number} is an emergency number here and can't be a short code as well; take it out of short_codes");
-                return Err(source.at(code, why));
-            }
-        }
-        plan = plan.with_short_codes(table.short_codes.iter().map(|c| c.get_ref().clone()).collect());
-        let fallback = match &table.fallback {
-            Some(span) => {
-                let step = Step::parse(span.get_ref(), &plan).and_then(Step::check_fallback);
-                Some(step.map_err(|e| source.at(span, format!("fallback: {e}")))?)
-            }
-            None => None,
-        };
-        let freeswitch = match &table.domain {
-            Some(domain) => Dial::freeswitch_at(source, &file.dial, domain)?,
-            None => dial.freeswitch.clone(),
-        };
-        let permissions = permissions(source, table.permissions.as_deref())?;
-        let tenant = Tenant { id: id.clone(), plan, fallback, permissions, asterisk: dial.asterisk.clone(), freeswitch };
-        if let (Some(span), Some(step)) = (&table.fallback, &tenant.fallback) {
-            tenant.check_step(step).map_err(|e| source.at(span, format!("fallback: {e}")))?;
-        }
-        if tenants.insert(id.clone(), tenant).is_some() {
-            return Err(source.at(&table.id, format!("the tenant {id:?} is there twice")));
-        }
-    }
-    tenants.entry(DEFAULT_TENANT.to_owned()).or_insert_with(|| Tenant {
-        id: DEFAULT_TENANT.to_owned(),
-        plan: NumberPlan::new(None),
-        fallback: None,
-        permissions: PERMISSIONS_DEFAULT.to_vec(),
-        asterisk: dial.asterisk.clone(),
-        freeswitch: dial.freeswitch.clone(),
-    });
-    Ok(tenants)
-}
-
-/// What extensions may call where they have no permissions of their own.
-fn permissions(source: &Source, words: Option<&[toml::Spanned<String>]>) -> Result<Vec<Class>, ConfigError> {
-    let Some(words) = words else { return Ok(PERMISSIONS_DEFAULT.to_vec()) };
-    words.iter().map(|word| word.get_ref().parse().map_err(|e: ClassError| source.at(word, format!("permissions: {e}")))).collect()
-}
+#[cfg(test)]
+mod tenant_tests;
 
 #[cfg(test)]
 mod tests {

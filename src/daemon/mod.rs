@@ -126,6 +126,7 @@ impl Server {
         // sled's own threads write an import's megabytes
         threads::nice_those_named("sled");
         let answerer = Answerer::new(store.reader(), rules.clone(), events.glances.clone(), clock, config.answer_budget, options.delay);
+        let answerer = answerer.with_whose(config.whose.clone()).with_shares(sessions_max);
         let answerer = match records {
             Some(records) => answerer.with_records(records),
             None => answerer,

@@ -8,6 +8,7 @@ mod decide;
 mod decision;
 mod directory_xml;
 mod extension;
+mod feature;
 mod group;
 mod item;
 mod live;
@@ -28,12 +29,14 @@ mod tests;
 mod trace;
 mod trunk;
 mod user;
+mod whose;
 pub mod xml;
 
 pub use decide::{Moment, decide, fallback_decision, refusal};
 pub use decision::{CallerName, Decision, Leg, Reason, Ring, Status};
 pub use directory_xml::DirectoryQuestion;
 pub use extension::{Extension, ExtensionError, FORWARDS};
+pub use feature::{CODE_CHARS_MAX, CODES, CodeFor, Feature, FeatureError, Features, ForwardWhich, NIGHT_HOURS_MAX, Sounds, Switched};
 pub use group::{DELAY_SECONDS_MAX, GROUP_DEPTH_MAX, Group, GroupError, MEMBERS_MAX, Member, MemberTarget, Strategy, WEIGHT_MAX};
 pub use item::{PlanItem, PlanKey};
 pub use live::{Live, Marks, NOTHING_LIVE};
@@ -56,6 +59,7 @@ pub use user::{
     A1Hash, CONTEXT_BYTES_MAX, DOMAIN_BYTES_MAX, EXTENSION_BYTES_MAX, PASSWORD_BYTES_MAX, USER_NAME_BYTES_MAX, User, UserError,
     check_extension, normal_domain,
 };
+pub use whose::{Did, Whose};
 
 use crate::number::{Class, Number};
 use std::sync::Arc;

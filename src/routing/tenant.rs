@@ -1,6 +1,6 @@
 //! What the configuration says of a tenant: how it reads numbers, what its dial strings look like, its fallback.
 
-use super::{Decision, Reason, Status, Step, render};
+use super::{Decision, Features, Reason, Status, Step, render};
 use crate::number::{Class, NumberPlan};
 use std::collections::HashMap;
 use std::fmt;
@@ -167,6 +167,10 @@ pub struct Tenant {
     pub fallback: Option<Step>,
     /// What its extensions may call where they have no permissions of their own.
     pub permissions: Vec<Class>,
+    /// Its star codes.
+    pub features: Features,
+    /// Sessions that are served for it at once; `None` is half of all where there are several tenants.
+    pub sessions_max: Option<usize>,
     /// Its dial strings on Asterisk.
     pub asterisk: DialTemplates,
     /// Its dial strings on FreeSWITCH.

@@ -22,6 +22,8 @@ pub(super) fn tenant() -> Tenant {
         plan: NumberPlan::new("DE".parse().ok()),
         fallback: None,
         permissions: PERMISSIONS_DEFAULT.to_vec(),
+        features: Features::default(),
+        sessions_max: None,
         asterisk: dial("PJSIP/{extension}", "PJSIP/{number}@{trunk}"),
         freeswitch: dial("user/{extension}@{domain}", "sofia/gateway/{trunk}/{number}"),
     }

@@ -6,8 +6,8 @@
 use super::words::{dialled, is_extension, is_leg};
 use crate::cti::{Answered, CallState, CallView, Disposition, LegState, LegView};
 use crate::decided::{LetOut, Member};
-use crate::number::Class;
 use crate::event::Now;
+use crate::number::Class;
 use std::sync::Arc;
 
 /// What a call has to say, in the order it is said.
