@@ -42,6 +42,8 @@ pub enum Scope {
     CallsRead,
     /// Read the metrics.
     MetricsRead,
+    /// Switch what extensions' users may switch themselves.
+    FeaturesWrite,
 }
 
 impl Scope {
@@ -51,6 +53,7 @@ impl Scope {
         (Scope::EventsRaw, "events:raw", "GET /events?raw=1: what the switches wrote, of all tenants"),
         (Scope::CallsRead, "calls:read", "GET /calls"),
         (Scope::MetricsRead, "metrics:read", "GET /metrics"),
+        (Scope::FeaturesWrite, "features:write", "PATCH /extensions/{number}: do not disturb, forwards"),
     ];
 
     /// The word on the command line.

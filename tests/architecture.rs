@@ -24,12 +24,13 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("memory", &["clock", "hints", "number", "routing"], "tables of atomics: what decisions leave behind and glance at"),
     ("cti", &["stats"], "words for what happens to calls, and the feed they are told by; no switch, no socket"),
     ("decided", &["number", "routing", "stats"], "what calls tell of their decisions"),
+    ("wish", &["number", "routing"], "what calls wish to be changed, and whoever grants it: neither plane knows the other"),
     ("access", &["nearest"], "who may ask over HTTP: by which name, with which token"),
     ("store", &["access", "clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
     ("journal", &["clock", "cti", "store"], "keeps finished calls; its own database, opened by the same engine"),
     (
         "call",
-        &["access", "clock", "stats", "nearest", "number", "routing", "memory", "decided", "store", "wire"],
+        &["access", "clock", "stats", "nearest", "number", "routing", "memory", "decided", "wish", "store", "wire"],
         "live calls; never control, never event",
     ),
     (
@@ -39,14 +40,14 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "control",
-        &["access", "cti", "memory", "nearest", "number", "directory", "routing", "store", "journal"],
+        &["access", "cti", "memory", "nearest", "number", "directory", "routing", "wish", "store", "journal"],
         "administrators and CTI clients; never call, never event",
     ),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
     ("config", &["nearest", "number", "routing", "wire"], "tenants, templates, fallbacks and switches are configured"),
     (
         "daemon",
-        &["clock", "cti", "decided", "memory", "routing", "store", "journal", "call", "event", "control", "config"],
+        &["clock", "cti", "decided", "memory", "routing", "wish", "store", "journal", "call", "event", "control", "config"],
         "puts the planes together, and hands both the tenants",
     ),
     (
@@ -206,7 +207,8 @@ fn calls_events_and_administrators_never_meet() {
 #[test]
 fn no_lock_stands_between_calls_or_sockets_and_what_is_behind_them() {
     let of_normal_priority = |s: &Source| {
-        matches!(s.module.as_str(), "call" | "decided" | "hints" | "memory" | "stats" | "clock") || s.path.starts_with("event/source/")
+        matches!(s.module.as_str(), "call" | "decided" | "hints" | "memory" | "stats" | "clock" | "wish")
+            || s.path.starts_with("event/source/")
     };
     assert!(sources().iter().filter(|s| of_normal_priority(s)).count() > 15, "the source isn't where it was");
     let words = ["Mutex", "RwLock", "Condvar", "sync_channel", "blocking_send"];

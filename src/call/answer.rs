@@ -17,6 +17,7 @@ use crate::routing::{
     Whose, decide, fallback_decision, refusal,
 };
 use crate::store::Reader;
+use crate::wish::WishSender;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -63,6 +64,8 @@ pub struct Answerer {
     disk: Arc<Semaphore>,
     /// Who is told of each decision, if anybody keeps records.
     records: Option<DecisionSender>,
+    /// Who grants what star codes wish, if anybody does.
+    wishes: Option<WishSender>,
 }
 
 /// An answer, and whose templates render it.
@@ -121,7 +124,17 @@ impl Answerer {
         let seeds = AtomicU32::new(clock.now_us() as u32);
         let disk = Arc::new(Semaphore::new(DISK_READERS_MAX));
         let (whose, shares) = (Whose::new(&tenants), Shares::default());
-        Answerer { store, tenants, whose, shares, glances, clock, budget, delay, seeds, disk, records: None }
+        Answerer { store, tenants, whose, shares, glances, clock, budget, delay, seeds, disk, records: None, wishes: None }
+    }
+
+    /// The same, and star codes are granted.
+    #[must_use]
+    pub fn with_wishes(self, wishes: WishSender) -> Answerer {
+        Answerer { wishes: Some(wishes), ..self }
+    }
+
+    pub(super) fn wishes(&self) -> Option<&WishSender> {
+        self.wishes.as_ref()
     }
 
     /// The same, for calls that name no tenant.
@@ -255,6 +268,9 @@ impl Answerer {
                 return Answer::unread(self.fallback(tenant, &question, Status::Error, reason), Some(tenant));
             }
         };
+        if question.request == Request::Feature {
+            return self.feature(ask, tenant, &question).await;
+        }
         let decision = match self.decide(tenant, &question).await {
             Some(Ok((decision, revision, trace, marks))) => {
                 let let_out = self.remember(tenant, &marks);

@@ -6,6 +6,7 @@
 
 mod answer;
 mod fastagi;
+mod feature;
 mod lookup;
 mod outbound;
 mod plane;

@@ -21,6 +21,7 @@ use crate::control::{AdminServer, BindError, Desk, EventStatus, Observed, PlaneS
 use crate::cti::PlaneStats;
 use crate::routing::Tenants;
 use crate::store::{Store, StoreError};
+use crate::wish;
 use events::Events;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -88,6 +89,7 @@ pub struct Server {
     admin_stop: watch::Sender<bool>,
     calls: Vec<JoinHandle<()>>,
     admin_thread: JoinHandle<()>,
+    wishes_thread: JoinHandle<()>,
     writer: JoinHandle<()>,
     events: Events,
 }
@@ -131,6 +133,8 @@ impl Server {
             Some(records) => answerer.with_records(records),
             None => answerer,
         };
+        let (wishes, granting) = wish::channel();
+        let answerer = answerer.with_wishes(wishes);
         let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }));
         let observed = Observed {
             hub: events.hub.clone(),
@@ -139,6 +143,7 @@ impl Server {
             glances: Some(events.glances.clone()),
         };
         let doors = [("agi", agi), ("esl", esl), ("lookup-http", lookup_http), ("http", http)];
+        let granter = Desk::new(store.clone(), rules.clone(), "a star code".to_owned(), None).observing(observed.clone());
         let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
         let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;
         // the snapshot is wanted soon, also on a busy machine; edits can wait
@@ -158,6 +163,12 @@ impl Server {
             let name = format!("call-{n}");
             calls.push(threads::spawn(&name, threads::Priority::Normal, move || turning.run(&plane, level, &heartbeat))?);
         }
+        // all it does is wait for the writer, which is behind calls itself
+        let stopping_wishes = stopping.clone();
+        let wishes_thread = threads::spawn("wishes", threads::Priority::Background, move || {
+            let mut granter = granter;
+            granting.run(|| *stopping_wishes.borrow(), |wish| granter.grant(wish));
+        })?;
         let admin_thread = threads::spawn("admin", threads::Priority::Background, move || admin.run(stopping))?;
         watchdog::start(heartbeats)?;
         if options.signals {
@@ -175,6 +186,7 @@ impl Server {
             admin_stop,
             calls,
             admin_thread,
+            wishes_thread,
             writer,
             events,
         })
@@ -235,7 +247,7 @@ impl Server {
         self.admin_stop.send_replace(true);
         let at_once = || *self.shutdown.borrow() == ShutdownLevel::Now;
         self.events.stop(at_once);
-        while !self.admin_thread.is_finished() && !at_once() {
+        while !(self.admin_thread.is_finished() && self.wishes_thread.is_finished()) && !at_once() {
             std::thread::sleep(JOIN_LOOK);
         }
         self.store.close();

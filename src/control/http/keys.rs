@@ -24,6 +24,8 @@ type Key = (String, Token);
 pub(super) struct Grant {
     /// Whose token it is.
     pub(super) tenant: String,
+    /// What it is called, for the change log.
+    pub(super) name: String,
     digest: TokenDigest,
     scopes: Vec<Scope>,
 }
@@ -88,7 +90,7 @@ impl Keys {
             let challenge = format!("Bearer realm=\"strowger\", error=\"insufficient_scope\", scope=\"{word}\"");
             return Err(refused(StatusCode::FORBIDDEN, &format!("the token has no scope {word}"), &challenge));
         }
-        Ok(Grant { tenant, digest, scopes: scopes.to_vec() })
+        Ok(Grant { tenant, name: token.name, digest, scopes: scopes.to_vec() })
     }
 
     /// Whether what was granted still is. A store that can't be read takes nothing away.

@@ -1,10 +1,12 @@
-//! The admin plane's HTTP: the feed, live calls, metrics and health. Nothing here can be changed.
+//! The admin plane's HTTP: the feed, live calls, metrics and health, and what extensions' users may switch themselves. Nothing
+//! else can be changed here.
 //!
 //! Whoever asks shows a token, on loopback too: a page that a browser on this machine shows, or another user of it, is no
 //! administrator. Everything is bounded: connections, heads, how long one may stand idle or not take what it is sent.
 
 mod calls;
 mod events;
+mod features;
 mod keys;
 mod metrics;
 mod patient;
@@ -20,7 +22,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, patch};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -105,8 +107,13 @@ impl HttpServer {
             .route("/calls", get(calls::calls))
             .route("/metrics", get(metrics::metrics))
             .route("/health", get(reply::health))
-            .method_not_allowed_fallback(|| async { problem(StatusCode::METHOD_NOT_ALLOWED, "use GET") })
-            .fallback(|| async { problem(StatusCode::NOT_FOUND, "the paths are /events, /calls, /metrics and /health") })
+            .route("/extensions/{number}", patch(features::patch))
+            .method_not_allowed_fallback(|| async {
+                problem(StatusCode::METHOD_NOT_ALLOWED, "use GET, and PATCH for /extensions/{number}")
+            })
+            .fallback(|| async {
+                problem(StatusCode::NOT_FOUND, "the paths are /events, /calls, /metrics, /health and /extensions/{number}")
+            })
             .with_state(self.shop.clone());
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
