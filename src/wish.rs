@@ -173,7 +173,8 @@ mod tests {
                     })
                 })
                 .collect();
-            tokio::task::yield_now().await;
+            // until all have had their turn
+            tokio::time::sleep(LOOK * 10).await;
             assert_eq!(sender.wish(wish()).await, Err(Ungranted::Full));
             for waits in waiting {
                 assert_eq!(waits.await.unwrap(), Err(Ungranted::Late));
