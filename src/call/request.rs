@@ -230,8 +230,9 @@ impl ChannelAsk {
                 b"variable_strowger_next" => channel.next = Some(value),
                 // of whoever registered, or as the dialplan says
                 b"variable_domain_name" => channel.domain = Some(value),
-                // what mod_sofia found out about the signature
-                b"variable_sip_verstat" => channel.verstat = Some(value),
+                // what mod_sofia found out about the signature; the first says how well, too
+                b"variable_sip_verstat_detailed" => channel.verstat = Some(value),
+                b"variable_sip_verstat" => _ = channel.verstat.get_or_insert(value),
                 b"variable_socket_path" => path = Some(value),
                 _ => parameters.extend(name.strip_prefix(VARIABLE_PREFIX).map(|key| (key, value))),
             }

@@ -247,7 +247,7 @@ impl Server {
         self.admin_stop.send_replace(true);
         let at_once = || *self.shutdown.borrow() == ShutdownLevel::Now;
         self.events.stop(at_once);
-        while !(self.admin_thread.is_finished() && self.wishes_thread.is_finished()) && !at_once() {
+        while (!self.admin_thread.is_finished() || !self.wishes_thread.is_finished()) && !at_once() {
             std::thread::sleep(JOIN_LOOK);
         }
         self.store.close();

@@ -206,6 +206,10 @@ impl Work<'_> {
             let (switch, tenant) = (info.name.clone(), Some(info.tenant.clone()));
             self.plane.hub.publish(Draft { switch, tenant, at_us: self.plane.clock.now_us(), what: What::Raw(raw) });
         }
+        if matches!(item, Item::Up { .. }) {
+            // not only from the next look at the clock on
+            remember_of(self.plane, &Remember::Heard);
+        }
         self.state.item(source, item, &*self.plane.names, now(&*self.plane.clock), &mut self.out);
         self.say();
     }

@@ -293,3 +293,29 @@ fn the_memory_and_a_tenants_share_of_it_are_what_is_stated() {
         + (MEMBERS_MAX + GROUPS_MAX) * (size_of::<Tagged>() + 12);
     assert!((4_400_000..4_800_000).contains(&bytes), "{bytes}");
 }
+
+#[test]
+#[ignore = "a measurement"]
+fn how_long_a_glance_and_a_mark_take() {
+    let memory = Memory::new(["a", "b"]);
+    // full tables
+    for n in 0..3 * CALLERS_MAX {
+        let marks = Marks { outbound: Some((number(&format!("{}", 1_000 + n)), Class::Mobile)), ..called(caller(n)) };
+        memory.mark("a", &marks, BEGIN_S * 1_000_000);
+    }
+    let marks = Marks { rung: vec![("team".into(), member("101"))], turns: vec!["team".into()], ..called(caller(7)) };
+    let out = let_out("101", Class::Mobile);
+    let ns = |what: &str, work: &dyn Fn()| {
+        let began = std::time::Instant::now();
+        (0..100_000).for_each(|_| work());
+        println!("{what}: {} ns", began.elapsed().as_nanos() / 100_000);
+    };
+    ns("a call's marks: turn, member, caller", &|| memory.mark("a", &marks, (BEGIN_S + 1) * 1_000_000));
+    ns("a call out's marks", &|| memory.mark("a", &out, (BEGIN_S + 1) * 1_000_000));
+    at(&memory, BEGIN_S + 1, |a| {
+        ns("a caller's calls", &|| assert!(a.caller_calls(&caller(7), 60) > 0));
+        ns("a class's calls", &|| assert!(a.class_calls(None, Class::Mobile).0 > 0));
+        ns("a turn", &|| assert!(a.turn("team") > 0));
+        ns("when a member was rung", &|| assert!(a.last_rung("team", &member("101")) > 0));
+    });
+}
