@@ -105,7 +105,8 @@ fn a_switch_that_never_confirms_an_answer_is_left_after_two_seconds() {
 
 #[test]
 fn a_call_above_the_cap_is_told_so_at_once_and_the_ones_below_go_on() {
-    let place = Place::with_sample(TENANTS);
+    // one tenant may have both
+    let place = Place::with_sample(&TENANTS.replace("country = \"US\"", "country = \"US\"\nsessions_max = 2"));
     let server = place.serve(&["--sessions-max", "2"]);
     place.settled();
     let hold = || {
