@@ -239,3 +239,16 @@ fn a_flood_of_star_codes_is_answered_or_refused_in_time_and_holds_up_no_call() {
     // and the next one is granted as the first was
     assert!(within(Duration::from_secs(5), || dial(&server, "*78", "101") == on()));
 }
+
+#[test]
+fn a_star_code_that_can_not_be_written_down_leaves_the_call_to_the_dialplan() {
+    let (_place, server) = served(Options::default(), vec![]);
+    server.server().store().close();
+    assert!(within(Duration::from_secs(5), || {
+        let answer = play(server.agi(), &dialled("*78", "101"));
+        answer.short() == ("error", "continue", "store-failed") && answer.get("TARGET").is_empty()
+    }));
+    // what need not be written is answered as before
+    assert_eq!(ask(server.agi(), DID, SCHOOL).short(), ("found", "dial", "matched"));
+    assert_eq!(dial(&server, "*78x", "+14155550101"), refused());
+}
