@@ -237,7 +237,7 @@ def _(w, server, phones):
         time.sleep(wait)
         caller.cancel()
         ended = call.ended()["at"]
-        between("seconds", gone(call, 201)["at"] - ended, -0.5, 3)
+        between("seconds", gone(call, 201)["at"] - ended, -0.5, 2.6)
         free(w, call, 1)
 
 
@@ -387,3 +387,16 @@ def _(w, server, phones):
         w.call(DID, ADA, agent=server.address, verstat=said).seen("default")
         equal("arguments", arguments(server.environments[-1]),
               [f"to={DID}", "tenant=default", "context=from-trunk", f"verstat={passed}"])
+
+
+@scenario("a carrier's verstat in P-Asserted-Identity is passed on, wherever it stands among the parameters")
+@serving(dict(STATUS="unknown", ACTION="continue"))
+def _(w, server, phones):
+    for parameters, passed in ((b";verstat=TN-Validation-Passed-A>", ["verstat=TN-Validation-Passed-A"]),
+                               (b";user=phone;verstat=TN-Validation-Failed;x=1>;y=2", ["verstat=TN-Validation-Failed"]),
+                               (b">", [])):
+        caller, call = w.sip(b"signed", b"<sip:%s@127.0.0.1>" % ADA.encode(), agent=server.address,
+                             extra=b"P-Asserted-Identity: \"A, b\" <sip:%s@127.0.0.1%s\r\n" % (ADA.encode(), parameters))
+        call.seen("default")
+        equal("arguments", arguments(server.environments[-1])[3:], passed)
+        w.clear()
