@@ -283,12 +283,13 @@ fn the_dialplan_of_asterisk_is_in_step_with_the_code() {
         );
     }
     // no variable is read that no answer sets; the settings are the administrator's
-    let settings = ["AGENT", "TENANT", "ARGS"];
+    // LEG1 and the others hold dial strings of a group's members; they come with the TARGET that names them
+    let settings = ["AGENT", "TENANT", "ARGS", "VERSTAT", "CONFIRM", "LEG"];
     for name in code.split("STROWGER_").skip(1) {
         let name: String = name.chars().take_while(|c| c.is_ascii_uppercase()).collect();
         assert!(VARIABLES.contains(&name.as_str()) || settings.contains(&name.as_str()), "STROWGER_{name} is sent by nobody");
     }
-    // every request that is asked is one; `outbound` is documented and comes later
+    // every request that is asked is one
     let requests: Vec<&str> = code.split("strowger_request)=").skip(1).map(|rest| rest.split([',', ')', '\n']).next().unwrap()).collect();
     assert!(requests.contains(&"route") && requests.contains(&"name"), "{requests:?}");
     for request in requests {
@@ -296,7 +297,7 @@ fn the_dialplan_of_asterisk_is_in_step_with_the_code() {
         assert!(request == "outbound" || Request::from_name(request).is_some_and(|r| r.name() == request));
     }
     // every parameter that is sent is understood
-    for parameter in ["to=", "tenant=", "step=", "status="] {
+    for parameter in ["to=", "from=", "tenant=", "context=", "step=", "status=", "verstat="] {
         assert!(code.contains(&format!(",{parameter}")), "{parameter} isn't sent");
         assert!(strowger::call::PARAMETERS.contains(&parameter.trim_end_matches('=')));
     }

@@ -7,7 +7,7 @@ mod freeswitch;
 use freeswitch::servers::{Agent, NOT_FOUND, listen, respond};
 use freeswitch::template::block;
 use freeswitch::text::{Names, expand, separate};
-use freeswitch::{Call, CidLookup, Ending, FakeSwitch, Outcome, Record, XmlCurl};
+use freeswitch::{Bridge, Call, CidLookup, Ending, FakeSwitch, Outcome, Record, XmlCurl};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -232,4 +232,101 @@ fn cidlookup_asks_with_digits_only_and_calls_an_unknown_caller_unknown() {
     let url = format!("http://{}/name", Agent::hung().http);
     switch.cidlookup = Some(CidLookup { url, timeout: Duration::from_millis(200) });
     assert_eq!(switch.call(&Call::to("1")).profile["caller_id_name"], "UNKNOWN");
+}
+
+// ---- bridge: groups of legs ------------------------------------------------------------------------------------------
+
+/// A bridge to legs that do these things.
+fn bridged(data: &str, legs: &[(&str, Outcome)]) -> Bridge {
+    let data = data.replace('<', "&lt;");
+    let mut switch = switch(&[("set", "continue_on_fail=true"), ("set", "call_timeout=30"), ("bridge", &data), ("set", "after=yes")]);
+    switch.legs = legs.iter().map(|(leg, outcome)| ((*leg).to_owned(), *outcome)).collect();
+    let record = switch.call(&Call::to("1"));
+    assert!(went_on(&record), "{record:#?}");
+    record.bridges[0].clone()
+}
+
+/// For each leg: when it began to ring, when that was over, and why (nothing for who has the call).
+fn fates(bridge: &Bridge) -> Vec<(Option<u64>, u64, &'static str)> {
+    bridge.rung.iter().map(|r| (r.from, r.until, r.cause.unwrap_or_default())).collect()
+}
+
+#[test]
+fn braces_may_follow_one_another_and_beat_a_legs_brackets() {
+    let bridge = bridged("{a=1}{b=2,leg_timeout=5}[leg_timeout=20,c=3]user/101,user/102", &[("user/", Outcome::Rings)]);
+    let names: Vec<_> = bridge.rung[0].variables.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    assert_eq!(names, ["leg_timeout=20", "c=3", "a=1", "b=2", "leg_timeout=5"]);
+    assert_eq!(fates(&bridge), [(Some(0), 5, "ALLOTTED_TIMEOUT"), (Some(0), 5, "ALLOTTED_TIMEOUT")]);
+}
+
+#[test]
+fn a_comma_in_a_value_tears_it_apart_unless_it_is_quoted() {
+    let torn = bridged("{file=tone_stream://%(200,100,440)}user/101", &[]);
+    assert_eq!(torn.variables, [("file".to_owned(), "tone_stream://%(200".to_owned())]);
+    let whole = bridged("{file='tone_stream://%(200,100,440)',b=1}user/101", &[]);
+    assert_eq!(whole.variables[0].1, "tone_stream://%(200,100,440)");
+}
+
+#[test]
+fn a_delayed_leg_rings_later_or_not_at_all_and_at_once_if_nobody_else_rings() {
+    let late = [("101", Outcome::AnswersIn(8)), ("102", Outcome::Rings)];
+    assert_eq!(fates(&bridged("user/101,[leg_delay_start=5,leg_timeout=2]user/102", &late))[1], (Some(5), 7, "ALLOTTED_TIMEOUT"));
+    let soon = [("101", Outcome::AnswersIn(3)), ("102", Outcome::Answers)];
+    assert_eq!(fates(&bridged("user/101,[leg_delay_start=5]user/102", &soon)), [(Some(0), 3, ""), (None, 3, "LOSE_RACE")]);
+    let busy = [("101", Outcome::Fails("USER_BUSY")), ("102", Outcome::AnswersIn(2))];
+    let bridge = bridged("user/101,[leg_delay_start=5]user/102", &busy);
+    assert_eq!(fates(&bridge), [(Some(0), 0, "USER_BUSY"), (Some(1), 3, "")], "the delay is cut short once nobody rings");
+    let alone = bridged("[leg_delay_start=5]user/102", &[("102", Outcome::Rings)]);
+    assert_eq!(fates(&alone), [(Some(0), 30, "NO_ANSWER")]);
+}
+
+#[test]
+fn a_key_to_press_is_for_all_legs_of_an_originate_and_never_for_one_leg_alone() {
+    let legs = [("101", Outcome::AnswersIn(4)), ("102", Outcome::Answers), ("103", Outcome::Presses("1", 9))];
+    let all = bridged("{group_confirm_key=1}user/101,user/102,user/103", &legs);
+    assert_eq!(fates(&all), [(Some(0), 9, "LOSE_RACE"), (Some(0), 9, "LOSE_RACE"), (Some(0), 9, "")]);
+    let one = bridged("user/101,[group_confirm_key=1]user/102,user/103", &legs);
+    assert_eq!(fates(&one)[1], (Some(0), 0, ""), "a voicemail has the call");
+}
+
+#[test]
+fn parts_of_an_enterprise_originate_have_their_own_key_delay_and_time() {
+    let legs =
+        [("101", Outcome::AnswersIn(9)), ("102", Outcome::Answers), ("103", Outcome::Presses("1", 2)), ("104", Outcome::Presses("2", 1))];
+    let data = "user/101:_:{group_confirm_key=1,leg_timeout=6}user/102:_:{group_confirm_key=1,originate_delay_start=5000}user/103\
+                :_:{group_confirm_key=1}{leg_timeout=3}user/104";
+    let bridge = bridged(data, &legs);
+    assert_eq!(
+        fates(&bridge),
+        [(Some(0), 7, "LOSE_RACE"), (Some(0), 6, "ALLOTTED_TIMEOUT"), (Some(5), 7, ""), (Some(0), 3, "ALLOTTED_TIMEOUT")]
+    );
+    assert_eq!(bridge.at, 7);
+}
+
+#[test]
+fn an_enterprise_originate_knows_neither_call_timeout_nor_a_delay_of_its_only_leg() {
+    let rings = [("user/", Outcome::Rings)];
+    assert_eq!(fates(&bridged("user/101:_:[leg_delay_start=5]user/102", &rings)), [(Some(0), 60, "NO_ANSWER"); 2]);
+    assert_eq!(fates(&bridged("<originate_timeout=25>user/101:_:user/102", &rings)), [(Some(0), 25, "NO_ANSWER"); 2]);
+}
+
+#[test]
+fn an_enterprise_originate_calls_its_failure_a_failure_and_keeps_the_cause_elsewhere() {
+    let mut switch = switch(&[("set", "continue_on_fail=true"), ("bridge", "user/101:_:user/102"), ("set", "after=yes")]);
+    switch.legs = vec![("101".to_owned(), Outcome::Fails("NO_ANSWER")), ("102".to_owned(), Outcome::Fails("USER_BUSY"))];
+    let record = switch.call(&Call::to("1"));
+    assert_eq!([record.variable("originate_disposition"), record.variable("originate_failed_cause")], ["failure", "USER_BUSY"]);
+    assert!(!record.bridges[0].heard_ringing, "the caller hears nothing unless ring_ready was said");
+}
+
+#[test]
+fn a_key_that_fits_is_set_and_another_one_is_not() {
+    let asked = |presses: Option<&str>| {
+        let mut call = Call::to("1");
+        call.presses = presses.map(str::to_owned);
+        switch(&[("play_and_get_digits", "1 1 1 8000 # beep silence_stream://10 key 1"), ("set", "after=yes")]).call(&call)
+    };
+    assert_eq!(asked(Some("1")).variable("key"), "1");
+    assert_eq!([asked(Some("2")).variable("key"), asked(Some("2")).variable("key_invalid"), asked(None).variable("key")], ["", "2", ""]);
+    assert_eq!(asked(Some("hangup")).ending, Ending::CallerHungUp);
 }

@@ -43,6 +43,17 @@ def binary(path):
     return max(built, key=os.path.getmtime)
 
 
+SCENARIOS = []
+
+
+def scenario(sentence):
+    """A test: its sentence is what it proves."""
+    def add(f):
+        SCENARIOS.append((sentence, f))
+        return f
+    return add
+
+
 class Failed(Exception):
     """A scenario saw something else than it expects."""
 
@@ -320,10 +331,10 @@ class ScriptedServer:
     """A FastAGI server that keeps every environment and says what it is told to.
 
     `answers` are dictionaries of what differs from an empty answer, one per question; the last is
-    said again and again.
+    said again and again. A name with an underscore in front or brackets behind is set as it stands.
     """
 
-    EMPTY = dict.fromkeys("STATUS ACTION TARGET TIMEOUT OPTIONS STEP ROUTE NAME CONTACT REASON".split(), "")
+    EMPTY = dict.fromkeys("STATUS ACTION TARGET TIMEOUT OPTIONS STEP ROUTE NAME CONTACT REASON CALLERID".split(), "")
 
     def __init__(self, *answers, linger=0):
         self.linger = linger
@@ -346,13 +357,17 @@ class ScriptedServer:
                         lines.append(line.rstrip(b"\n").decode("utf-8", "backslashreplace"))
                     self.environments.append(lines)
                     answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                    items = [f"STROWGER_{k}={self.escaped(v)}" for k, v in {**self.EMPTY, **answer}.items()]
+                    items = [f"{self.variable(k)}={self.escaped(v)}" for k, v in {**self.EMPTY, **answer}.items()]
                     text = ",".join(items).replace("\\", "\\\\").replace('"', '\\"')
                     c.sendall(f'EXEC MSet "{text}"\n'.encode())
                     f.readline()
                     time.sleep(self.linger)
                 except OSError:
                     pass
+
+    @staticmethod
+    def variable(key):
+        return key.replace("(", r"\(").replace(")", r"\)") if key[0] == "_" or "(" in key else f"STROWGER_{key}"
 
     @staticmethod
     def escaped(value):
@@ -371,6 +386,16 @@ def sip_socket(port=0):
 def sip_header(message, name):
     found = re.search(rb"(?im)^" + name.encode() + rb"[ \t]*:[ \t]*(.*?)\r?$", message)
     return found.group(1) if found else None
+
+
+def datagrams(sock, over):
+    """What comes, until `over` is set. A thread that waited in recvfrom() would keep a closed socket's port."""
+    sock.settimeout(0.1)
+    while not over.is_set():
+        try:
+            yield sock.recvfrom(65535)
+        except TimeoutError:
+            pass
 
 
 SDP = (b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -477,15 +502,12 @@ class SipPhone:
     def __init__(self, port):
         self.sock = sip_socket(port)
         self.invites = []
-        self.rang = threading.Event()
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.rang, self.over = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
 
     def _serve(self):
-        while True:
-            try:
-                m, peer = self.sock.recvfrom(65535)
-            except OSError:
-                return
+        for m, peer in datagrams(self.sock, self.over):
             lines = [l for l in m.split(b"\r\n") if re.match(rb"(?i)(via|from|call-id|cseq):", l)]
             to = b"To: " + (sip_header(m, "To") or b"") + (b"" if b"tag=" in (sip_header(m, "To") or b"") else b";tag=phone")
 
@@ -502,6 +524,78 @@ class SipPhone:
                 reply(b"200 OK")
 
     def stop(self):
+        self.over.set()
+        self.thread.join()
+        self.sock.close()
+
+
+class Telephones:
+    """SIP telephones at one address, and carriers. The beginning of the user's name says what each does: ring (and nothing
+    more), late (answers after two seconds), answer, busy, decline, absent, congested, unknown."""
+
+    REFUSE = {b"busy": b"486 Busy Here", b"decline": b"603 Decline", b"absent": b"480 Temporarily Unavailable",
+              b"congested": b"503 Service Unavailable", b"unknown": b"404 Not Found"}
+
+    def __init__(self, port):
+        self.port, self.sock = port, sip_socket(port)
+        self.invites, self.reasons, self.ended, self.over = {}, {}, [], threading.Event()
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def at(self, user):
+        """What Dial() calls it by."""
+        return f"PJSIP/trunk/sip:{user}@127.0.0.1:{self.port}"
+
+    def _serve(self):
+        for m, peer in datagrams(self.sock, self.over):
+            asked = re.match(rb"([A-Z]+) sip:([^@]*)@", m)
+            if not asked or asked.group(1) == b"ACK":
+                continue
+            method, user = asked.groups()
+            if method != b"INVITE":
+                self._reply(m, peer, b"200 OK")
+            if method == b"CANCEL":
+                self.reasons[user.decode()] = [r.decode() for r in re.findall(rb"(?im)^Reason:[ ]*(.*?)\r?$", m)]
+                self._reply(self.invites[user.decode()], peer, b"487 Request Terminated")
+            elif method == b"BYE":
+                self.ended.append(user.decode())
+            elif method == b"INVITE" and user.decode() not in self.invites:
+                self.invites[user.decode()] = m
+                kind = re.match(rb"[a-z]*", user).group()
+                if kind in self.REFUSE:
+                    self._reply(m, peer, self.REFUSE[kind])
+                    continue
+                self._reply(m, peer, b"180 Ringing")
+                if kind in (b"late", b"answer"):
+                    threading.Timer(2 if kind == b"late" else 0.3, self._reply, (m, peer, b"200 OK", SDP % (self.port + 1))).start()
+
+    def _reply(self, m, peer, status, body=b""):
+        lines = [l for l in m.split(b"\r\n") if re.match(rb"(?i)(via|from|call-id|cseq):", l)]
+        to = sip_header(m, "To")
+        lines.append(b"To: " + to + (b"" if b"tag=" in to else b";tag=t"))
+        lines.append(b"Contact: <sip:phone@127.0.0.1:%d>" % self.port)
+        if body:
+            lines.append(b"Content-Type: application/sdp")
+        head = b"SIP/2.0 " + status + b"\r\n" + b"\r\n".join(lines)
+        try:
+            self.sock.sendto(head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body, peer)
+        except OSError:
+            pass  # the scenario is over
+
+    def sender(self, user):
+        """The From of what rang there."""
+        return (sip_header(self.invites[user], "From") or b"").decode("utf-8", "backslashreplace")
+
+    def until(self, what, seconds=EVENT_SECONDS_MAX):
+        """Waits for `what` of this to be true."""
+        end = time.monotonic() + seconds
+        while not what(self) and time.monotonic() < end:
+            time.sleep(0.02)
+        return what(self)
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
         self.sock.close()
 
 
@@ -525,17 +619,19 @@ class World:
         return f"t{self.serial}"
 
     def call(self, to, num=None, name=None, pres=None, context="from-trunk", agent=None, answer=False,
-             limit=None, stay=None, execfull=False, tenant=None, more=None, exit_on_hangup=None):
-        """A call from inside the switch; numbers and names may hold any byte but NUL."""
+             limit=None, stay=None, execfull=False, tenant=None, more=None, exit_on_hangup=None, then=None, verstat=None):
+        """A call from inside the switch; numbers and names may hold any byte but NUL. Once it is answered, the
+        caller's own side goes to extension `then` of [presses], if one is said."""
         quote = lambda v: urllib.parse.quote(v, safe="") if v else ""
         t = self.name()
         trace = Trace(self.asterisk, t)
         values = dict(CONTEXT=context, TO=quote(to), NUM=quote(num), NAME=quote(name), PRES=pres, AGENT=agent,
                       ANSWER="1" if answer else "", LIMIT=limit, STAY=stay, EXECFULL="yes" if execfull else "",
-                      TENANT=tenant, MORE=quote(more), EXIT=exit_on_hangup)
+                      TENANT=tenant, MORE=quote(more), EXIT=exit_on_hangup, VERSTAT=quote(verstat))
         app = ("Playback", "demo-congrats") if answer else ("Wait", "30")
+        side = dict(Context="presses", Exten=then, Priority=1) if then else dict(Application=app[0], Data=app[1])
         self.asterisk.ami.act([f"T_{k}={v}" for k, v in values.items() if v], Action="Originate", Async="true",
-                              Channel=f"Local/{t}@caller/n", Application=app[0], Data=app[1], Timeout=30000)
+                              Channel=f"Local/{t}@caller/n", Timeout=30000, **side)
         self.calls.append(t)
         return trace
 

@@ -12,21 +12,14 @@ import sys
 import time
 import traceback
 
-from harness import BadServer, Failed, ScriptedServer, SipPhone, World, between, binary, equal, sip_header
+from harness import (SCENARIOS, BadServer, Failed, ScriptedServer, SipPhone, World, between, binary, equal, scenario,
+                     sip_header)
 
-SCENARIOS = []
 ADA, BLOCKED = "+4930123456", "+49301666777"
 # a name that would be read as code wherever anything reads it a second time
 WILD = 'A "q" , (b) [c] \\ ${EXTEN} $[1+1] ${SHELL(id)} ;|&'
 # what strowger sends of it: the `$` that would open an expression never gets through
 TAMED = WILD.replace("${", "{").replace("$[", "[")
-
-
-def scenario(sentence):
-    def add(f):
-        SCENARIOS.append((sentence, f))
-        return f
-    return add
 
 
 def furnish(w):
@@ -489,7 +482,7 @@ def _(w):
                                      extra=b"Diversion: <sip:%s@127.0.0.1>;reason=unconditional\r\n" % put(b"456"))
                 equal(f"status with {e} in {place}", call.seen("default")["Status"], "unknown")
                 seen = server.environments[-1]
-                equal(f"lines with {e} in {place}", keys(seen), ENVIRONMENT + ["agi_arg_1", "agi_arg_2"])
+                equal(f"lines with {e} in {place}", keys(seen), ENVIRONMENT + ["agi_arg_1", "agi_arg_2", "agi_arg_3"])
                 wild = [l for l in seen if any(ord(c) < 32 or ord(c) == 127 for c in l)]
                 equal(f"control characters with {e} in {place}", wild, [])
                 w.clear()
@@ -502,10 +495,10 @@ def _(w):
     server = ScriptedServer(dict(STATUS="unknown", ACTION="continue"))
     try:
         w.call("+4930990001", ADA, agent=server.address).seen("default")
-        equal("arguments", arguments(server.environments[-1]), ["to=+4930990001", "tenant=default"])
+        equal("arguments", arguments(server.environments[-1]), ["to=+4930990001", "tenant=default", "context=from-trunk"])
         w.call("+4930990001", ADA, agent=server.address, tenant="acme", more="switch=pbx1,lang=en").seen("default")
         equal("arguments", arguments(server.environments[-1]),
-              ["to=+4930990001", "tenant=acme", "switch=pbx1", "lang=en"])
+              ["to=+4930990001", "tenant=acme", "context=from-trunk", "switch=pbx1", "lang=en"])
         for context, request in (("from-trunk", "route"), ("name-only", "name")):
             w.call("+4930990001", ADA, agent=server.address, context=context).seen("default")
             equal("request", server.environments[-1][1], f"agi_network_script: {request}")
@@ -525,7 +518,7 @@ def _(w):
                             dict(STATUS="found", ACTION="continue"))
     try:
         w.call("+4930990001", ADA, agent=server.address).seen("default")
-        equal("outcomes", [arguments(e)[2:] for e in server.environments],
+        equal("outcomes", [arguments(e)[3:] for e in server.environments],
               [[], ["step=1.a_b-c", "status=BUSY"], ["step=1.d", "status=NOANSWER"], ["step=1.e", "status=SUCCESS"],
                ["step=1.f", "status=JOINEMPTY"], ["step=1.g", "status=FAILED"], ["step=1.h", "status=FAILED"],
                ["step=1.i", "status=CHANUNAVAIL"]])
@@ -614,6 +607,9 @@ def _(w):
     call.seen("phone-102")
     caller.cancel()
     equal("dial status", call.ended()["Dial"], "CANCEL")
+
+
+import groups  # noqa: E402,F401  its scenarios stand here
 
 
 # ---- events ---------------------------------------------------------------------------------------

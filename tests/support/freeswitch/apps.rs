@@ -3,8 +3,10 @@
 //! Seen: an unknown one hangs up with DESTINATION_OUT_OF_ORDER; `set` and `multiset` put variables in a second time; a
 //! failed `bridge` hangs the caller up with the callee's cause, unless `continue_on_fail` forbids it. From the source:
 //! `transfer` counts `max_forwards` down, `bridge` without a dial string does nothing, `cidlookup` names a caller it
-//! doesn't know `UNKNOWN`.
+//! doesn't know `UNKNOWN`; `play_and_get_digits` sets its variable if the digits fit (documentation). What `bridge` does
+//! with its legs: `originate.rs`.
 
+use super::originate::{Caller, leading, originate};
 use super::run::{Flow, Run};
 use super::text::{PIECES_MAX, expand, has_variable, separate};
 use super::{Bridge, Ending, Outcome, Stay};
@@ -37,7 +39,8 @@ impl Run<'_> {
                 }
             }
             "answer" => self.answered = true,
-            "sleep" | "info" | "ring_ready" | "pre_answer" => {}
+            "ring_ready" => self.rings = true,
+            "sleep" | "info" | "pre_answer" => {}
             "log" => self.log.push(data),
             "hangup" => return Flow::End(Ending::HungUp(if data.is_empty() { "NORMAL_CLEARING".to_owned() } else { data })),
             "respond" => return Flow::End(Ending::HungUp(cause_of_response(&data).to_owned())),
@@ -51,6 +54,7 @@ impl Run<'_> {
             }
             "bridge" => return self.bridge(&data),
             "voicemail" | "conference" | "playback" | "callcenter" => return self.stay(application, &data),
+            "play_and_get_digits" => return self.play_and_get_digits(&data),
             "cidlookup" => self.cidlookup(&data),
             "socket" => return self.socket(&data),
             _ => {
@@ -90,47 +94,73 @@ impl Run<'_> {
     }
 
     fn bridge(&mut self, data: &str) -> Flow {
-        let (variables, rest) = leading(data, '{', '}');
-        if rest.is_empty() {
+        if leading(leading(data, '<', '>').1, '{', '}').1.is_empty() {
             if !data.is_empty() {
                 self.set("originate_disposition", "failure");
                 self.set("DIALSTATUS", "INVALIDARGS");
             }
             return Flow::Next;
         }
-        let mut bridge = Bridge {
-            variables,
-            legs: Vec::new(),
+        let switch = self.switch;
+        let does = |leg: &str| {
+            let found = switch.legs.iter().find(|(part, _)| leg.contains(part.as_str()));
+            found.map_or(Outcome::Answers, |(_, outcome)| *outcome)
+        };
+        let originated = originate(
+            data,
+            &Caller {
+                call_timeout: self.get("call_timeout").and_then(|t| t.parse().ok()),
+                confirm_key: self.get("group_confirm_key").map(str::to_owned),
+                outcome: &does,
+            },
+        );
+        self.bridges.push(Bridge {
+            variables: originated.variables.clone(),
+            legs: originated.legs.iter().map(|l| (l.brackets.clone(), l.leg.clone())).collect(),
             timeout: self.get("call_timeout").map(str::to_owned),
             shown_name: self.get("effective_caller_id_name").unwrap_or(&self.profile["caller_id_name"]).to_owned(),
             shown_number: self.get("effective_caller_id_number").unwrap_or(&self.profile["caller_id_number"]).to_owned(),
+            heard_ringing: self.rings || !originated.is_enterprise,
+            rung: originated.legs,
+            at: originated.at,
+        });
+        let cause = match originated.won {
+            Ok(leg) => {
+                self.answered = true;
+                self.set("originate_disposition", if originated.is_enterprise { "success" } else { "SUCCESS" });
+                self.set("DIALSTATUS", "SUCCESS");
+                let hangs_up = self.get("hangup_after_bridge").is_some_and(is_true);
+                return if hangs_up { Flow::End(Ending::Bridged(leg)) } else { Flow::Next };
+            }
+            Err(cause) => cause,
         };
-        let (mut answered, mut cause) = (None, "");
-        for group in split_legs(rest, '|') {
-            for leg in split_legs(&group, ',') {
-                let (variables, leg) = leading(&leg, '[', ']');
-                bridge.legs.push((variables, leg.to_owned()));
-                match self.switch.legs.iter().find(|(part, _)| leg.contains(part.as_str())).map(|(_, o)| o) {
-                    None | Some(Outcome::Answers) => answered = answered.or(Some(leg.to_owned())),
-                    Some(Outcome::Fails(why)) => cause = why,
-                }
-            }
-            if answered.is_some() {
-                break;
-            }
+        if originated.is_enterprise {
+            self.set("originate_disposition", "failure");
+        } else {
+            self.set("originate_disposition", cause);
+            self.set("DIALSTATUS", dialstatus(cause));
         }
-        self.bridges.push(bridge);
-        if let Some(leg) = answered {
-            self.answered = true;
-            self.set("originate_disposition", "SUCCESS");
-            self.set("DIALSTATUS", "SUCCESS");
-            let hangs_up = self.get("hangup_after_bridge").is_some_and(is_true);
-            return if hangs_up { Flow::End(Ending::Bridged(leg)) } else { Flow::Next };
-        }
-        self.set("originate_disposition", cause);
-        self.set("DIALSTATUS", dialstatus(cause));
+        self.set("originate_failed_cause", cause);
         let goes_on = self.get("continue_on_fail").is_some_and(|list| is_true(list) || list.split(',').any(|c| c.trim() == cause));
         if goes_on { Flow::Next } else { Flow::End(Ending::HungUp(cause.to_owned())) }
+    }
+
+    /// `MIN MAX TRIES TIMEOUT TERMINATORS FILE INVALID_FILE VARIABLE REGEXP`: the caller presses what the call says.
+    fn play_and_get_digits(&mut self, data: &str) -> Flow {
+        let words = separate(data, ' ', 9);
+        let [min, max, tries, timeout, _, _file, _, variable, expression] = words.as_slice() else {
+            self.log.push(format!("play_and_get_digits: {data} isn't understood"));
+            return Flow::Next;
+        };
+        let numbers: Vec<u32> = [min, max, tries, timeout].iter().map(|n| n.parse().unwrap()).collect();
+        assert!(numbers[0] >= 1 && numbers[1] >= numbers[0] && numbers[2] == 1 && numbers[3] >= 1000, "{data}");
+        match self.call.presses.as_deref() {
+            Some("hangup") => return Flow::End(Ending::CallerHungUp),
+            Some(digits) if regex::Regex::new(expression).unwrap().is_match(digits) => self.set(variable, digits),
+            Some(digits) => self.set(&format!("{variable}_invalid"), digits),
+            None => {}
+        }
+        Flow::Next
     }
 
     fn stay(&mut self, application: &str, data: &str) -> Flow {
@@ -168,36 +198,6 @@ impl Run<'_> {
 
 fn is_true(text: &str) -> bool {
     ["true", "yes", "on", "1"].contains(&text)
-}
-
-/// `{a=b,c=d}` or `[…]` at the beginning, and what follows.
-fn leading(text: &str, open: char, close: char) -> (Vec<(String, String)>, &str) {
-    let text = text.trim_start();
-    match text.strip_prefix(open).and_then(|rest| rest.split_once(close)) {
-        Some((inside, rest)) => {
-            let pair = |p: String| p.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned()));
-            (separate(inside, ',', PIECES_MAX).into_iter().filter_map(pair).collect(), rest)
-        }
-        None => (Vec::new(), text),
-    }
-}
-
-/// Legs between commas or bars that don't stand in brackets.
-fn split_legs(text: &str, separator: char) -> Vec<String> {
-    let (mut legs, mut depth) = (vec![String::new()], 0);
-    for c in text.chars() {
-        match c {
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            _ => {}
-        }
-        if c == separator && depth == 0 {
-            legs.push(String::new());
-        } else {
-            legs.last_mut().unwrap().push(c);
-        }
-    }
-    legs
 }
 
 /// DIALSTATUS for a cause (USER_BUSY, NO_ANSWER, CALL_REJECTED were seen).

@@ -10,6 +10,7 @@
 pub mod apps;
 pub mod dialplan;
 pub mod http;
+pub mod originate;
 pub mod run;
 pub mod servers;
 pub mod socket;
@@ -32,10 +33,16 @@ pub const ASYNC_RACE: Duration = Duration::from_millis(50);
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a leg that is dialled does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Answers; later one of the two hangs up.
+    /// Answers at once and presses no key; later one of the two hangs up. A voicemail box is such a one.
     Answers,
+    /// Answers after so many seconds, and presses no key.
+    AnswersIn(u64),
+    /// Answers, and presses this key after so many seconds.
+    Presses(&'static str, u64),
+    /// Rings and is never answered.
+    Rings,
     /// Fails with this cause, in FreeSWITCH's words.
     Fails(&'static str),
 }
@@ -117,6 +124,8 @@ pub struct Call {
     pub hide_name: bool,
     /// Variables that the channel has from the start.
     pub variables: Vec<(String, String)>,
+    /// What the caller presses when a key is asked for; `hangup` hangs up.
+    pub presses: Option<String>,
     pub hangs_up: Option<HangsUp>,
     pub cut: Option<Cut>,
 }
@@ -132,6 +141,7 @@ impl Call {
             hide_number: false,
             hide_name: false,
             variables: Vec::new(),
+            presses: None,
             hangs_up: None,
             cut: None,
         }
@@ -179,6 +189,12 @@ pub struct Bridge {
     /// What the called telephone shows.
     pub shown_name: String,
     pub shown_number: String,
+    /// The caller hears that it rings.
+    pub heard_ringing: bool,
+    /// What became of the legs, in the same order.
+    pub rung: Vec<originate::Rung>,
+    /// The second at which it was over.
+    pub at: u64,
 }
 
 /// What both sides of one socket said.

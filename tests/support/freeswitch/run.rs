@@ -53,6 +53,8 @@ pub struct Run<'a> {
     /// The profile that is hunted for: the call's own, or that of an `execute_extension`.
     pub hunted: Profile,
     pub answered: bool,
+    /// `ring_ready` was said to the caller.
+    pub rings: bool,
     pub depth: usize,
     pub hunts: usize,
     pub applications: Vec<(String, String)>,
@@ -112,6 +114,7 @@ impl<'a> Run<'a> {
             hunted: profile.clone(),
             profile,
             answered: false,
+            rings: false,
             depth: 0,
             hunts: 0,
             applications: Vec::new(),

@@ -41,7 +41,8 @@ impl Question {
 pub type Answer = Vec<(&'static str, String)>;
 
 /// Every variable of an answer, in the order in which they are set.
-pub const VARIABLES: [&str; 10] = ["action", "target", "timeout", "options", "step", "route", "name", "contact", "reason", "status"];
+pub const VARIABLES: [&str; 11] =
+    ["action", "target", "timeout", "options", "step", "route", "name", "contact", "reason", "callerid", "status"];
 
 /// Who is asked. A test takes one, so that the real server can take the place of the scripted one.
 #[derive(Debug, Clone)]
@@ -154,6 +155,9 @@ fn pairs(answer: &Answer) -> Vec<(String, String)> {
     if !value("name").is_empty() {
         pairs.push(("effective_caller_id_name".to_owned(), value("name")));
     }
+    if !value("callerid").is_empty() {
+        pairs.push(("effective_caller_id_number".to_owned(), value("callerid")));
+    }
     for name in VARIABLES {
         let value = match (name, value(name)) {
             ("status", v) if v.is_empty() => "found".to_owned(),
@@ -234,8 +238,15 @@ fn document(question: &Question, answer: &Answer) -> String {
             {
                 actions.push(("set", setting));
             }
-            actions.push(("bridge", format!("{}{target}", value("options"))));
-            "originate_disposition"
+            if target.contains(":_:") {
+                // what an "enterprise" originate doesn't do by itself
+                actions.push(("ring_ready", String::new()));
+                actions.push(("bridge", format!("<originate_timeout={}>{}{target}", value("timeout"), value("options"))));
+                "originate_failed_cause"
+            } else {
+                actions.push(("bridge", format!("{}{target}", value("options"))));
+                "originate_disposition"
+            }
         }
         "playback" => {
             actions.extend([("answer", String::new()), ("playback", target.to_owned())]);

@@ -24,6 +24,28 @@ pub fn socket_way(agent: &Agent) -> FakeSwitch {
     switch
 }
 
+/// What telephones' own context has: an extension, the entry for what they dial, a star code of the switch's own, and what
+/// dialled out before.
+const TELEPHONES: [&str; 2] = [
+    r#"<context name="default"><extension name="inside"><condition field="destination_number" expression="^(500)$">
+        <action application="set" data="site=inside"/><action application="bridge" data="user/$1"/></condition></extension></context>"#,
+    r#"<context name="default"><extension name="star"><condition field="destination_number" expression="^\*97$">
+        <action application="set" data="site=inside"/></condition></extension>
+      <extension name="outside"><condition field="destination_number" expression="^(\+?\d{3,})$">
+        <action application="set" data="site=outside"/><action application="bridge" data="sofia/gateway/mine/$1"/></condition></extension>
+      </context>"#,
+];
+
+/// A switch whose telephones ask over the socket, as README.md installs it.
+pub fn outbound_way(agent: &Agent) -> FakeSwitch {
+    let mut switch = FakeSwitch::new();
+    switch.load(TELEPHONES[0], "");
+    switch.load_sample("strowger_outbound.xml", "default", &[]);
+    switch.load(TELEPHONES[1], "");
+    switch.load_sample("strowger_socket.xml", "", &[("127.0.0.1:8084", &agent.socket.to_string())]);
+    switch
+}
+
 /// A parameter of a module's configuration.
 pub fn parameter(file: &str, name: &str) -> String {
     let text = sample(file);
