@@ -10,6 +10,7 @@ mod directory_xml;
 mod question;
 pub mod render;
 mod route;
+pub mod schedule;
 mod screening;
 mod step_token;
 mod tenant;
@@ -23,6 +24,7 @@ pub use directory_xml::DirectoryQuestion;
 pub use question::{Caller, Outcome, Question, QuestionError, QuestionText, Request};
 pub use render::Switch;
 pub use route::{Action, Prefix, Route, RouteKey, STEP_KINDS, STEPS_MAX, Step, StepError, TARGETS_MAX};
+pub use schedule::{CompiledSchedule, Schedule, ScheduleError, State, Zone};
 pub use screening::{List, Screen, ScreenKey};
 pub use step_token::{HOPS_MAX, StepToken, TOKEN_BYTES_MAX, TokenError};
 pub use tenant::{
