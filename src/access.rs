@@ -53,7 +53,11 @@ impl Scope {
         (Scope::EventsRaw, "events:raw", "GET /events?raw=1: what the switches wrote, of all tenants"),
         (Scope::CallsRead, "calls:read", "GET /calls"),
         (Scope::MetricsRead, "metrics:read", "GET /metrics"),
-        (Scope::FeaturesWrite, "features:write", "PATCH /extensions/{number}: do not disturb, forwards"),
+        (
+            Scope::FeaturesWrite,
+            "features:write",
+            "PATCH /extensions/{number} (do not disturb, forwards), PUT and DELETE /schedules/{id}/override",
+        ),
     ];
 
     /// The word on the command line.

@@ -4,7 +4,9 @@ use super::dial::Dial;
 use super::features::{FeaturesTable, features};
 use super::{ConfigError, File, SESSIONS_MAX, Source, limited};
 use crate::number::{Class, ClassError, Country, NumberPlan};
-use crate::routing::{DEFAULT_TENANT, Did, Features, PERMISSIONS_DEFAULT, Step, Tenant, Tenants, Whose, check_tenant_id};
+use crate::routing::{
+    DEFAULT_TENANT, Did, Features, PERMISSIONS_DEFAULT, ScheduleError, Step, Tenant, Tenants, Whose, Zone, check_tenant_id,
+};
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -23,6 +25,7 @@ pub(super) struct TenantTable {
     #[serde(default)]
     dids: Vec<toml::Spanned<String>>,
     country: Option<toml::Spanned<String>>,
+    timezone: Option<toml::Spanned<String>>,
     extension_digits_max: Option<toml::Spanned<usize>>,
     #[serde(default)]
     short_codes: Vec<toml::Spanned<String>>,
@@ -72,10 +75,14 @@ pub(super) fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenan
             None => dial.freeswitch.clone(),
         };
         let permissions = permissions(source, table.permissions.as_deref())?;
+        let timezone = match &table.timezone {
+            Some(span) => span.get_ref().parse().map_err(|e: ScheduleError| source.at(span, format!("timezone: {e}")))?,
+            None => Zone::UTC,
+        };
         let features = features(source, &table.features)?;
         let sessions_max = limited(source, "sessions_max", None, table.sessions_max.as_ref(), 1..=SESSIONS_MAX)?;
         let asterisk = dial.asterisk.clone();
-        let tenant = Tenant { id: id.clone(), plan, fallback, permissions, features, sessions_max, asterisk, freeswitch };
+        let tenant = Tenant { id: id.clone(), plan, timezone, fallback, permissions, features, sessions_max, asterisk, freeswitch };
         if let (Some(span), Some(step)) = (&table.fallback, &tenant.fallback) {
             tenant.check_step(step).map_err(|e| source.at(span, format!("fallback: {e}")))?;
         }
@@ -86,6 +93,7 @@ pub(super) fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenan
     tenants.entry(DEFAULT_TENANT.to_owned()).or_insert_with(|| Tenant {
         id: DEFAULT_TENANT.to_owned(),
         plan: NumberPlan::new(None),
+        timezone: Zone::UTC,
         fallback: None,
         permissions: PERMISSIONS_DEFAULT.to_vec(),
         features: Features::default(),

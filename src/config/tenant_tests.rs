@@ -16,6 +16,7 @@ fn a_tenant_has_contexts_numbers_sessions_and_star_codes() {
 [[tenant]]
 id = "acme"
 country = "DE"
+timezone = "Europe/Berlin"
 contexts = ["from-acme", "acme-in"]
 dids = ["+49 30 1234500", "+493012346*"]
 sessions_max = 100
@@ -31,6 +32,7 @@ refused = "tone_stream://%(300,0,200)"
     .unwrap();
     let acme = &config.tenants["acme"];
     assert_eq!(acme.sessions_max, Some(100));
+    assert_eq!((acme.timezone.name(), config.tenants["default"].timezone.name()), ("Europe/Berlin", "UTC"));
     assert_eq!((acme.features.code(CodeFor::DndOn), acme.features.code(CodeFor::BlockLast)), (Some("*21"), None));
     assert_eq!(acme.features.code(CodeFor::DndOff), Some("*79"), "what isn't said is as usual");
     assert_eq!((acme.features.asterisk.on.as_str(), acme.features.asterisk.off.as_str()), ("custom/on", "de-activated"));
@@ -63,6 +65,7 @@ fn what_is_wrong_with_a_tenant_is_said_with_its_line() {
         ("[[tenant]]\nid = \"a\"\ndids = [\"0301234567\"]\n", 3, "write + and the country code"),
         ("[[tenant]]\nid = \"a\"\ncontexts = [\"from trunk\"]\n", 3, "can't be one"),
         ("[[tenant]]\nid = \"a\"\ncontexts = \"in\"\n", 3, "write a list, [\"in\"]"),
+        ("[[tenant]]\nid = \"a\"\ntimezone = \"Europe/Berlni\"\n", 3, "timezone: "),
         ("[[tenant]]\nid = \"a\"\nsessions_max = 0\n", 3, "between 1 and"),
         ("[[tenant]]\nid = \"a\"\n[tenant.features]\ndnd_on = \"112\"\n", 4, "begin with * or #"),
         ("[[tenant]]\nid = \"a\"\n[tenant.features]\ndnd_onn = \"*1\"\n", 4, "did you mean dnd_on?"),

@@ -62,7 +62,7 @@ impl Desk {
                 self.change(tenant, extension, |e| *forward(e, *which) = to.clone())?;
                 Ok(to.is_some())
             }
-            Feature::Night { code, .. } => bad(format!("no schedule has the code {code}")),
+            Feature::Night { code, state, hours } => self.night(tenant, code, *state, *hours),
             Feature::BlockLast => self.block_last(tenant, extension).map(|()| true),
         }
     }

@@ -167,7 +167,7 @@ impl Walk<'_> {
             self.trace.note(|| Rule::Skipped(format!("schedule {id}"), "there is no such schedule".to_owned()));
             return Ok((0, usual));
         };
-        let state = schedule.state_at(self.moment.now_us);
+        let state = schedule.state_at(self.moment.now_us, &self.tenant.timezone);
         self.trace.note(|| Rule::Hours(id.clone(), state.word().to_owned(), state.why()));
         let reason = if state.is_open() { usual } else { Reason::Closed };
         Ok((route.plan_in(state.word()), reason))

@@ -218,7 +218,7 @@ impl Walk<'_> {
 
     fn is_open(&self, schedule: &str) -> Result<bool, LookupFailed> {
         // a rate whose hours are unknown doesn't count
-        Ok(self.data.schedule(schedule)?.is_some_and(|hours| hours.state_at(self.moment.now_us).is_open()))
+        Ok(self.data.schedule(schedule)?.is_some_and(|hours| hours.state_at(self.moment.now_us, &self.tenant.timezone).is_open()))
     }
 
     /// The trunk for an outside telephone of a group or a forward, and what to dial there: the best one, where there are

@@ -1,6 +1,6 @@
 //! What the configuration says of a tenant: how it reads numbers, what its dial strings look like, its fallback.
 
-use super::{Decision, Features, Reason, Status, Step, render};
+use super::{Decision, Features, Reason, Status, Step, Zone, render};
 use crate::number::{Class, NumberPlan};
 use std::collections::HashMap;
 use std::fmt;
@@ -163,6 +163,8 @@ pub struct Tenant {
     pub id: String,
     /// How it reads numbers.
     pub plan: NumberPlan,
+    /// The clock of its schedules that have none of their own.
+    pub timezone: Zone,
     /// What a late or failed answer says where the route doesn't.
     pub fallback: Option<Step>,
     /// What its extensions may call where they have no permissions of their own.

@@ -20,6 +20,7 @@ pub(super) fn tenant() -> Tenant {
     Tenant {
         id: DEFAULT_TENANT.into(),
         plan: NumberPlan::new("DE".parse().ok()),
+        timezone: Zone::UTC,
         fallback: None,
         permissions: PERMISSIONS_DEFAULT.to_vec(),
         features: Features::default(),

@@ -2,6 +2,9 @@
 //!
 //! `PATCH /extensions/{number}` with a JSON object: `dnd` (true or false), `forward_always`, `forward_busy`,
 //! `forward_no_answer`, `forward_unavailable` (a number, or null). The reply is how the extension stands then.
+//!
+//! `PUT /schedules/{id}/override` with `state` and perhaps `until` sets a schedule by hand, `DELETE` lets it go by the clock
+//! again.
 
 use super::reply::{json, problem};
 use super::{Reply, Shop};
@@ -9,6 +12,8 @@ use crate::access::Scope;
 use crate::control::Reply as DeskReply;
 use crate::control::desk::{Desk, Refusal};
 use crate::control::features::{ExtensionPatch, extension_json};
+use crate::control::overrides::OverrideDraft;
+use crate::routing::Schedule;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -29,6 +34,30 @@ pub(super) async fn patch(State(shop): State<Arc<Shop>>, Path(number): Path<Stri
         shop.edit(grant.name, move |desk| desk.extension_patch(&grant.tenant, &number, &patch).map(|e| extension_json(&e))).await
     };
     patched.await.unwrap_or_else(|refused| refused)
+}
+
+/// Sets a schedule by hand.
+pub(super) async fn set_override(State(shop): State<Arc<Shop>>, Path(id): Path<String>, headers: HeaderMap, body: Body) -> Reply {
+    let set = async {
+        let grant = shop.keys.admit(&headers, &[Scope::FeaturesWrite]).await?;
+        let draft: OverrideDraft = read(body).await?;
+        shop.edit(grant.name, move |desk| desk.override_set(&grant.tenant, &id, Some(&draft)).map(|s| schedule_json(&s))).await
+    };
+    set.await.unwrap_or_else(|refused| refused)
+}
+
+/// Lets a schedule go by the clock again.
+pub(super) async fn end_override(State(shop): State<Arc<Shop>>, Path(id): Path<String>, headers: HeaderMap) -> Reply {
+    let ended = async {
+        let grant = shop.keys.admit(&headers, &[Scope::FeaturesWrite]).await?;
+        shop.edit(grant.name, move |desk| desk.override_set(&grant.tenant, &id, None).map(|s| schedule_json(&s))).await
+    };
+    ended.await.unwrap_or_else(|refused| refused)
+}
+
+/// How a schedule is set by hand.
+fn schedule_json(schedule: &Schedule) -> serde_json::Value {
+    serde_json::json!({ "id": schedule.id, "override": schedule.mode.as_ref().map(ToString::to_string) })
 }
 
 impl Shop {

@@ -22,7 +22,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, patch};
+use axum::routing::{get, patch, put};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -108,11 +108,18 @@ impl HttpServer {
             .route("/metrics", get(metrics::metrics))
             .route("/health", get(reply::health))
             .route("/extensions/{number}", patch(features::patch))
+            .route("/schedules/{id}/override", put(features::set_override).delete(features::end_override))
             .method_not_allowed_fallback(|| async {
-                problem(StatusCode::METHOD_NOT_ALLOWED, "use GET, and PATCH for /extensions/{number}")
+                problem(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "use GET, PATCH for /extensions/{number}, and PUT or DELETE for /schedules/{id}/override",
+                )
             })
             .fallback(|| async {
-                problem(StatusCode::NOT_FOUND, "the paths are /events, /calls, /metrics, /health and /extensions/{number}")
+                problem(
+                    StatusCode::NOT_FOUND,
+                    "the paths are /events, /calls, /metrics, /health, /extensions/{number} and /schedules/{id}/override",
+                )
             })
             .with_state(self.shop.clone());
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
