@@ -18,6 +18,7 @@
 mod dates;
 mod entries;
 mod hours;
+pub mod ics;
 mod state;
 mod zone;
 
