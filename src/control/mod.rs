@@ -11,6 +11,7 @@ mod feed;
 mod http;
 mod import;
 mod observed;
+mod plan;
 mod request;
 mod sample;
 mod server;
