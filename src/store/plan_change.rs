@@ -73,6 +73,14 @@ pub(super) struct PlanChange {
     staged: Option<Staged>,
 }
 
+/// A change that is put together and not true. Dropping it leaves the store as it was.
+pub(super) struct Prepared {
+    store: Store,
+    change: Box<PlanChange>,
+    /// Kept until the writer has answered: dropping it has the parts of what came to nothing removed.
+    _parts: Option<Parts>,
+}
+
 impl Store {
     /// Makes many edits of a tenant's plan true at one revision, or none of them. When this returns, they are on the disk and
     /// the next call sees them all. `over` is the revision that they were computed over, such as
@@ -82,18 +90,32 @@ impl Store {
     /// # Errors
     /// Nothing was done; but after [`StoreError::Failed`] the next open may find it done, whole.
     pub fn change_plan(&self, tenant: &str, who: &str, edits: PlanEdits, over: u64) -> Result<Option<EditOutcome>, StoreError> {
+        match self.prepare_plan(tenant, who, edits, over)? {
+            Some(prepared) => prepared.finish(),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes up the entries of a change, and writes them in parts where they are many. Nobody sees them yet.
+    pub(super) fn prepare_plan(&self, tenant: &str, who: &str, edits: PlanEdits, over: u64) -> Result<Option<Prepared>, StoreError> {
         check_tenant_id(tenant).map_err(|e| StoreError::NotAKey(e.to_string()))?;
         if over > self.revision() {
             return Ok(None);
         }
         let planned = plan_edits(&self.shared.durable, tenant, edits)?;
         let bytes: usize = planned.entries.iter().map(parts::size).sum();
-        // kept until the writer has answered: dropping it has the parts of what came to nothing removed
-        let large: Option<Parts> = if bytes <= INLINE_BYTES_MAX { None } else { Some(self.write_parts(tenant, &planned.entries)?) };
-        let staged = large.as_ref().map(|p| p.staged.clone());
+        let parts = if bytes <= INLINE_BYTES_MAX { None } else { Some(self.write_parts(tenant, &planned.entries)?) };
+        let staged = parts.as_ref().map(|p| p.staged.clone());
         let change = Box::new(PlanChange { tenant: tenant.to_owned(), who: who.to_owned(), over, planned, staged });
+        Ok(Some(Prepared { store: self.clone(), change, _parts: parts }))
+    }
+}
+
+impl Prepared {
+    /// Makes it true; `None` where it was computed over something else.
+    pub(super) fn finish(self) -> Result<Option<EditOutcome>, StoreError> {
         let (reply, answer) = sync_channel(1);
-        self.send(Job::ChangePlan { change, reply })?;
+        self.store.send(Job::ChangePlan { change: self.change, reply })?;
         answer.recv().map_err(|_| StoreError::Closed)?
     }
 }
