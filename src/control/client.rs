@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 use thiserror::Error;
 
-/// How long the reply to an import's end may take: a million contacts are put together and written in it.
+/// How long the reply to an import's or a plan's end may take: a million contacts are put together and written in it.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(600);
 /// How long any other reply may take. Edits wait behind the end of an import.
 const REPLY_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -86,7 +86,7 @@ impl Client {
 
 fn wait_max(request: &Request) -> Duration {
     match request {
-        Request::ImportCommit => COMMIT_WAIT_MAX,
+        Request::ImportCommit | Request::PlanCommit => COMMIT_WAIT_MAX,
         Request::ContactSet { .. }
         | Request::ContactRm { .. }
         | Request::RouteSet { .. }
@@ -96,7 +96,12 @@ fn wait_max(request: &Request) -> Duration {
         | Request::TokenAdd { .. }
         | Request::TokenRm { .. }
         | Request::ImportBegin { .. }
-        | Request::ImportRows { .. } => REPLY_WAIT_MAX,
+        | Request::ImportRows { .. }
+        // a page waits while an edit is being written
+        | Request::PlanPage { .. }
+        | Request::PlanContacts { .. }
+        | Request::PlanBegin { .. }
+        | Request::PlanPart { .. } => REPLY_WAIT_MAX,
         _ => LOOK_WAIT_MAX,
     }
 }

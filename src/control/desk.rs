@@ -3,6 +3,7 @@
 use super::calls;
 use super::import::Import;
 use super::observed::Observed;
+use super::plan::PlanParts;
 use super::request::{ListKey, Reply, Request, RouteWhich};
 use super::views::{ContactView, PlaneStatus, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
@@ -26,6 +27,7 @@ pub struct Desk {
     planes: Option<PlaneStatusSource>,
     pub(super) observed: Option<Observed>,
     pub(super) import: Option<Import>,
+    pub(super) plan: Option<PlanParts>,
 }
 
 /// Why a request isn't carried out; becomes a [`Reply`].
@@ -70,7 +72,7 @@ pub(super) fn bad<T>(text: impl Into<String>) -> Result<T, Refusal> {
 impl Desk {
     /// A desk over a store.
     pub fn new(store: Store, rules: Arc<Tenants>, who: String, planes: Option<PlaneStatusSource>) -> Desk {
-        Desk { store, rules, who, planes, observed: None, import: None }
+        Desk { store, rules, who, planes, observed: None, import: None, plan: None }
     }
 
     /// The same desk, which also knows calls.
@@ -153,6 +155,11 @@ impl Desk {
             Request::ImportBegin { tenant, source } => self.import_begin(&tenant, &source),
             Request::ImportRows { rows } => self.import_rows(rows),
             Request::ImportCommit => self.import_commit(),
+            Request::PlanPage { tenant, sort, after } => self.plan_page(&tenant, sort, after.as_ref()),
+            Request::PlanContacts { tenant, after } => self.plan_contacts(&tenant, after.as_deref()),
+            Request::PlanBegin { tenant, over } => self.plan_begin(&tenant, over),
+            Request::PlanPart { puts, removes, contacts, contacts_removed } => self.plan_part(puts, removes, contacts, contacts_removed),
+            Request::PlanCommit => self.plan_commit(),
         }
     }
 

@@ -13,6 +13,7 @@ mod http;
 mod import;
 mod observed;
 mod overrides;
+mod plan;
 mod request;
 mod sample;
 mod server;

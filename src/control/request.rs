@@ -4,8 +4,9 @@ use super::calls::JournalQuery;
 use super::feed::FeedQuery;
 use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView, TokenView, UserView};
 use crate::access::TokenDigest;
-use crate::directory::ContactDraft;
-use crate::routing::{List, Switch, User};
+use crate::directory::{Contact, ContactDraft};
+use crate::routing::{List, PlanItem, PlanKey, Switch, User};
+use crate::store::PlanSort;
 use serde::{Deserialize, Serialize};
 
 /// Which route, as typed.
@@ -147,6 +148,23 @@ pub enum Request {
     ImportRows { rows: Vec<(u64, ContactDraft)> },
     /// Makes the import true.
     ImportCommit,
+    /// A page of one sort of a tenant's plan, whole as of one revision: pages with the same revision are of the same plan.
+    PlanPage { tenant: String, sort: PlanSort, after: Option<PlanKey> },
+    /// The same of the contacts that no import brought.
+    PlanContacts { tenant: String, after: Option<String> },
+    /// Begins a change of a plan, computed over a revision; what follows on this connection belongs to it.
+    PlanBegin { tenant: String, over: u64 },
+    /// A part of it. Of two puts of the same thing the later one counts, and of a put and a removal the put.
+    PlanPart {
+        puts: Vec<PlanItem>,
+        removes: Vec<PlanKey>,
+        #[serde(default)]
+        contacts: Vec<ContactDraft>,
+        #[serde(default)]
+        contacts_removed: Vec<String>,
+    },
+    /// Makes all of it true, or nothing of it.
+    PlanCommit,
 }
 
 /// A reply.
@@ -228,6 +246,36 @@ pub enum Reply {
     },
     /// How an import stands.
     Import(ImportView),
+    /// Things of a plan, and the one to go on after.
+    PlanItems {
+        /// In the order of their keys.
+        items: Vec<PlanItem>,
+        /// The next page's `after`.
+        next: Option<PlanKey>,
+        /// The plan was not edited between this revision and the reading of the page.
+        revision: u64,
+    },
+    /// Contacts that no import brought, and the one to go on after.
+    PlanContacts {
+        /// In the order of their ids.
+        contacts: Vec<Contact>,
+        /// The next page's `after`.
+        next: Option<String>,
+        /// As with things of the plan.
+        revision: u64,
+    },
+    /// A change of a plan on its way.
+    Plan {
+        /// How many edits it has so far.
+        edits: u64,
+    },
+    /// Nothing was done: the plan was edited since the change was computed. Read it anew.
+    PlanStale {
+        /// The revision that it was computed over.
+        over: u64,
+        /// The store's.
+        revision: u64,
+    },
     /// Nothing of that name.
     NotFound(String),
     /// The request can't be carried out as it is; the text says why and what to do.

@@ -2,10 +2,12 @@
 
 use super::{Extension, Group, Limit, List, Route, RouteKey, Schedule, Scope, Screen, ScreenKey, Trunk, User};
 use crate::number::{Class, Number};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One thing of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PlanItem {
     /// A route.
     Route(Route),
@@ -26,7 +28,8 @@ pub enum PlanItem {
 }
 
 /// Which thing of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PlanKey {
     /// A route.
     Route(RouteKey),

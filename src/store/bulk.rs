@@ -140,7 +140,7 @@ impl Bulk {
     pub(super) fn stage(&self) -> Result<Staged, StoreError> {
         check_tenant_id(&self.tenant).map_err(|e| StoreError::NotAKey(e.to_string()))?;
         let (reply, answer) = sync_channel(1);
-        self.store.send(Job::Begin { tenant: self.tenant.clone(), reply })?;
+        self.store.send(Job::Begin { tenant: self.tenant.clone(), is_import: true, reply })?;
         let (id, since) = answer.recv().map_err(|_| StoreError::Closed)??;
         let generation = Generation { id, source: self.source.clone(), revision: 0, since, contacts: 0 };
         let mut staged = Staged { store: self.store.clone(), tenant: self.tenant.clone(), generation, outcome: BulkOutcome::default() };

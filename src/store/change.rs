@@ -2,7 +2,7 @@
 
 use super::durable::{Durable, live_value};
 use super::engine::Space;
-use super::record::{self, Change, EntryChange, Generation};
+use super::record::{self, EntryChange, Generation};
 use super::{StoreError, key};
 use crate::directory::Contact;
 use std::collections::BTreeSet;
@@ -28,14 +28,24 @@ pub(super) fn contact_entries(id: &str, before: Option<&Contact>, after: Option<
 }
 
 /// Writes a change's entries to their places. Doing it twice does no harm. While an import of the tenant has `begun`, a
-/// removed entry leaves its tombstone even where no generation has it: the import may.
-pub(super) fn apply_entries(durable: &Durable, change: &Change, begun: bool) -> Result<(), StoreError> {
-    let tenant = key::tenant(&change.tenant);
-    for entry in &change.entries {
-        let live_key = [tenant.as_slice(), &entry.key].concat();
+/// removed contact leaves its tombstone even where no generation has it: the import may.
+pub(super) fn apply_entries(
+    durable: &Durable,
+    tenant: &str,
+    revision: u64,
+    entries: &[EntryChange],
+    begun: bool,
+) -> Result<(), StoreError> {
+    let tenant_key = key::tenant(tenant);
+    for entry in entries {
+        let live_key = [tenant_key.as_slice(), &entry.key].concat();
+        // imports bring contacts and nothing else: whatever else is removed needs no tombstone
+        let may_be_imported = matches!(entry.key.first(), Some(&key::CONTACT | &key::NUMBER_OF));
         match &entry.after {
-            None if !begun && !durable.is_in_a_generation(&change.tenant, &entry.key)? => durable.engine.remove(Space::Live, &live_key)?,
-            after => durable.engine.put(Space::Live, &live_key, &live_value(change.revision, after.as_deref()))?,
+            None if !may_be_imported || (!begun && !durable.is_in_a_generation(tenant, &entry.key)?) => {
+                durable.engine.remove(Space::Live, &live_key)?;
+            }
+            after => durable.engine.put(Space::Live, &live_key, &live_value(revision, after.as_deref()))?,
         }
     }
     Ok(())

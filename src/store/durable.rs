@@ -271,6 +271,23 @@ impl Durable {
         })
     }
 
+    /// A tenant's contacts that no import brought, in the order of their ids, behind an id. They are single edits all.
+    pub(super) fn contacts_by_hand(
+        &self,
+        tenant: &str,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = Result<(u64, Contact), StoreError>> + use<'_> {
+        let (head, tenant) = (key::tenant(tenant), tenant.to_owned());
+        let after = after.map(|id| [head.as_slice(), &key::contact(id)].concat());
+        let prefix = [head.as_slice(), &[key::CONTACT]].concat();
+        let live = self.engine.scan(Space::Live, &prefix, after.as_deref().unwrap_or(&prefix));
+        let behind = live.filter(move |item| item.as_ref().map_or(true, |(k, _)| after.as_deref().is_none_or(|after| **k > *after)));
+        let ids = behind.map(move |item| item.map(|(k, _)| String::from_utf8_lossy(&k[prefix.len()..]).into_owned()));
+        // an import may lie above it
+        let contacts = ids.map(move |id| id.and_then(|id| self.contact(&tenant, &id)));
+        contacts.filter_map(|found| found.map(|c| c.filter(|(_, c)| c.source.is_empty())).transpose())
+    }
+
     pub(super) fn contact(&self, tenant: &str, id: &str) -> Result<Option<(u64, Contact)>, StoreError> {
         self.get(tenant, &key::contact(id))?.map(|(revision, r)| Ok((revision, record::decode(&r)?))).transpose()
     }

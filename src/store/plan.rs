@@ -2,12 +2,14 @@
 
 use super::change::contact_entries;
 use super::durable::Durable;
+use super::plan_change::PlanEdits;
 use super::record::{self, EntryChange};
 use super::{Edit, StoreError, key};
 use crate::directory::{Contact, check_id};
 use crate::routing::{PlanItem, PlanKey};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What an edit means for the snapshot.
+/// What an edit means for the snapshot. The revision comes with it when it is made true.
 pub(super) enum Effect {
     Contact(String, Option<Contact>),
     Put(PlanItem),
@@ -17,14 +19,38 @@ pub(super) enum Effect {
 }
 
 /// What one edit amounts to: the entries that it changes, what it means for the snapshot, whether the thing was there.
-type Planned = (Vec<EntryChange>, Option<Effect>, bool);
+type One = (Vec<EntryChange>, Option<Effect>, bool);
+
+/// What many edits amount to.
+#[derive(Default)]
+pub(super) struct Planned {
+    /// Every entry that changes, once.
+    pub(super) entries: Vec<EntryChange>,
+    /// What that means for the snapshot.
+    pub(super) effects: Vec<Effect>,
+    /// Whether anything that is named was there before.
+    pub(super) existed: bool,
+}
+
+impl Planned {
+    fn add(&mut self, (entries, effect, existed): One) {
+        self.entries.extend(entries);
+        self.effects.extend(effect);
+        self.existed |= existed;
+    }
+}
+
+/// A thing of the plan as it is stored: what a user is known by has one spelling.
+fn stored(item: PlanItem) -> Result<PlanItem, StoreError> {
+    match item {
+        PlanItem::User(user) => Ok(PlanItem::User(user.check().map_err(|e| StoreError::NotAKey(e.to_string()))?)),
+        item => Ok(item),
+    }
+}
 
 /// Adds or replaces a thing of the plan.
-fn put(durable: &Durable, tenant: &str, item: PlanItem, revision: u64) -> Result<Planned, StoreError> {
-    let item = match item {
-        PlanItem::User(user) => PlanItem::User(user.check().map_err(|e| StoreError::NotAKey(e.to_string()))?),
-        item => item,
-    };
+fn put(durable: &Durable, tenant: &str, item: PlanItem) -> Result<One, StoreError> {
+    let item = stored(item)?;
     let entry_key = key::plan(&item.key());
     let before = durable.get(tenant, &entry_key)?;
     let after = record::encode_item(&item)?;
@@ -41,11 +67,36 @@ fn put(durable: &Durable, tenant: &str, item: PlanItem, revision: u64) -> Result
     }
     let existed = before.is_some();
     let change = EntryChange { key: entry_key, before: before.map(|(_, bytes)| bytes), after: Some(after) };
-    Ok((vec![change], Some(Effect::Put(item.with_revision(revision))), existed))
+    Ok((vec![change], Some(Effect::Put(item)), existed))
+}
+
+/// Adds or replaces a contact.
+fn put_contact(durable: &Durable, tenant: &str, contact: Contact, keep_source: bool) -> Result<One, StoreError> {
+    check_id(&contact.id).map_err(|e| StoreError::NotAKey(e.to_string()))?;
+    let before = durable.contact(tenant, &contact.id)?.map(|(_, c)| c);
+    let mut contact = contact;
+    if let Some(before) = &before
+        && keep_source
+        && contact.source.is_empty()
+    {
+        contact.source.clone_from(&before.source);
+    }
+    if before.as_ref() == Some(&contact) {
+        return Ok((Vec::new(), None, true));
+    }
+    let entries = contact_entries(&contact.id, before.as_ref(), Some(&contact))?;
+    Ok((entries, Some(Effect::Contact(contact.id.clone(), Some(contact))), before.is_some()))
+}
+
+fn take_contact(durable: &Durable, tenant: &str, id: String) -> Result<One, StoreError> {
+    Ok(match durable.contact(tenant, &id)? {
+        None => (Vec::new(), None, false),
+        Some((_, before)) => (contact_entries(&id, Some(&before), None)?, Some(Effect::Contact(id, None)), true),
+    })
 }
 
 /// Removes a thing of the plan.
-fn take(durable: &Durable, tenant: &str, item: PlanKey) -> Result<Planned, StoreError> {
+fn take(durable: &Durable, tenant: &str, item: PlanKey) -> Result<One, StoreError> {
     let entry_key = key::plan(&item);
     Ok(match durable.get(tenant, &entry_key)? {
         None => (Vec::new(), None, false),
@@ -53,33 +104,47 @@ fn take(durable: &Durable, tenant: &str, item: PlanKey) -> Result<Planned, Store
     })
 }
 
+/// The entries that many edits change together. Of two that speak of the same thing the later one counts, and of a removal
+/// and a replacement the replacement. What is put comes first, in the order in which things speak of each other, and what
+/// is removed last: whoever reads in between finds what a route speaks of.
+pub(super) fn plan_edits(durable: &Durable, tenant: &str, edits: PlanEdits) -> Result<Planned, StoreError> {
+    let mut planned = Planned::default();
+    let mut puts = BTreeMap::new();
+    for item in edits.puts {
+        let item = stored(item)?;
+        puts.insert(key::plan(&item.key()), item);
+    }
+    let mut takes: BTreeMap<Vec<u8>, PlanKey> = edits.removes.into_iter().map(|k| (key::plan(&k), k)).collect();
+    takes.retain(|k, _| !puts.contains_key(k));
+    let contacts: BTreeMap<String, Contact> = edits.contacts.into_iter().map(|c| (c.id.clone(), c)).collect();
+    let mut contacts_removed: BTreeSet<String> = edits.contacts_removed.into_iter().collect();
+    contacts_removed.retain(|id| !contacts.contains_key(id));
+    for item in puts.into_values() {
+        planned.add(put(durable, tenant, item)?);
+    }
+    for contact in contacts.into_values() {
+        planned.add(put_contact(durable, tenant, contact, false)?);
+    }
+    for id in contacts_removed {
+        planned.add(take_contact(durable, tenant, id)?);
+    }
+    for item in takes.into_values().rev() {
+        planned.add(take(durable, tenant, item)?);
+    }
+    Ok(planned)
+}
+
 /// The entries that an edit changes (none if it changes nothing), what it means for the snapshot, and whether
 /// what it names was there before.
-pub(super) fn plan_edit(durable: &Durable, tenant: &str, edit: Edit, revision: u64) -> Result<Planned, StoreError> {
+pub(super) fn plan_edit(durable: &Durable, tenant: &str, edit: Edit) -> Result<One, StoreError> {
     let single = |entry_key: Vec<u8>, before: Option<Vec<u8>>, after: Option<Vec<u8>>| vec![EntryChange { key: entry_key, before, after }];
     Ok(match edit {
-        Edit::PutContact(mut contact) => {
-            check_id(&contact.id).map_err(|e| StoreError::NotAKey(e.to_string()))?;
-            let before = durable.contact(tenant, &contact.id)?.map(|(_, c)| c);
-            if let Some(before) = &before
-                && contact.source.is_empty()
-            {
-                contact.source.clone_from(&before.source);
-            }
-            if before.as_ref() == Some(&contact) {
-                return Ok((Vec::new(), None, true));
-            }
-            let entries = contact_entries(&contact.id, before.as_ref(), Some(&contact))?;
-            (entries, Some(Effect::Contact(contact.id.clone(), Some(contact))), before.is_some())
-        }
-        Edit::RemoveContact(id) => match durable.contact(tenant, &id)? {
-            None => (Vec::new(), None, false),
-            Some((_, before)) => (contact_entries(&id, Some(&before), None)?, Some(Effect::Contact(id, None)), true),
-        },
-        Edit::PutRoute(route) => put(durable, tenant, PlanItem::Route(route), revision)?,
-        Edit::PutScreen(screen) => put(durable, tenant, PlanItem::Screen(screen), revision)?,
-        Edit::PutUser(user) => put(durable, tenant, PlanItem::User(user), revision)?,
-        Edit::Put(item) => put(durable, tenant, item, revision)?,
+        Edit::PutContact(contact) => put_contact(durable, tenant, contact, true)?,
+        Edit::RemoveContact(id) => take_contact(durable, tenant, id)?,
+        Edit::PutRoute(route) => put(durable, tenant, PlanItem::Route(route))?,
+        Edit::PutScreen(screen) => put(durable, tenant, PlanItem::Screen(screen))?,
+        Edit::PutUser(user) => put(durable, tenant, PlanItem::User(user))?,
+        Edit::Put(item) => put(durable, tenant, item)?,
         Edit::RemoveRoute(key) => take(durable, tenant, PlanKey::Route(key))?,
         Edit::RemoveScreen(list, key) => take(durable, tenant, PlanKey::Screen(list, key))?,
         Edit::RemoveUser(domain, extension) => take(durable, tenant, PlanKey::User(domain, extension))?,

@@ -31,8 +31,31 @@ impl Record for Schedule {}
 impl Record for Extension {}
 impl Record for Trunk {}
 impl Record for Limit {}
-impl Record for Change {}
 impl Record for Vec<Generation> {}
+/// A part of a change that is too large for one record.
+impl Record for Vec<EntryChange> {}
+
+/// Version 1 knew no changes with parts of their own.
+impl Record for Change {
+    const VERSION: u8 = 2;
+
+    fn older(version: u8, body: &[u8]) -> Option<Result<Change, postcard::Error>> {
+        #[derive(Deserialize)]
+        struct Change1 {
+            revision: u64,
+            at_us: u64,
+            who: String,
+            tenant: String,
+            entries: Vec<EntryChange>,
+            generations: Option<Vec<Generation>>,
+        }
+        let read = || {
+            let Change1 { revision, at_us, who, tenant, entries, generations } = postcard::from_bytes(body)?;
+            Ok(Change { revision, at_us, who, tenant, entries, generations, staged: None })
+        };
+        (version == 1).then(read)
+    }
+}
 
 /// Version 1 knew no schedules.
 impl Record for Route {
@@ -168,6 +191,17 @@ impl fmt::Debug for EntryChange {
     }
 }
 
+/// Where the entries of a change lie that are too many for its own record: in parts beside it, as an import's blocks do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staged {
+    /// The parts' number, never used twice.
+    pub id: u64,
+    /// How many parts there are.
+    pub parts: u32,
+    /// How many entries there are in them.
+    pub entries: u64,
+}
+
 /// One edit in the change log: enough to do it again, and to undo it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
@@ -179,10 +213,12 @@ pub struct Change {
     pub who: String,
     /// Whose data.
     pub tenant: String,
-    /// Single entries.
+    /// Single entries, unless they are `staged`; [`Reader::entries_of`](super::Reader::entries_of) brings either.
     pub entries: Vec<EntryChange>,
-    /// A bulk change: the generations after it. `None` for a single edit.
+    /// A bulk change: the generations after it. `None` for edits, one or many.
     pub generations: Option<Vec<Generation>>,
+    /// A change of so many entries that they lie elsewhere.
+    pub staged: Option<Staged>,
 }
 
 #[cfg(test)]

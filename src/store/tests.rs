@@ -4,13 +4,15 @@ mod damage;
 mod full;
 mod import;
 mod model;
+mod things;
 
 use super::*;
 use crate::clock::FixedClock;
 use crate::directory::ContactNumber;
-use crate::number::Kind;
-use crate::routing::{Action, Prefix, Step};
-use std::ops::Deref;
+use crate::number::{Kind, Number};
+use crate::routing::{Action, Data, Prefix, Step};
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 

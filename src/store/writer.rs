@@ -6,8 +6,10 @@
 use super::base::BaseBuilder;
 use super::change::{apply_entries, apply_generations};
 use super::engine::Space;
+use super::parts::{self, Kept};
 use super::plan::{Effect, plan_edit};
-use super::record::{self, Change, Generation};
+use super::plan_change::{PlanChange, edits_plan};
+use super::record::{self, Change, EntryChange, Generation};
 use super::snapshot::{Snapshot, TenantPicture};
 use super::{Edit, EditOutcome, Shared, StoreError, key, marker::Marker};
 use std::collections::{BTreeSet, HashMap};
@@ -16,7 +18,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-/// Edits that share one flush, at most. [`super::REDO_CHANGES`] must not be smaller.
+/// Edits that share one flush, at most. What is done again at open must not be less.
 pub(super) const GROUP_MAX: usize = 64;
 /// Changes that the log keeps: history and undo reach back this far.
 pub(super) const LOG_CHANGES_MAX: u64 = if cfg!(test) { 40 } else { 10_000 };
@@ -26,6 +28,10 @@ const OVERLAY_MAX: usize = if cfg!(test) { 5 } else { 10_000 };
 const MARK_REVISIONS: u64 = 1000;
 /// Blocks of a dead generation that are removed between two looks at the queue.
 const SWEEP_SLICE: usize = if cfg!(test) { 3 } else { 100 };
+/// Entries of a large change that are written to their places at once, and the pause behind them, in which calls have the
+/// processors.
+const PLACES_AT_ONCE: usize = 512;
+const PAUSE: Duration = Duration::from_millis(1);
 /// How often an idle writer looks for pictures that nobody reads any more, and sweeps.
 const IDLE: Duration = Duration::from_millis(200);
 
@@ -36,9 +42,11 @@ pub(super) type ReplyTo<T> = SyncSender<Result<T, StoreError>>;
 pub(super) enum Job {
     /// One edit.
     Edit { tenant: String, who: String, edit: Edit, reply: ReplyTo<EditOutcome> },
-    /// Begin a generation: its id, and the revision that it is put together over.
-    Begin { tenant: String, reply: ReplyTo<(u64, u64)> },
-    /// Blocks of a generation that isn't true yet.
+    /// Many edits at once.
+    ChangePlan { change: Box<PlanChange>, reply: ReplyTo<Option<EditOutcome>> },
+    /// Begin a generation, or the parts of a change: its id, and the revision that it is put together over.
+    Begin { tenant: String, is_import: bool, reply: ReplyTo<(u64, u64)> },
+    /// Blocks of a generation, or parts of a change, that isn't true yet.
     Stage { tenant: String, generation: u64, blocks: Vec<(Vec<u8>, Vec<u8>)>, reply: ReplyTo<()> },
     /// Make a generation true. The answer is the revision, or `None` when another import of the tenant became true
     /// since this one was begun.
@@ -57,27 +65,35 @@ pub(super) struct Dead {
     pub(super) read: Option<Arc<Generation>>,
 }
 
+/// What is being put together, and for which tenant.
+pub(super) struct Begun {
+    tenant: String,
+    is_import: bool,
+}
+
 /// The writer's side of a store; run it on a thread of its own.
 pub struct Writer {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     jobs: Receiver<Job>,
-    revision: u64,
+    pub(super) revision: u64,
     /// The revision that the marker knows.
     marked: u64,
     next_generation: u64,
-    /// Generations that are being put together, and for which tenant.
-    begun: HashMap<u64, String>,
-    dead: Vec<Dead>,
+    /// Generations and parts that are being put together.
+    pub(super) begun: HashMap<u64, Begun>,
+    /// The parts of changes that can be looked up.
+    pub(super) kept: Kept,
+    pub(super) dead: Vec<Dead>,
     retired: Vec<Arc<Snapshot>>,
     /// Tenants whose overlay is to be packed into a new base.
     grown: BTreeSet<String>,
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, jobs: Receiver<Job>, next_generation: u64, dead: Vec<Dead>) -> Writer {
+    pub(super) fn new(shared: Arc<Shared>, jobs: Receiver<Job>, next_generation: u64, kept: Kept, dead: Vec<Dead>) -> Writer {
         let revision = shared.revision.load(Ordering::Acquire);
         let (begun, retired, grown) = (HashMap::new(), Vec::new(), BTreeSet::new());
-        Writer { shared, jobs, revision, marked: revision, next_generation, begun, dead, retired, grown }
+        Writer { shared, jobs, revision, marked: revision, next_generation, begun, kept, dead, retired, grown }
     }
 
     /// Builds the snapshot that calls read; not needed where there are none.
@@ -147,7 +163,7 @@ impl Writer {
     }
 
     /// Notes the revision, which is on the disk, in the marker.
-    fn mark(&mut self) {
+    pub(super) fn mark(&mut self) {
         // a store that can't say how far it came is opened all the same; the text is a second safety
         let _ = Marker { schema: super::marker::SCHEMA, revision: self.revision }.write(&self.shared.dir);
         self.marked = self.revision;
@@ -176,8 +192,12 @@ impl Writer {
                 let _ = reply.send(self.stage(&tenant, generation, &blocks));
                 false
             }
-            Job::Begin { tenant, reply } => {
-                let _ = reply.send(self.begin(tenant));
+            Job::ChangePlan { change, reply } => {
+                let _ = reply.send(self.change_plan(*change));
+                false
+            }
+            Job::Begin { tenant, is_import, reply } => {
+                let _ = reply.send(self.begin(tenant, is_import));
                 false
             }
             Job::Commit { tenant, who, generation, reply } => {
@@ -185,7 +205,7 @@ impl Writer {
                 false
             }
             Job::Abort { generation } => {
-                if let Some(tenant) = self.begun.remove(&generation) {
+                if let Some(Begun { tenant, .. }) = self.begun.remove(&generation) {
                     self.dead.push(Dead { tenant, id: generation, read: None });
                 }
                 false
@@ -194,7 +214,7 @@ impl Writer {
         }
     }
 
-    fn check_usable(&self, write_bytes: u64) -> Result<(), StoreError> {
+    pub(super) fn check_usable(&self, write_bytes: u64) -> Result<(), StoreError> {
         match self.shared.failed() {
             Some(error) => Err(error),
             None => self.shared.durable.engine.check_space(write_bytes),
@@ -209,7 +229,7 @@ impl Writer {
             done.push((
                 reply,
                 outcome.map(|(outcome, effect)| {
-                    effects.extend(effect.map(|e| (tenant, outcome.revision, e)));
+                    effects.extend(effect.map(|e| (tenant, outcome.revision, vec![e])));
                     outcome
                 }),
             ));
@@ -227,7 +247,7 @@ impl Writer {
     /// Writes one edit, not yet flushed.
     fn write_edit(&mut self, tenant: &str, who: &str, edit: Edit) -> Result<(EditOutcome, Option<Effect>), StoreError> {
         let revision = self.revision + 1;
-        let (entries, effect, existed) = plan_edit(&self.shared.durable, tenant, edit, revision)?;
+        let (entries, effect, existed) = plan_edit(&self.shared.durable, tenant, edit)?;
         if entries.is_empty() {
             return Ok((EditOutcome { revision: self.revision, existed, changed: false }, None));
         }
@@ -238,6 +258,7 @@ impl Writer {
             tenant: tenant.to_owned(),
             entries,
             generations: None,
+            staged: None,
         };
         self.write_change(&change)?;
         Ok((EditOutcome { revision, existed, changed: true }, effect))
@@ -245,38 +266,66 @@ impl Writer {
 
     /// The change log first, then the places: a crash in between is mended from the log. After an error nobody knows
     /// how much was written, and nothing more is.
-    fn write_change(&mut self, change: &Change) -> Result<(), StoreError> {
-        self.try_write_change(change).inspect_err(|error| self.shared.fail(error))
+    pub(super) fn write_change(&mut self, change: &Change) -> Result<(), StoreError> {
+        self.try_write_change(change, &change.entries).inspect_err(|error| self.shared.fail(error))
     }
 
-    fn try_write_change(&mut self, change: &Change) -> Result<(), StoreError> {
+    /// The same for a change whose entries may lie elsewhere.
+    pub(super) fn try_write_change(&mut self, change: &Change, entries: &[EntryChange]) -> Result<(), StoreError> {
         let durable = &self.shared.durable;
-        let begun = self.begun.values().any(|tenant| *tenant == change.tenant);
-        durable.engine.put(Space::Log, &change.revision.to_be_bytes(), &record::encode(change)?)?;
-        apply_entries(durable, change, begun)?;
-        if let Some(generations) = &change.generations {
-            apply_generations(durable, &change.tenant, generations)?;
+        let (tenant, revision) = (&change.tenant, change.revision);
+        let begun = self.begun.values().any(|b| b.is_import && b.tenant == *tenant);
+        durable.engine.put(Space::Log, &revision.to_be_bytes(), &record::encode(change)?)?;
+        let is_large = change.staged.is_some();
+        if is_large {
+            // true from here on: before any of it can be seen, and whatever comes in between
+            durable.engine.sync()?;
         }
-        self.revision = change.revision;
-        self.shared.revision.store(change.revision, Ordering::Release);
-        if let Some(old) = change.revision.checked_sub(LOG_CHANGES_MAX) {
+        let of_plan = edits_plan(change, entries);
+        if of_plan {
+            self.shared.plans.begin(tenant);
+        }
+        for some in entries.chunks(PLACES_AT_ONCE) {
+            apply_entries(durable, tenant, revision, some, begun)?;
+            if is_large {
+                std::thread::sleep(PAUSE);
+            }
+        }
+        if let Some(generations) = &change.generations {
+            apply_generations(durable, tenant, generations)?;
+        }
+        self.revision = revision;
+        self.shared.revision.store(revision, Ordering::Release);
+        if of_plan {
+            self.shared.plans.end(tenant, revision);
+        }
+        if let Some(old) = revision.checked_sub(LOG_CHANGES_MAX) {
             durable.engine.remove(Space::Log, &old.to_be_bytes())?;
+            parts::let_go(durable, revision, &mut self.kept, &mut self.dead)?;
         }
         Ok(())
     }
 
-    fn publish(&mut self, effects: Vec<(String, u64, Effect)>) {
+    /// Lays edits over the snapshot, all at once: which tenant's, which revision they have, what they mean.
+    pub(super) fn publish(&mut self, edits: Vec<(String, u64, Vec<Effect>)>) {
         let Some(old) = self.shared.snapshot.load_full() else { return };
         let mut new = (*old).clone();
         new.revision = self.revision;
-        for (tenant, revision, effect) in effects {
-            let mut picture = new.tenants.get(&tenant).map(|p| (**p).clone()).unwrap_or_default();
-            match effect {
-                Effect::Contact(id, contact) => picture.edit_contact(&id, revision, contact.as_ref()),
-                Effect::Put(item) => picture.put(item),
-                Effect::Take(item) => picture.take(&item),
-                Effect::Unseen => continue,
+        // a picture is copied once: what edits have copied of it is theirs alone, and is changed where it is
+        let mut pictures: HashMap<String, TenantPicture> = HashMap::new();
+        for (tenant, revision, effects) in edits {
+            let copy = || new.tenants.get(&tenant).map(|p| (**p).clone()).unwrap_or_default();
+            let picture = pictures.entry(tenant.clone()).or_insert_with(copy);
+            for effect in effects {
+                match effect {
+                    Effect::Contact(id, contact) => picture.edit_contact(&id, revision, contact.as_ref()),
+                    Effect::Put(item) => picture.put(item.with_revision(revision)),
+                    Effect::Take(item) => picture.take(&item),
+                    Effect::Unseen => {}
+                }
             }
+        }
+        for (tenant, picture) in pictures {
             if picture.edited.size() > OVERLAY_MAX.max(picture.base.contacts() / 8) {
                 self.grown.insert(tenant.clone());
             }
@@ -288,7 +337,7 @@ impl Writer {
     /// Packs a tenant's overlay into a new base. The edit that made it too large has its answer by then.
     fn pack(&mut self, tenant: &str) {
         let Some(old) = self.shared.snapshot.load_full() else { return };
-        match self.picture_of(tenant) {
+        match self.picture_of(tenant, old.tenants.get(tenant)) {
             Ok(picture) => {
                 let mut new = (*old).clone();
                 new.tenants.insert_mut(tenant.to_owned(), Arc::new(picture));
@@ -308,15 +357,15 @@ impl Writer {
     fn build_snapshot(&mut self) -> Result<(), StoreError> {
         let mut snapshot = Snapshot { revision: self.revision, ..Snapshot::default() };
         for tenant in self.shared.tenants()? {
-            let picture = self.picture_of(&tenant)?;
+            let picture = self.picture_of(&tenant, None)?;
             snapshot.tenants.insert_mut(tenant, Arc::new(picture));
         }
         self.swap(snapshot);
         Ok(())
     }
 
-    /// A tenant's picture, read from the disk.
-    fn picture_of(&self, tenant: &str) -> Result<TenantPicture, StoreError> {
+    /// A tenant's picture, read from the disk. What isn't a contact is the same as in the last one, where there is one.
+    fn picture_of(&self, tenant: &str, last: Option<&Arc<TenantPicture>>) -> Result<TenantPicture, StoreError> {
         let durable = &self.shared.durable;
         let mut builder = BaseBuilder::default();
         let mut contacts = durable.entries(tenant, &[key::CONTACT], &[key::CONTACT]);
@@ -327,7 +376,11 @@ impl Writer {
             }
         }
         contacts.check_counts()?;
-        let mut picture = TenantPicture { base: Arc::new(builder.build()), ..TenantPicture::default() };
+        let base = Arc::new(builder.build());
+        if let Some(last) = last {
+            return Ok(TenantPicture { base, edited: Default::default(), edited_numbers: Default::default(), ..(**last).clone() });
+        }
+        let mut picture = TenantPicture { base, ..TenantPicture::default() };
         for sort in key::PLAN {
             for item in durable.entries(tenant, &[sort], &[sort]) {
                 let entry = item?;
@@ -339,11 +392,11 @@ impl Writer {
         Ok(picture)
     }
 
-    fn begin(&mut self, tenant: String) -> Result<(u64, u64), StoreError> {
+    fn begin(&mut self, tenant: String, is_import: bool) -> Result<(u64, u64), StoreError> {
         self.check_usable(0)?;
         let id = self.next_generation;
         self.next_generation += 1;
-        self.begun.insert(id, tenant);
+        self.begun.insert(id, Begun { tenant, is_import });
         Ok((id, self.revision))
     }
 
@@ -373,7 +426,8 @@ impl Writer {
         let id = generation.id;
         after.push(Generation { revision, ..generation });
         let (at_us, generations) = (self.shared.clock.now_us(), Some(after));
-        let change = Change { revision, at_us, who: who.to_owned(), tenant: tenant.to_owned(), entries: Vec::new(), generations };
+        let (who, owner) = (who.to_owned(), tenant.to_owned());
+        let change = Change { revision, at_us, who, tenant: owner, entries: Vec::new(), generations, staged: None };
         self.write_change(&change)?;
         durable.engine.sync().inspect_err(|error| self.shared.fail(error))?;
         self.begun.remove(&id);
@@ -381,7 +435,7 @@ impl Writer {
         self.dead.extend(replaced.into_iter().map(|g| Dead { tenant: tenant.to_owned(), id: g.id, read: Some(g) }));
         if let Some(old) = self.shared.snapshot.load_full() {
             // it is true: should the snapshot fail now, calls go on from the old one and the error stands in the status
-            let picture = self.picture_of(tenant).inspect_err(|error| self.shared.fail(error))?;
+            let picture = self.picture_of(tenant, old.tenants.get(tenant)).inspect_err(|error| self.shared.fail(error))?;
             let mut new = (*old).clone();
             new.revision = self.revision;
             new.tenants.insert_mut(tenant.to_owned(), Arc::new(picture));

@@ -1,9 +1,10 @@
 //! The store against a few maps: whatever is done to both, they say the same.
 
+mod check;
+
+use super::things::{SHAPES, item, keys, numbers};
 use super::*;
 use crate::access::TokenDigest;
-use crate::number::NumberPlan;
-use crate::routing::A1Hash;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -11,44 +12,6 @@ const TENANTS: [&str; 2] = ["t", "t-2"];
 const IDS: [&str; 6] = ["a", "ab", "b", "c-1", "zed", "Z"];
 const SOURCES: [&str; 2] = ["crm", "ldap"];
 const NAMES: [&str; 3] = ["Ada", "Bob", ""];
-/// A domain that begins like another, and extensions that do.
-const DOMAINS: [&str; 3] = ["pbx", "pbx.example", "192.0.2.7"];
-const EXTENSIONS: [&str; 4] = ["1", "10", "101", "anna"];
-
-fn numbers() -> Vec<Number> {
-    let all = [
-        (Kind::E164, "4930123456"),
-        (Kind::E164, "49301234567"),
-        (Kind::E164, "14155550199"),
-        (Kind::Extension, "101"),
-        (Kind::Extension, "0101"),
-        (Kind::FeatureCode, "*21"),
-        (Kind::Opaque, "alice"),
-        (Kind::Emergency, "112"),
-    ];
-    all.iter().map(|(kind, digits)| Number::from_key(*kind, digits).unwrap()).collect()
-}
-
-fn prefixes() -> Vec<Prefix> {
-    ["+49", "+4930", "+1", "1", "01"].iter().map(|p| Prefix::parse(p, &NumberPlan::new(None)).unwrap()).collect()
-}
-
-fn route_key(n: usize) -> RouteKey {
-    match n {
-        0 => RouteKey::Default,
-        1..=5 => RouteKey::Prefix(prefixes()[n - 1].clone()),
-        _ => RouteKey::Number(numbers()[(n - 6) % 8].clone()),
-    }
-}
-
-fn screen_key(n: usize) -> ScreenKey {
-    match n {
-        0 => ScreenKey::Withheld,
-        1..=5 => ScreenKey::Prefix(prefixes()[n - 1].clone()),
-        _ => ScreenKey::Number(numbers()[(n - 6) % 8].clone()),
-    }
-}
-
 fn token_with(name: usize, digest: usize) -> Token {
     Token {
         name: IDS[name].into(),
@@ -56,16 +19,6 @@ fn token_with(name: usize, digest: usize) -> Token {
         created_us: 1,
         expires_us: None,
         digest: TokenDigest::of(NAMES[digest]),
-    }
-}
-
-fn user_with(domain: usize, extension: usize, name: usize) -> User {
-    User {
-        extension: EXTENSIONS[extension].into(),
-        domain: DOMAINS[domain].into(),
-        name: Some(NAMES[name].into()).filter(|n: &String| !n.is_empty()),
-        context: None,
-        a1_hash: A1Hash::of(EXTENSIONS[extension], DOMAINS[domain], if name == 0 { "secret" } else { "other" }).unwrap(),
     }
 }
 
@@ -78,12 +31,39 @@ struct Import {
     meanwhile: Vec<(usize, Edit)>,
     /// Another import that comes true while this one is put together.
     other: Option<(usize, Vec<Contact>)>,
+    /// A change of the plan that does.
+    plan: Option<PlanEdits>,
+    dropped: bool,
+}
+
+/// What a change of a plan is computed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// What a reader is told.
+    Told,
+    /// The very revision that edited the plan last.
+    Edited,
+    /// The one before.
+    Stale,
+    /// One that will be.
+    Future,
+}
+
+#[derive(Debug, Clone)]
+struct Change {
+    tenant: usize,
+    edits: PlanEdits,
+    over: Over,
+    /// What is edited, and imported, while its entries are made up.
+    meanwhile: Vec<(usize, Edit)>,
+    import: Option<(usize, usize, Vec<Contact>)>,
     dropped: bool,
 }
 
 #[derive(Debug, Clone)]
 enum Op {
     Edit(usize, Edit),
+    Change(Change),
     Import(Import),
     SameImport,
     Reopen,
@@ -94,39 +74,71 @@ fn contacts() -> impl Strategy<Value = Contact> {
     (0..IDS.len(), 0..NAMES.len(), numbers_of).prop_map(|(id, name, numbers)| contact_with(IDS[id], NAMES[name], &numbers))
 }
 
+/// A thing by the edit of its sort, where it has one.
+fn put_as(by_sort: bool, item: PlanItem) -> Edit {
+    match item {
+        PlanItem::Route(route) if by_sort => Edit::PutRoute(route),
+        PlanItem::Screen(screen) if by_sort => Edit::PutScreen(screen),
+        PlanItem::User(user) if by_sort => Edit::PutUser(user),
+        item => Edit::Put(item),
+    }
+}
+
+fn remove_as(by_sort: bool, key: PlanKey) -> Edit {
+    match key {
+        PlanKey::Route(key) if by_sort => Edit::RemoveRoute(key),
+        PlanKey::Screen(list, key) if by_sort => Edit::RemoveScreen(list, key),
+        PlanKey::User(domain, extension) if by_sort => Edit::RemoveUser(domain, extension),
+        key => Edit::Remove(key),
+    }
+}
+
 fn edits() -> impl Strategy<Value = Edit> {
-    let list = prop_oneof![Just(List::Block), Just(List::Allow)];
-    let steps = prop_oneof![Just("a"), Just("b")];
     let sources = proptest::option::weighted(0.2, 0..SOURCES.len());
+    let key = || proptest::sample::select(keys());
     prop_oneof![
         6 => (contacts(), sources).prop_map(|(c, source)| {
             Edit::PutContact(Contact { source: source.map_or(String::new(), |s| SOURCES[s].to_owned()), ..c })
         }),
         3 => (0..IDS.len()).prop_map(|id| Edit::RemoveContact(IDS[id].into())),
-        2 => (0..14usize, steps.clone()).prop_map(|(key, step)| Edit::PutRoute(route(route_key(key), step))),
-        1 => (0..14usize).prop_map(|key| Edit::RemoveRoute(route_key(key))),
-        2 => (list.clone(), 0..14usize, proptest::option::of(steps)).prop_map(|(list, key, step)| {
-            let action = step.map(|s| Step::of(Action::Voicemail(s.into())));
-            Edit::PutScreen(Screen { list, key: screen_key(key), action, rate: None })
-        }),
-        1 => (list, 0..14usize).prop_map(|(list, key)| Edit::RemoveScreen(list, screen_key(key))),
-        3 => (0..DOMAINS.len(), 0..EXTENSIONS.len(), 0..NAMES.len()).prop_map(|(d, e, n)| Edit::PutUser(user_with(d, e, n))),
-        2 => (0..DOMAINS.len(), 0..EXTENSIONS.len()).prop_map(|(d, e)| Edit::RemoveUser(DOMAINS[d].into(), EXTENSIONS[e].into())),
+        8 => (key(), 0..SHAPES, any::<bool>()).prop_map(|(key, shape, by_sort)| put_as(by_sort, item(&key, shape))),
+        4 => (key(), any::<bool>()).prop_map(|(key, by_sort)| remove_as(by_sort, key)),
         1 => (0..IDS.len(), 0..NAMES.len()).prop_map(|(id, n)| Edit::PutToken(token_with(id, n))),
         1 => (0..IDS.len()).prop_map(|id| Edit::RemoveToken(IDS[id].into())),
     ]
+}
+
+/// Some are of one thing, some of half of all that there is.
+fn plan_edits() -> impl Strategy<Value = PlanEdits> {
+    let key = || proptest::sample::select(keys());
+    let many = prop_oneof![2 => Just(4usize), 1 => Just(60)];
+    many.prop_flat_map(move |many| {
+        let puts = proptest::collection::vec((key(), 0..SHAPES).prop_map(|(key, shape)| item(&key, shape)), 0..many);
+        let removes = proptest::collection::vec(key(), 0..many);
+        let removed = proptest::collection::vec((0..IDS.len()).prop_map(|id| IDS[id].to_owned()), 0..3);
+        (puts, removes, proptest::collection::vec(contacts(), 0..4), removed)
+    })
+    .prop_map(|(puts, removes, contacts, contacts_removed)| PlanEdits { puts, removes, contacts, contacts_removed })
 }
 
 fn ops() -> impl Strategy<Value = Op> {
     let tenant = || 0..TENANTS.len();
     let rows = || proptest::collection::vec(contacts(), 0..7);
     let other = proptest::option::weighted(0.2, (0..SOURCES.len(), rows()));
-    let import =
-        (tenant(), 0..SOURCES.len(), rows(), proptest::collection::vec((tenant(), edits()), 0..4), other, proptest::bool::weighted(0.1));
+    let meanwhile = || proptest::collection::vec((tenant(), edits()), 0..4);
+    let plan = proptest::option::weighted(0.3, plan_edits());
+    let import = (tenant(), 0..SOURCES.len(), rows(), meanwhile(), other, plan, proptest::bool::weighted(0.1));
+    let over = prop_oneof![8 => Just(Over::Told), 3 => Just(Over::Edited), 2 => Just(Over::Stale), 1 => Just(Over::Future)];
+    let meanwhile_changed = prop_oneof![3 => Just(vec![]), 1 => meanwhile()];
+    let imported = proptest::option::weighted(0.3, (tenant(), 0..SOURCES.len(), rows()));
+    let change = (tenant(), plan_edits(), over, meanwhile_changed, imported, proptest::bool::weighted(0.1));
     prop_oneof![
         12 => (tenant(), edits()).prop_map(|(tenant, edit)| Op::Edit(tenant, edit)),
-        4 => import.prop_map(|(tenant, source, rows, meanwhile, other, dropped)| {
-            Op::Import(Import { tenant, source, rows, meanwhile, other, dropped })
+        6 => change.prop_map(|(tenant, edits, over, meanwhile, import, dropped)| {
+            Op::Change(Change { tenant, edits, over, meanwhile, import, dropped })
+        }),
+        4 => import.prop_map(|(tenant, source, rows, meanwhile, other, plan, dropped)| {
+            Op::Import(Import { tenant, source, rows, meanwhile, other, plan, dropped })
         }),
         1 => Just(Op::SameImport),
         2 => Just(Op::Reopen),
@@ -136,11 +148,41 @@ fn ops() -> impl Strategy<Value = Op> {
 #[derive(Default, Clone)]
 struct TenantModel {
     contacts: BTreeMap<String, (u64, Contact)>,
-    routes: BTreeMap<RouteKey, Route>,
-    screens: BTreeMap<(List, ScreenKey), Screen>,
-    /// By domain and extension, each with its end, as the store's keys have it.
-    users: BTreeMap<(String, String), (u64, User)>,
+    plan: BTreeMap<PlanKey, (u64, PlanItem)>,
     tokens: BTreeMap<String, Token>,
+    /// The revision of the last edit of plan or contacts, imports aside.
+    edited: u64,
+}
+
+impl TenantModel {
+    fn item(&self, key: PlanKey) -> Option<&PlanItem> {
+        self.plan.get(&key).map(|(_, item)| item)
+    }
+
+    fn route(&self, key: RouteKey) -> Option<&Route> {
+        self.item(PlanKey::Route(key)).map(|item| if let PlanItem::Route(route) = item { route } else { unreachable!() })
+    }
+
+    fn screen(&self, list: List, key: ScreenKey) -> Option<&Screen> {
+        self.item(PlanKey::Screen(list, key)).map(|item| if let PlanItem::Screen(screen) = item { screen } else { unreachable!() })
+    }
+
+    fn users(&self) -> Vec<(u64, User)> {
+        let users =
+            self.plan.values().filter_map(|(r, item)| if let PlanItem::User(user) = item { Some((*r, user.clone())) } else { None });
+        users.collect()
+    }
+
+    /// Whether it was there, and whether it is another now.
+    fn put(&mut self, revision: u64, item: PlanItem) -> (bool, bool) {
+        let old = self.plan.get(&item.key());
+        let changed = old.is_none_or(|(was, old)| *old != item.clone().with_revision(*was));
+        let existed = old.is_some();
+        if changed {
+            self.plan.insert(item.key(), (revision, item.with_revision(revision)));
+        }
+        (existed, changed)
+    }
 }
 
 /// What an import was put together over.
@@ -153,6 +195,8 @@ struct Seen {
 #[derive(Default)]
 struct Model {
     revision: u64,
+    /// The revision with which the store was opened.
+    opened: u64,
     tenants: [TenantModel; 2],
 }
 
@@ -164,6 +208,7 @@ impl Model {
     fn edit(&mut self, tenant: usize, edit: Edit) -> EditOutcome {
         let revision = self.revision + 1;
         let t = &mut self.tenants[tenant];
+        let is_of_plan = !matches!(edit, Edit::PutToken(_) | Edit::RemoveToken(_));
         let (existed, changed) = match edit {
             Edit::PutContact(mut new) => {
                 let old = t.contacts.get(&new.id).map(|(_, c)| c.clone());
@@ -179,39 +224,73 @@ impl Model {
                 (old.is_some(), changed)
             }
             Edit::RemoveContact(id) => same(t.contacts.remove(&id).is_some()),
-            Edit::PutRoute(new) => {
-                let old = t.routes.get(&new.key).cloned();
-                let changed = old.as_ref().is_none_or(|o| o.steps != new.steps);
-                if changed {
-                    t.routes.insert(new.key.clone(), Route { revision, ..new });
-                }
-                (old.is_some(), changed)
-            }
-            Edit::RemoveRoute(key) => same(t.routes.remove(&key).is_some()),
-            Edit::PutScreen(new) => {
-                let old = t.screens.insert((new.list, new.key.clone()), new.clone());
-                (old.is_some(), old != Some(new))
-            }
-            Edit::RemoveScreen(list, key) => same(t.screens.remove(&(list, key)).is_some()),
-            Edit::PutUser(new) => {
-                let at = (new.domain.clone(), new.extension.clone());
-                let old = t.users.get(&at).map(|(_, u)| u.clone());
-                let changed = old.as_ref() != Some(&new);
-                if changed {
-                    t.users.insert(at, (revision, new));
-                }
-                (old.is_some(), changed)
-            }
+            Edit::PutRoute(route) => t.put(revision, PlanItem::Route(route)),
+            Edit::PutScreen(screen) => t.put(revision, PlanItem::Screen(screen)),
+            Edit::PutUser(user) => t.put(revision, PlanItem::User(user)),
+            Edit::Put(item) => t.put(revision, item),
+            Edit::RemoveRoute(key) => same(t.plan.remove(&PlanKey::Route(key)).is_some()),
+            Edit::RemoveScreen(list, key) => same(t.plan.remove(&PlanKey::Screen(list, key)).is_some()),
+            Edit::RemoveUser(domain, extension) => same(t.plan.remove(&PlanKey::User(domain, extension)).is_some()),
+            Edit::Remove(key) => same(t.plan.remove(&key).is_some()),
             Edit::PutToken(new) => {
                 let old = t.tokens.insert(new.name.clone(), new.clone());
                 (old.is_some(), old != Some(new))
             }
             Edit::RemoveToken(name) => same(t.tokens.remove(&name).is_some()),
-            Edit::RemoveUser(domain, extension) => same(t.users.remove(&(domain, extension)).is_some()),
-            Edit::Put(_) | Edit::Remove(_) => unreachable!("the things of the plan have edits of their own here"),
         };
+        if changed && is_of_plan {
+            t.edited = revision;
+        }
         self.revision += u64::from(changed);
         EditOutcome { revision: self.revision, existed, changed }
+    }
+
+    /// Many edits, of which those of contacts were made up over what was there before (`seen`); whose contacts are others
+    /// now comes back as well.
+    fn change(&mut self, tenant: usize, edits: PlanEdits, seen: &Seen) -> (EditOutcome, Vec<String>) {
+        let revision = self.revision + 1;
+        let t = &mut self.tenants[tenant];
+        let (mut existed, mut changed, mut touched) = (false, false, Vec::new());
+        let mut note = |(was_there, is_other)| {
+            existed |= was_there;
+            changed |= is_other;
+        };
+        let puts: BTreeMap<PlanKey, PlanItem> = edits.puts.into_iter().map(|item| (item.key(), item)).collect();
+        for key in edits.removes.iter().filter(|key| !puts.contains_key(key)) {
+            note(same(t.plan.remove(key).is_some()));
+        }
+        puts.into_values().for_each(|item| note(t.put(revision, item)));
+        let contacts: BTreeMap<String, Contact> = edits.contacts.into_iter().map(|c| (c.id.clone(), c)).collect();
+        let removed: BTreeSet<String> = edits.contacts_removed.into_iter().filter(|id| !contacts.contains_key(id)).collect();
+        for id in removed {
+            let is_seen = seen.contacts.contains_key(&id);
+            note(same(is_seen));
+            if is_seen {
+                t.contacts.remove(&id);
+                touched.push(id);
+            }
+        }
+        for (id, new) in contacts {
+            let old = seen.contacts.get(&id).map(|(_, c)| c);
+            let is_other = old != Some(&new);
+            note((old.is_some(), is_other));
+            if is_other {
+                t.contacts.insert(id.clone(), (revision, new));
+                touched.push(id);
+            }
+        }
+        if changed {
+            t.edited = revision;
+            self.revision = revision;
+        }
+        (EditOutcome { revision: self.revision, existed, changed }, touched)
+    }
+
+    /// Whether a change that was computed over this revision is refused.
+    fn is_stale(&self, tenant: usize, over: u64) -> bool {
+        let log_begins = (self.revision + 1).saturating_sub(writer::LOG_CHANGES_MAX).max(1);
+        let is_known = over >= self.opened || over + 1 >= log_begins;
+        over > self.revision || self.tenants[tenant].edited > over || !is_known
     }
 
     /// Lays rows over what was there before (`seen`); what was edited since stays as it is, removed ones too.
@@ -249,85 +328,36 @@ fn same(existed: bool) -> (bool, bool) {
     (existed, existed)
 }
 
-/// The longest of the prefixes that cover a number; opaque names and the like count as inside the tenant.
-fn longest<'a>(number: &Number, of: impl Iterator<Item = &'a Prefix>) -> Option<Prefix> {
-    let kind = if number.kind() == Kind::E164 { Kind::E164 } else { Kind::Extension };
-    of.filter(|p| p.kind == kind && number.digits().starts_with(&p.digits)).max_by_key(|p| p.digits.len()).cloned()
-}
-
-fn check_data(model: &Model, tenant: usize, data: &dyn Data) {
-    let t = &model.tenants[tenant];
-    assert_eq!(data.revision(), model.revision);
-    for key in 0..14 {
-        assert_eq!(data.route(&route_key(key)).unwrap().as_deref(), t.routes.get(&route_key(key)));
+fn run_change(model: &mut Model, opened: &Opened, change: Change) {
+    let Change { tenant, edits, over, meanwhile, import, dropped } = change;
+    let (told, _) = opened.undisturbed(TENANTS[tenant], || Ok(())).unwrap();
+    let edited = model.tenants[tenant].edited;
+    assert!((edited..=model.revision).contains(&told), "{told} where {edited} was edited");
+    let over = match over {
+        Over::Told => told,
+        Over::Edited => edited,
+        Over::Stale => edited.saturating_sub(1),
+        Over::Future => model.revision + 1,
+    };
+    let seen = model.seen(tenant);
+    let Some(prepared) = opened.prepare_plan(TENANTS[tenant], "x", edits.clone(), over).unwrap() else {
+        assert!(over > model.revision);
+        return;
+    };
+    for (tenant, edit) in meanwhile {
+        assert_eq!(opened.edit(TENANTS[tenant], "x", edit.clone()).unwrap(), model.edit(tenant, edit));
     }
-    for domain in DOMAINS {
-        assert_eq!(data.has_domain(domain).unwrap(), t.users.keys().any(|(d, _)| d == domain), "{domain}");
-        for extension in EXTENSIONS {
-            let user = t.users.get(&(domain.to_owned(), extension.to_owned())).map(|(_, u)| u);
-            assert_eq!(data.user(domain, extension).unwrap().as_deref(), user);
-        }
+    if let Some((tenant, source, rows)) = import {
+        let seen = model.seen(tenant);
+        let mut bulk = opened.bulk(TENANTS[tenant], SOURCES[source]);
+        rows.iter().for_each(|c| bulk.push(c).unwrap());
+        assert_eq!(bulk.commit("x").unwrap(), model.import(tenant, source, &rows, &seen));
     }
-    assert!(!data.has_domain("pb").unwrap() && !data.has_domain("").unwrap());
-    assert_eq!(data.screen(List::Block, &ScreenKey::Withheld).unwrap().as_deref(), t.screens.get(&(List::Block, ScreenKey::Withheld)));
-    for number in numbers() {
-        let caller = data.caller(&number).unwrap().map(|c| (c.contact, c.name));
-        assert_eq!(caller, model.with(tenant, &number).first().map(|(_, c)| (c.id.clone(), c.name.clone())), "{number}");
-        let routes = t.routes.keys().filter_map(|k| if let RouteKey::Prefix(p) = k { Some(p) } else { None });
-        let route = longest(&number, routes).map(|p| &t.routes[&RouteKey::Prefix(p)]);
-        assert_eq!(data.route_by_prefix(&number).unwrap().as_deref(), route, "{number}");
-        for list in [List::Block, List::Allow] {
-            let of_list = t.screens.keys().filter(|(l, _)| *l == list);
-            let covering = of_list.filter_map(|(_, k)| if let ScreenKey::Prefix(p) = k { Some(p) } else { None });
-            let by_prefix = longest(&number, covering).map(|p| &t.screens[&(list, ScreenKey::Prefix(p))]);
-            let screen = t.screens.get(&(list, ScreenKey::Number(number.clone()))).or(by_prefix);
-            assert_eq!(data.screen_number(list, &number).unwrap().as_deref(), screen, "{number}");
-        }
+    if dropped {
+        return;
     }
-}
-
-fn check(model: &Model, opened: &Opened) {
-    assert_eq!(opened.revision(), model.revision);
-    for (n, tenant) in TENANTS.iter().enumerate() {
-        opened.on_disk(tenant, |data| check_data(model, n, data));
-        opened.in_snapshot(tenant, |data| check_data(model, n, data)).unwrap();
-        let t = &model.tenants[n];
-        assert_eq!(opened.contacts(tenant, "").map(|c| c.unwrap()).collect::<Vec<_>>(), t.contacts.values().cloned().collect::<Vec<_>>());
-        let from_b: Vec<_> = opened.contacts(tenant, "b").map(|c| c.unwrap().1.id).collect();
-        assert_eq!(from_b, t.contacts.range("b".to_owned()..).map(|(id, _)| id.clone()).collect::<Vec<_>>());
-        for id in IDS {
-            assert_eq!(opened.contact(tenant, id).unwrap().as_ref(), t.contacts.get(id));
-        }
-        for number in numbers() {
-            assert_eq!(opened.contacts_with(tenant, &number).unwrap(), model.with(n, &number));
-        }
-        assert_eq!(opened.routes(tenant, None, usize::MAX).unwrap().len(), t.routes.len());
-        check_users(t, opened, tenant);
-        assert_eq!(opened.tokens(tenant, usize::MAX).unwrap(), t.tokens.values().cloned().collect::<Vec<_>>());
-        let screens = |list| opened.screens(tenant, list, None, usize::MAX).unwrap().len();
-        assert_eq!(screens(List::Allow) + screens(List::Block), t.screens.len());
-    }
-}
-
-/// Listed users, whole and page by page.
-fn check_users(t: &TenantModel, opened: &Opened, tenant: &str) {
-    let all: Vec<_> = t.users.values().cloned().collect();
-    assert_eq!(opened.users(tenant, None, None, usize::MAX).unwrap(), all);
-    let mut paged: Vec<(u64, User)> = Vec::new();
-    loop {
-        let after = paged.last().map(|(_, u)| (u.domain.clone(), u.extension.clone()));
-        let page = opened.users(tenant, None, after.as_ref().map(|(d, e)| (d.as_str(), e.as_str())), 2).unwrap();
-        if page.is_empty() {
-            break;
-        }
-        paged.extend(page);
-    }
-    assert_eq!(paged, all);
-    let of_one: Vec<_> = all.iter().filter(|(_, u)| u.domain == DOMAINS[0]).cloned().collect();
-    assert_eq!(opened.users(tenant, Some(DOMAINS[0]), None, usize::MAX).unwrap(), of_one);
-    for (revision, user) in &all {
-        assert_eq!(opened.user(tenant, &user.domain, &user.extension).unwrap(), Some((*revision, user.clone())));
-    }
+    let wanted = (!model.is_stale(tenant, over)).then(|| model.change(tenant, edits, &seen).0);
+    assert_eq!(prepared.finish().unwrap(), wanted);
 }
 
 fn run_import(model: &mut Model, opened: &Opened, import: Import) {
@@ -338,7 +368,7 @@ fn run_import(model: &mut Model, opened: &Opened, import: Import) {
     };
     let mut bulk = bulk_of(import.source, &import.rows);
     bulk.sort();
-    let (mut meanwhile, mut other) = (import.meanwhile.clone(), import.other.clone());
+    let (mut meanwhile, mut other, mut plan) = (import.meanwhile.clone(), import.other.clone(), import.plan.clone());
     loop {
         let mut seen = model.seen(import.tenant);
         let staged = bulk.stage().unwrap();
@@ -350,6 +380,12 @@ fn run_import(model: &mut Model, opened: &Opened, import: Import) {
             {
                 seen.edited_since.insert(id);
             }
+        }
+        if let Some(edits) = plan.take() {
+            let (outcome, touched) = model.change(import.tenant, edits.clone(), &model.seen(import.tenant));
+            let (over, _) = opened.undisturbed(TENANTS[import.tenant], || Ok(())).unwrap();
+            assert_eq!(opened.change_plan(TENANTS[import.tenant], "x", edits, over).unwrap(), Some(outcome));
+            seen.edited_since.extend(touched);
         }
         if let Some((source, rows)) = other.take() {
             let seen = model.seen(import.tenant);
@@ -375,8 +411,9 @@ fn run(ops: Vec<Op>) {
             Op::Edit(tenant, edit) => {
                 assert_eq!(opened.edit(TENANTS[tenant], "x", edit.clone()).unwrap(), model.edit(tenant, edit));
             }
+            Op::Change(change) => run_change(&mut model, &opened, change),
             Op::Import(import) => {
-                last = Some(Import { meanwhile: vec![], other: None, dropped: false, ..import.clone() });
+                last = Some(Import { meanwhile: vec![], other: None, plan: None, dropped: false, ..import.clone() });
                 run_import(&mut model, &opened, import);
             }
             Op::SameImport => {
@@ -390,13 +427,14 @@ fn run(ops: Vec<Op>) {
             Op::Reopen => {
                 opened.close();
                 opened = Opened::open(dir.path());
+                model.opened = model.revision;
             }
         }
-        check(&model, &opened);
+        check::all(&model, &opened);
     }
     opened.close();
     let opened = Opened::open(dir.path());
-    check(&model, &opened);
+    check::all(&model, &opened);
     opened.close();
 }
 
