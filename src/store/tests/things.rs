@@ -122,5 +122,5 @@ pub(super) fn item(key: &PlanKey, shape: usize) -> PlanItem {
 }
 
 fn schedule(id: String, shape: usize) -> Schedule {
-    Schedule { id, timezone: (shape > 0).then(|| ["Europe/Berlin", "America/New_York"][shape - 1].to_owned()), revision: 0 }
+    Schedule { id, timezone: (shape > 0).then(|| ["Europe/Berlin", "America/New_York"][shape - 1].to_owned()), ..Schedule::default() }
 }
