@@ -96,10 +96,11 @@ fn freeswitch(source: &Source, table: &DialTable, domain: Option<String>) -> Res
 fn confirm_file(source: &Source, span: Option<&toml::Spanned<String>>) -> Result<Option<String>, ConfigError> {
     let Some(span) = span else { return Ok(None) };
     let text = plain(source, Some(span), "", "confirm_file")?;
-    if text.is_empty() || text.contains(['{', '}', '[', ']', '<', '>', '|', ' ']) {
-        return Err(
-            source.at(span, "confirm_file can't be empty or hold a space or any of {}[]<>|; name a sound, such as \"ivr/ivr-accept.wav\"")
-        );
+    if text.is_empty() || text.contains(['{', '}', '[', ']', '<', '>', '|', ' ', '\'']) {
+        return Err(source.at(
+            span,
+            "confirm_file can't be empty or hold a space, an apostrophe or any of {}[]<>|; name a sound, such as \"ivr/ivr-accept.wav\"",
+        ));
     }
     Ok(Some(text))
 }

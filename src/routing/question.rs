@@ -95,7 +95,7 @@ impl Outcome {
     pub fn from_word(word: &str) -> Outcome {
         match word {
             "BUSY" | "USER_BUSY" => Outcome::Busy,
-            "NOANSWER" | "NO_ANSWER" | "NO_USER_RESPONSE" | "TIMEOUT" => Outcome::NoAnswer,
+            "NOANSWER" | "NO_ANSWER" | "NO_USER_RESPONSE" | "ALLOTTED_TIMEOUT" | "TIMEOUT" => Outcome::NoAnswer,
             "CHANUNAVAIL" | "SUBSCRIBER_ABSENT" | "USER_NOT_REGISTERED" | "NO_ROUTE_DESTINATION" => Outcome::Unavailable,
             "answered" => Outcome::Answered,
             "PASSED" | "KEY1" => Outcome::Passed,

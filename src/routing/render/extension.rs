@@ -31,6 +31,8 @@ const NEXT: &str = "strowger-next";
 const DELIMITERS: &str = "|~^;!#%,+*";
 /// What a step has set for its own `bridge`, taken away.
 const LEFT_OVER: &str = "call_timeout=|hangup_after_bridge=|continue_on_fail=";
+/// What stands between originates that ring at once.
+const SEVERAL: &str = ":_:";
 /// How long a caller who has to press a key is waited for, where the list doesn't say.
 const CHALLENGE_SECONDS: u16 = 8;
 /// How often an argument is expanded, and what `set` and `multiset` set.
@@ -53,9 +55,18 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
             // without one the caller gets the callee's cause
             let on_fail = if has_next { "true" } else { "" };
             let own = [("call_timeout", timeout), ("hangup_after_bridge", "true"), ("continue_on_fail", on_fail)];
-            actions.set_all(&rendered, &own);
-            actions.add("bridge", &format!("{}{target}", rendered.value("OPTIONS").unwrap_or_default()));
-            actions.next(&rendered, "${originate_disposition}", place);
+            let options = rendered.value("OPTIONS").unwrap_or_default();
+            if target.contains(SEVERAL) {
+                // several originates: call_timeout isn't read, the caller hears nothing, and the cause stands elsewhere
+                actions.set_all(&rendered, &[&own[..], &[("originate_failed_cause", "")]].concat());
+                actions.add("ring_ready", "");
+                actions.add("bridge", &format!("<originate_timeout={timeout}>{options}{target}"));
+                actions.next(&rendered, "${originate_failed_cause}", place);
+            } else {
+                actions.set_all(&rendered, &own);
+                actions.add("bridge", &format!("{options}{target}"));
+                actions.next(&rendered, "${originate_disposition}", place);
+            }
         }
         Action::Voicemail(mailbox) => {
             actions.set_all(&rendered, &[("voicemail_message_len", "")]);

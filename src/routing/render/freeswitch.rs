@@ -1,13 +1,15 @@
 //! FreeSWITCH's words.
 //!
-//! A leg's own time and delay stand in front of it in `[]`. Whether a key has to be pressed is a matter of a whole
-//! `originate`, so where any leg has to be confirmed, each is one of its own (`:_:`), with its own `{}`.
+//! A leg's own time and delay stand in front of it in `[]`. Whether a key has to be pressed is read from the `{}` of a whole
+//! `originate` and never from `[]`, so where a leg has to be confirmed it is one of its own (`:_:`). All legs that needn't
+//! be are one together, because `leg_delay_start` counts only while another leg of the same part rings; a part's only leg
+//! waits by `originate_delay_start` (in milliseconds).
 
 use super::{Rendered, asterisk::dial_string, plain_target};
 use crate::routing::{Action, Decision, DialTemplates, Leg, Ring};
 
 /// What somebody hears who is to press 1, unless the configuration names a file: a tone, which every FreeSWITCH has.
-const CONFIRM_FILE: &str = "tone_stream://%(200,100,440);loops=3";
+const CONFIRM_FILE: &str = "tone_stream://%(200,100,440)";
 /// How long he has for it, in milliseconds.
 const CONFIRM_WAIT_MS: u32 = 15_000;
 
@@ -23,12 +25,13 @@ pub fn freeswitch(decision: &Decision, dial: Option<&DialTemplates>) -> Rendered
 /// ready for `transfer`, ….
 pub fn freeswitch_target(action: &Action, ring: Option<&Ring>, dial: Option<&DialTemplates>) -> String {
     match (ring, dial) {
-        (Some(ring), Some(dial)) if ring.legs.iter().any(|leg| leg.confirm) => {
-            let parts: Vec<String> = ring.legs.iter().map(|leg| enterprise_leg(leg, dial)).collect();
+        (Some(ring), Some(dial)) => {
+            let (confirmed, plain): (Vec<&Leg>, Vec<&Leg>) = ring.legs.iter().partition(|leg| leg.confirm);
+            let together = (!plain.is_empty()).then(|| together(&plain, dial));
+            let parts: Vec<String> = together.into_iter().chain(confirmed.into_iter().map(|leg| confirmed_leg(leg, dial))).collect();
             // the options stand in front of the whole, and count for the first originate alone
             parts.join(&format!(":_:{}", dial.options))
         }
-        (Some(ring), Some(dial)) => ring.legs.iter().map(|leg| simple_leg(leg, dial)).collect::<Vec<_>>().join(","),
         _ => match action {
             Action::Goto { context, extension, .. } => format!("{extension} XML {context}"),
             other => plain_target(other).to_owned(),
@@ -36,30 +39,38 @@ pub fn freeswitch_target(action: &Action, ring: Option<&Ring>, dial: Option<&Dia
     }
 }
 
-/// A leg's own time and delay.
-fn times(leg: &Leg) -> Vec<String> {
-    let timeout = leg.timeout_seconds.map(|seconds| format!("leg_timeout={seconds}"));
-    let delay = (leg.delay_seconds > 0).then(|| format!("leg_delay_start={}", leg.delay_seconds));
-    timeout.into_iter().chain(delay).collect()
+/// Legs of one originate. A leg that is alone waits by the originate's delay.
+fn together(legs: &[&Leg], dial: &DialTemplates) -> String {
+    let delay = match legs {
+        [leg] if leg.delay_seconds > 0 => format!("{{{}}}", delay_of(leg)),
+        _ => String::new(),
+    };
+    let legs: Vec<String> = legs.iter().map(|leg| simple_leg(leg, dial, legs.len() > 1)).collect();
+    format!("{delay}{}", legs.join(","))
 }
 
-fn simple_leg(leg: &Leg, dial: &DialTemplates) -> String {
-    let variables = times(leg);
+/// An originate's delay, in milliseconds.
+fn delay_of(leg: &Leg) -> String {
+    format!("originate_delay_start={}", u32::from(leg.delay_seconds) * 1000)
+}
+
+/// A leg with its own time, and its delay where others of its originate ring meanwhile.
+fn simple_leg(leg: &Leg, dial: &DialTemplates, has_company: bool) -> String {
+    let timeout = leg.timeout_seconds.map(|seconds| format!("leg_timeout={seconds}"));
+    let delay = (has_company && leg.delay_seconds > 0).then(|| format!("leg_delay_start={}", leg.delay_seconds));
+    let variables: Vec<String> = timeout.into_iter().chain(delay).collect();
     let head = if variables.is_empty() { String::new() } else { format!("[{}]", variables.join(",")) };
     format!("{head}{}", dial_string(dial, leg))
 }
 
-/// A leg as an originate of its own.
-fn enterprise_leg(leg: &Leg, dial: &DialTemplates) -> String {
-    if !leg.confirm {
-        return simple_leg(leg, dial);
-    }
+/// A leg as an originate of its own, in which a key has to be pressed. The apostrophes keep a comma in the file's name from
+/// beginning the next variable.
+fn confirmed_leg(leg: &Leg, dial: &DialTemplates) -> String {
     let file = dial.confirm_file.as_deref().unwrap_or(CONFIRM_FILE);
-    // a comma in the file's name would begin the next variable
-    let (head, between) = if file.contains(',') { ("^^|", '|') } else { ("", ',') };
+    let delay = if leg.delay_seconds > 0 { format!(",{}", delay_of(leg)) } else { String::new() };
     format!(
-        "{{{head}group_confirm_key=1{between}group_confirm_file={file}{between}group_confirm_read_timeout={CONFIRM_WAIT_MS}}}{}",
-        simple_leg(leg, dial)
+        "{{group_confirm_key=1,group_confirm_file='{file}',group_confirm_read_timeout={CONFIRM_WAIT_MS}{delay}}}{}",
+        simple_leg(leg, dial, false)
     )
 }
 
@@ -105,16 +116,27 @@ mod tests {
     }
 
     #[test]
-    fn where_one_has_to_press_a_key_each_leg_is_an_originate_of_its_own_with_the_options_in_front() {
-        let mobile = Leg { confirm: true, delay_seconds: 5, ..leg("+14155550111") };
-        let ring = Ring { legs: vec![leg("101"), mobile], timeout_seconds: None };
+    fn who_has_to_press_a_key_is_an_originate_of_his_own_with_the_options_in_front_and_the_others_ring_together() {
+        let mobile = Leg { confirm: true, delay_seconds: 5, timeout_seconds: Some(20), ..leg("+14155550111") };
+        let late = Leg { delay_seconds: 3, ..leg("102") };
+        let ring = Ring { legs: vec![leg("101"), mobile, late], timeout_seconds: None };
         let with_file = DialTemplates { confirm_file: Some("ivr/press_1.wav".into()), ..dial("{ignore_early_media=true}") };
         assert_eq!(
             freeswitch_target(&Action::Ring("family".into()), Some(&ring), Some(&with_file)),
-            "user/101@pbx.example:_:{ignore_early_media=true}{group_confirm_key=1,group_confirm_file=ivr/press_1.wav,\
-             group_confirm_read_timeout=15000}[leg_delay_start=5]sofia/gateway/carrier/+14155550111"
+            "user/101@pbx.example,[leg_delay_start=3]user/102@pbx.example:_:{ignore_early_media=true}{group_confirm_key=1,\
+             group_confirm_file='ivr/press_1.wav',group_confirm_read_timeout=15000,originate_delay_start=5000}\
+             [leg_timeout=20]sofia/gateway/carrier/+14155550111"
         );
         let tone = freeswitch_target(&Action::Ring("family".into()), Some(&ring), Some(&dial("")));
-        assert!(tone.contains("{^^|group_confirm_key=1|group_confirm_file=tone_stream://%(200,100,440);loops=3|"), "{tone}");
+        assert!(tone.contains("group_confirm_file='tone_stream://%(200,100,440)',"), "{tone}");
+    }
+
+    #[test]
+    fn a_telephone_that_rings_alone_and_late_waits_by_the_originates_delay() {
+        let ring = Ring { legs: vec![Leg { delay_seconds: 4, ..leg("101") }], timeout_seconds: None };
+        assert_eq!(
+            freeswitch_target(&Action::Ring("g".into()), Some(&ring), Some(&dial(""))),
+            "{originate_delay_start=4000}user/101@pbx.example"
+        );
     }
 }

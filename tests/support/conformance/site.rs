@@ -141,6 +141,7 @@ pub fn requests() -> Vec<Request> {
         screen("default", List::Block, ListKey::Number("+12025550150".into()), None),
         screen("default", List::Block, ListKey::Prefix("+1900".into()), Some("hangup")),
         screen("default", List::Block, ListKey::Prefix("+1202555016".into()), Some("playback:unwelcome")),
+        screen("default", List::Block, ListKey::Number("+12025550177".into()), Some("challenge:press-1")),
         screen("default", List::Allow, ListKey::Number("+19005550123".into()), None),
         screen("acme", List::Block, ListKey::Prefix("+49900".into()), Some("congestion")),
         screen("acme", List::Block, ListKey::Anonymous, Some("voicemail:901")),
