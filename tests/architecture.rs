@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
         &["directory", "expansion", "hints", "nearest", "number"],
         "decisions ask traits for data and for the moment, and so know no store; ids and names are made like the directory's",
     ),
+    ("plan", &["directory", "nearest", "number", "routing"], "a plan as people write it; no disk, no socket"),
     ("memory", &["clock", "hints", "number", "routing"], "tables of atomics: what decisions leave behind and glance at"),
     ("cti", &["stats"], "words for what happens to calls, and the feed they are told by; no switch, no socket"),
     ("decided", &["number", "routing", "stats"], "what calls tell of their decisions"),
@@ -39,7 +40,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "control",
-        &["access", "cti", "memory", "nearest", "number", "directory", "routing", "wish", "store", "journal"],
+        &["access", "cti", "memory", "nearest", "number", "directory", "plan", "routing", "wish", "store", "journal"],
         "administrators and CTI clients; never call, never event",
     ),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
@@ -51,7 +52,10 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "cli",
-        &["access", "clock", "cti", "number", "directory", "routing", "store", "journal", "call", "control", "play", "config", "daemon"],
+        &[
+            "access", "clock", "cti", "nearest", "number", "directory", "plan", "routing", "store", "journal", "call", "control", "play",
+            "config", "daemon",
+        ],
         "the top: every verb's part",
     ),
 ];

@@ -1,0 +1,188 @@
+//! The plan on the command line: each noun with and without a server, what is refused, and the whole as one file.
+
+mod support;
+
+use std::io::Write as _;
+use support::*;
+
+/// Commands that make one of everything.
+const FILL: &[&[&str]] = &[
+    &["group", "set", "sales", "--strategy", "hunt", "--member", "extension=201", "--member", "extension=202"],
+    &["group", "set", "family", "--timeout", "25", "--member", "extension=101,name=Kitchen", "--member", "number=+14155550111,name=Mom,confirm,delay=5", "--member", "group=sales"],
+    &["schedule", "set", "office", "--timezone", "Europe/Berlin", "--code", "1", "--open", "mon-fri 09:00-17:30", "--period", "lunch mon-fri 12:00-13:00", "--holiday", "christmas 12-25..12-26"],
+    &["route", "set", "+14155550199", "--step", "ring:family", "--step", "voicemail:199", "--schedule", "office", "--when", "closed=voicemail:199", "--when", "closed=hangup"],
+    &["route", "set", "--default", "--step", "ring:sales"],
+    &["extension", "set", "101", "--name", "Ada", "--forward-busy", "102", "--ring-seconds", "15", "--permissions", "internal,national"],
+    &["extension", "set", "101", "--dnd", "on", "--forward-busy", "off"],
+    &["trunk", "set", "carrier-a", "--format", "e164", "--rate", "+=0.05", "--rate", "+49=0.01,priority=2,schedule=office", "--emergency"],
+    &["limit", "set", "international", "--per-hour", "20", "--concurrent", "2"],
+    &["limit", "set", "premium", "--per-hour", "1", "--tenant-wide"],
+    &["block", "set", "--country", "FR", "--action", "hangup"],
+    &["block", "set", "--class", "premium"],
+    &["block", "set", "--verification", "failed", "--action", "challenge:press-1"],
+    &["block", "set", "--rate", "10/60"],
+    &["allow", "set", "--country", "DE"],
+    &["contact", "set", "school", "--name", "Lincoln School", "--number", "+14155550101=office"],
+];
+
+fn filled(place: &Place) {
+    for command in FILL {
+        place.done(command);
+    }
+}
+
+#[test]
+fn every_noun_is_set_shown_listed_and_removed() {
+    for with_server in [false, true] {
+        let place = Place::new(TENANTS);
+        let _server = with_server.then(|| place.serve(&[]));
+        filled(&place);
+        let json = |command: &[&str]| place.run(&[command, &["--json"]].concat()).json();
+        assert_eq!(json(&["group", "show", "family"])["members"][1]["name"], "Mom");
+        assert_eq!(json(&["group", "ls"]).as_array().unwrap().len(), 2);
+        let extension = json(&["extension", "show", "101"]);
+        assert_eq!((&extension["dnd"], &extension["name"], &extension["ring_seconds"]), (&true.into(), &"Ada".into(), &15.into()));
+        assert!(extension["forward_busy"].is_null(), "off takes it back: {extension}");
+        let schedule = json(&["schedule", "show", "office"]);
+        assert_eq!((&schedule["zone"], &schedule["code"]), (&"Europe/Berlin".into(), &"1".into()));
+        assert!(schedule["state"].is_string() && schedule["why"].is_string() && schedule["next"].is_string(), "{schedule}");
+        assert_eq!(json(&["route", "show", "+14155550199"])["when"]["closed"], serde_json::json!(["voicemail:199", "hangup"]));
+        assert_eq!(json(&["trunk", "show", "carrier-a"])["rates"][0], "+=0.05");
+        assert_eq!(json(&["limit", "show", "premium", "--tenant-wide"])["per_hour"], 1);
+        assert_eq!(json(&["block", "ls"]).as_array().unwrap().len(), 4);
+        for (command, code) in [
+            (&["group", "show", "nobody"][..], 1),
+            (&["group", "rm", "sales"], 2),
+            (&["schedule", "rm", "office"], 2),
+            (&["limit", "rm", "premium", "--tenant-wide"], 0),
+            (&["limit", "rm", "premium", "--tenant-wide"], 1),
+            (&["block", "rm", "--class", "premium"], 0),
+            (&["block", "rm", "--rate"], 0),
+            (&["route", "rm", "--default"], 0),
+            (&["group", "rm", "family"], 2),
+            (&["route", "rm", "+14155550199"], 0),
+            (&["group", "rm", "family"], 0),
+            (&["group", "rm", "sales"], 0),
+            (&["trunk", "rm", "carrier-a"], 0),
+            (&["schedule", "rm", "office"], 0),
+            (&["extension", "rm", "101"], 0),
+        ] {
+            let said = place.run(command);
+            assert_eq!(said.code, Some(code), "{command:?}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn what_can_not_be_is_refused_with_its_remedy() {
+    let place = Place::new(TENANTS);
+    filled(&place);
+    for (command, words) in [
+        (&["group", "set", "sales", "--member", "group=family"][..], "sales → family → sales"),
+        (&["group", "set", "x", "--member", "group=nope"], "there is no group nope"),
+        (&["group", "set", "x", "--strategy", "rigall", "--member", "extension=1"], "did you mean ringall?"),
+        (&["group", "set", "x", "--member", "name=Mom"], "has no number"),
+        (&["group", "rm", "sales"], "is named by group family and 1 more"),
+        (&["route", "set", "101", "--step", "ring:nope"], "there is no group nope"),
+        (&["route", "set", "101", "--step", "busy", "--schedule", "nope"], "there is no schedule nope"),
+        (&["route", "set", "101", "--step", "busy", "--schedule", "office", "--when", "lnch=busy"], "did you mean lunch?"),
+        (&["route", "set", "101", "--step", "challenge:x"], "block list"),
+        (&["route", "set", "101", "--step", "busy", "--fallback", "ring:sales"], "can't be a fallback"),
+        (&["route", "set", "911", "--step", "busy"], "emergency number"),
+        (&["route", "set", "--prefix", "911", "--step", "busy"], "emergency number"),
+        (&["extension", "set", "911", "--dnd", "on"], "emergency number"),
+        (&["extension", "set", "101", "--forward-always", "+33123456789"], "class international"),
+        (&["extension", "set", "102", "--ring-seconds", "soon"], "is no number"),
+        (&["extension", "set", "102", "--permissions", "natoinal"], "did you mean national?"),
+        (&["trunk", "set", "x", "--rate", "49=1"], "prefix"),
+        (&["limit", "set", "emergency", "--per-hour", "1"], "can't be limited"),
+        (&["limit", "set", "premium"], "neither per-hour nor concurrent"),
+        (&["block", "set", "--number", "911"], "never screened"),
+        (&["block", "set", "--country", "Germany"], "two letters"),
+        (&["block", "set", "--rate", "10"], "CALLS/SECONDS"),
+        (&["allow", "set", "--class", "premium"], "block list"),
+        (&["schedule", "set", "x", "--timezone", "Mars/Olympus"], "Mars/Olympus"),
+        (&["schedule", "set", "x", "--open", "mon-fri 9-25"], "mon-fri"),
+        (&["schedule", "override", "office", "closed", "--until", "yesterdayish"], "yesterdayish"),
+    ] {
+        let said = place.run(command);
+        assert!(said.code == Some(2) && said.err.contains(words) && said.out.is_empty(), "{command:?}: {said:?}");
+    }
+    place.done(&["extension", "set", "102", "--forward-always", "103"]);
+    let circle = place.run(&["extension", "set", "103", "--forward-always", "102"]);
+    assert!(circle.code == Some(2) && circle.err.contains("103 → 102 → 103"), "{circle:?}");
+    let never = place.run(&["schedule", "set", "never", "--holiday", "x 01-01"]);
+    assert!(never.code == Some(0) && never.err.contains("never opens"), "{never:?}");
+}
+
+#[test]
+fn a_schedule_goes_by_hand_until_it_is_let_go() {
+    let place = Place::new(TENANTS);
+    filled(&place);
+    let server = place.serve(&[]);
+    let state = || place.run(&["schedule", "show", "office", "--json"]).json()["state"].as_str().unwrap().to_owned();
+    let before = state();
+    place.done(&["schedule", "override", "office", "closed"]);
+    assert_eq!(state(), "closed");
+    assert_eq!(ask(server.agi, DID, SCHOOL).short(), ("found", "voicemail", "closed"));
+    place.done(&["schedule", "override", "office", "open", "--until", "2h"]);
+    assert_eq!(ask(server.agi, DID, SCHOOL).get("ACTION"), "dial");
+    place.done(&["schedule", "override", "office", "off"]);
+    assert_eq!(state(), before);
+    let mut calendar = tempfile::NamedTempFile::new().unwrap();
+    write!(calendar, "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Fair\r\nDTSTART;VALUE=DATE:20301001\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n").unwrap();
+    let _ = place.run(&["schedule", "import", "office", calendar.path().to_str().unwrap()]);
+    let damaged = place.run(&["schedule", "import", "office", "/dev/null"]);
+    assert!(damaged.code == Some(2) && damaged.err.contains("line"), "{damaged:?}");
+}
+
+#[test]
+fn an_exported_plan_makes_an_empty_store_the_same_and_one_line_changes_one_thing() {
+    for with_server in [false, true] {
+        let (one, other) = (Place::new(TENANTS), Place::new(TENANTS));
+        let _servers = with_server.then(|| (one.serve(&[]), other.serve(&[])));
+        filled(&one);
+        let plan = one.done(&["export"]).out;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        std::fs::write(file.path(), &plan).unwrap();
+        other.done(&["block", "set", "--anonymous"]);
+        let dry = other.run(&["apply", &path, "--dry-run"]);
+        assert!(dry.out.contains("- block anonymous") && dry.out.contains("nothing was changed"), "{dry:?}");
+        assert!(other.done(&["block", "ls"]).out.contains("anonymous"));
+        other.done(&["apply", &path]);
+        assert_eq!(other.done(&["export"]).out, plan);
+        assert!(other.done(&["diff", &path]).out.contains("nothing differs"));
+        std::fs::write(file.path(), plan.replace("timeout_seconds = 25", "timeout_seconds = 30")).unwrap();
+        let diff = other.run(&["diff", &path, "--json"]).json();
+        assert_eq!((&diff["changed"], &diff["added"], &diff["removed"]), (&1.into(), &0.into(), &0.into()), "{diff}");
+        assert_eq!(diff["changes"][0]["lines"], serde_json::json!(["- timeout_seconds = 25", "+ timeout_seconds = 30"]));
+        let applied = other.run(&["apply", &path, "--json"]).json();
+        assert!(applied["published_ms"].is_number() && applied["changed"] == 1, "{applied}");
+        // a plan with a mistake changes nothing
+        std::fs::write(file.path(), "[[route]]\nnumber = \"101\"\nsteps = [{ ring = \"gone\" }]\n[[block]]\nprefix = \"x\"\n").unwrap();
+        let refused = other.run(&["apply", &path]);
+        assert!(refused.code == Some(2) && refused.err.contains("line 1") && refused.err.contains("line 4"), "{refused:?}");
+        assert!(other.done(&["group", "ls"]).out.contains("family"));
+        // only what is named is touched
+        std::fs::write(file.path(), "").unwrap();
+        other.done(&["apply", &path, "--only", "block"]);
+        assert!(other.done(&["block", "ls"]).out.is_empty() && other.done(&["group", "ls"]).out.contains("family"));
+    }
+}
+
+#[test]
+fn a_plan_that_is_too_large_or_no_text_is_refused() {
+    let place = Place::new(TENANTS);
+    filled(&place);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    file.as_file().set_len(100_000_000).unwrap();
+    let large = place.run(&["apply", &path]);
+    assert!(large.code == Some(2) && large.err.contains("100000000 bytes"), "{large:?}");
+    std::fs::write(file.path(), b"[[group]]\nid = \"K\xf6ln\"\n").unwrap();
+    let latin = place.run(&["apply", &path]);
+    assert!(latin.code == Some(2) && latin.err.contains("line 2 isn't UTF-8"), "{latin:?}");
+    let gone = place.run(&["diff", "/no/such/file"]);
+    assert!(gone.code == Some(2) && gone.err.contains("/no/such/file"), "{gone:?}");
+}
