@@ -531,12 +531,14 @@ class SipPhone:
 
 class Telephones:
     """SIP telephones at one address, and carriers. The beginning of the user's name says what each does: ring (and nothing
-    more), late (answers after two seconds), answer, busy, decline, absent, congested, unknown."""
+    more), late (answers after two seconds), answer, busy, decline, absent, congested, unknown; `kinds` says it of users that
+    are numbers."""
 
     REFUSE = {b"busy": b"486 Busy Here", b"decline": b"603 Decline", b"absent": b"480 Temporarily Unavailable",
               b"congested": b"503 Service Unavailable", b"unknown": b"404 Not Found"}
 
-    def __init__(self, port):
+    def __init__(self, port, kinds=None):
+        self.kinds = kinds or {}
         self.port, self.sock = port, sip_socket(port)
         self.invites, self.reasons, self.ended, self.over = {}, {}, [], threading.Event()
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -561,7 +563,7 @@ class Telephones:
                 self.ended.append(user.decode())
             elif method == b"INVITE" and user.decode() not in self.invites:
                 self.invites[user.decode()] = m
-                kind = re.match(rb"[a-z]*", user).group()
+                kind = self.kinds.get(user.decode()) or re.match(rb"[a-z]*", user).group()
                 if kind in self.REFUSE:
                     self._reply(m, peer, self.REFUSE[kind])
                     continue

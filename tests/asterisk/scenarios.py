@@ -610,6 +610,7 @@ def _(w):
 
 
 import groups  # noqa: E402,F401  its scenarios stand here
+import plans  # noqa: E402,F401  and these
 
 
 # ---- events ---------------------------------------------------------------------------------------
