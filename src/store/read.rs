@@ -3,8 +3,8 @@
 use super::durable::{self, TenantOnDisk};
 use super::snapshot::{TenantInMemory, TenantPicture};
 use super::{Change, PlanSort, Reader, StoreError, key, record};
-use crate::clock::Clock;
 use crate::access::Token;
+use crate::clock::Clock;
 use crate::directory::Contact;
 use crate::number::Number;
 use crate::routing::{Data, List, PlanItem, PlanKey, Route, RouteKey, Screen, ScreenKey, User};

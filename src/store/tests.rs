@@ -4,6 +4,7 @@ mod damage;
 mod full;
 mod import;
 mod model;
+mod plan;
 mod things;
 
 use super::*;
