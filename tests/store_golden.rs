@@ -4,6 +4,10 @@
 #[allow(dead_code)] // what is only used to make it
 mod store_1;
 
+#[path = "golden/store_2.rs"]
+#[allow(dead_code)] // what is only used to make it
+mod store_2;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -11,8 +15,8 @@ use std::time::Duration;
 use store_1::{AT_US, REVISION, contacts, number, of_work, routes, screens, users};
 use strowger::clock::SystemClock;
 use strowger::number::Kind;
-use strowger::routing::{List, RouteKey, ScreenKey};
-use strowger::store::{Change, SCHEMA, Store};
+use strowger::routing::{List, PlanItem, RouteKey, ScreenKey};
+use strowger::store::{Change, PlanSort, SCHEMA, Store};
 
 fn unpack(name: &str, into: &Path) {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.tar.gz"));
@@ -61,6 +65,48 @@ fn a_store_of_schema_1_is_read_value_by_value() {
     read_rules(&store);
     read_users(&store);
     read_log(&store);
+    store.close();
+    drop(store);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_store_of_schema_2_is_read_thing_by_thing() {
+    let dir = tempfile::tempdir().unwrap();
+    unpack("store-2", dir.path());
+    let (store, writer) = Store::open(&dir.path().join("store-2"), Arc::new(SystemClock)).unwrap();
+    let writer = std::thread::spawn(move || writer.with_snapshot().run());
+    while !store.snapshot_stands() {
+        assert_eq!(store.status().failed, None);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(store.revision(), store_2::REVISION);
+    let all = |tenant: &str| -> Vec<PlanItem> {
+        PlanSort::ALL.into_iter().flat_map(|sort| store.items(tenant, sort, None, usize::MAX).unwrap()).collect()
+    };
+    let mut wanted: Vec<PlanItem> = store_2::plan().into_iter().map(|item| item.with_revision(2)).collect();
+    wanted.push(store_2::edited().with_revision(3));
+    wanted.sort_by_key(PlanItem::key);
+    let mut found = all("home");
+    found.sort_by_key(PlanItem::key);
+    assert_eq!(found, wanted);
+    assert_eq!(all("work"), (0..store_2::BLOCKED).map(store_2::blocked).collect::<Vec<_>>());
+    let look = |data: &dyn strowger::routing::Data| {
+        for item in &wanted {
+            match item {
+                PlanItem::Group(group) => assert_eq!(data.group(&group.id).unwrap().as_deref(), Some(group)),
+                PlanItem::Schedule(hours) => assert_eq!(data.schedule(&hours.id).unwrap().unwrap().schedule(), hours),
+                PlanItem::Extension(e) => assert_eq!(data.extension(&e.number).unwrap().as_deref(), Some(e)),
+                PlanItem::Trunk(trunk) => assert!(data.trunks().unwrap().iter().any(|t| **t == *trunk)),
+                PlanItem::Limit(limit) => assert_eq!(data.limit(limit.class, limit.scope).unwrap().as_ref(), Some(limit)),
+                PlanItem::Route(route) => assert_eq!(data.route(&route.key).unwrap().as_deref(), Some(route)),
+                PlanItem::Screen(screen) => assert_eq!(data.screen(screen.list, &screen.key).unwrap().as_deref(), Some(screen)),
+                PlanItem::User(_) => unreachable!("there is none"),
+            }
+        }
+    };
+    store.on_disk("home", look);
+    store.in_snapshot("home", look).unwrap();
     store.close();
     drop(store);
     writer.join().unwrap();

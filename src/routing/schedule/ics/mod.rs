@@ -11,13 +11,15 @@
 //! time zones.
 
 mod lines;
+mod name;
 mod recurrence;
 
 use super::zone::microseconds;
-use super::{DATES_MAX, Dates, Exception, Holiday, RANGES_MAX, STATE_BYTES_MAX, Schedule, TimeRange, Zone, shown};
+use super::{DATES_MAX, Dates, Exception, Holiday, RANGES_MAX, Schedule, TimeRange, Zone, shown};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Span, Timestamp};
 use lines::{Line, Lines, Property};
+use name::name_of;
 use recurrence::Rule;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -474,36 +476,6 @@ fn joined(days: BTreeSet<(Date, Date)>) -> Vec<Dates> {
         }
     }
     spans.into_iter().map(|(from, to)| Dates::once(from, to)).collect()
-}
-
-/// A summary as a name: `Tag der Deutschen Einheit` → `tag-der-deutschen-einheit`; empty where nothing of it can be used.
-fn name_of(summary: &str) -> String {
-    let mut name = String::new();
-    for c in summary.chars().take(4 * STATE_BYTES_MAX).flat_map(char::to_lowercase) {
-        let plain = match c {
-            'a'..='z' | '0'..='9' => c.encode_utf8(&mut [0; 4]).to_owned(),
-            'ä' | 'æ' => "ae".to_owned(),
-            'ö' | 'œ' => "oe".to_owned(),
-            'ü' => "ue".to_owned(),
-            'ß' => "ss".to_owned(),
-            'à'..='å' => "a".to_owned(),
-            'ç' => "c".to_owned(),
-            'è'..='ë' => "e".to_owned(),
-            'ì'..='ï' => "i".to_owned(),
-            'ñ' => "n".to_owned(),
-            'ò'..='õ' | 'ø' => "o".to_owned(),
-            'ù'..='û' => "u".to_owned(),
-            // an apostrophe joins, as in new-years-day
-            '\'' | '’' | '\\' => continue,
-            _ if name.is_empty() || name.ends_with('-') => continue,
-            _ => "-".to_owned(),
-        };
-        if name.len() + plain.len() > STATE_BYTES_MAX {
-            break;
-        }
-        name.push_str(&plain);
-    }
-    name.trim_end_matches('-').to_owned()
 }
 
 impl Schedule {
