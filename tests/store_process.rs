@@ -112,9 +112,9 @@ fn child_does_its_task() {
             opened.close();
         }
         "fill" => println!("said {}", fill(dir, 0)),
-        "limit" => println!("said {}", within_a_limit(dir, Filled::ByEdits)),
-        "limit-import" => println!("said {}", within_a_limit(dir, Filled::ByAnImport)),
-        "limit-plan" => println!("said {}", within_a_limit(dir, Filled::ByPlans)),
+        "limit" => println!("said {}", within_a_limit(dir, FilledBy::Edits)),
+        "limit-import" => println!("said {}", within_a_limit(dir, FilledBy::AnImport)),
+        "limit-plan" => println!("said {}", within_a_limit(dir, FilledBy::Plans)),
         other => panic!("{other}"),
     }
 }
@@ -148,37 +148,37 @@ fn fill(dir: &Path, from: usize) -> usize {
 
 /// What a file is filled with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Filled {
-    ByEdits,
-    ByAnImport,
-    ByPlans,
+enum FilledBy {
+    Edits,
+    AnImport,
+    Plans,
 }
 
 /// The same where the system refuses to let the file grow, and the store can't know it beforehand.
-fn within_a_limit(dir: &Path, filled: Filled) -> usize {
+fn within_a_limit(dir: &Path, filled: FilledBy) -> usize {
     let too_large = Arc::new(std::sync::atomic::AtomicBool::new(false));
     signal_hook::flag::register(25, too_large).unwrap(); // SIGXFSZ, which would end the process
     let opened = Opened::open(dir).unwrap();
     let limit = Some(12 * 1024 * 1024);
     rustix::process::setrlimit(rustix::process::Resource::Fsize, rustix::process::Rlimit { current: limit, maximum: limit }).unwrap();
     let mut count = 0;
-    while filled != Filled::ByEdits && count < 10 {
+    while filled != FilledBy::Edits && count < 10 {
         opened.store.edit("t", "x", Edit::PutContact(contact(count, 0))).unwrap();
         count += 1;
     }
     let error = match filled {
-        Filled::ByAnImport => {
+        FilledBy::AnImport => {
             let mut bulk = opened.store.bulk("t", "file");
             (0..5000).for_each(|n| bulk.push(&contact(500_000 + n, 4000)).unwrap());
             bulk.commit("x").unwrap_err()
         }
         // the one that fails is caught at another step each time, and so is what the next start makes of it
-        Filled::ByPlans => {
+        FilledBy::Plans => {
             let letters = ["a", "b"].into_iter().cycle();
             let mut failed = letters.map(|word| opened.store.change_plan("t", "x", plan(word, 300), opened.store.revision()));
             failed.find_map(Result::err).unwrap()
         }
-        Filled::ByEdits => loop {
+        FilledBy::Edits => loop {
             match opened.store.edit("t", "x", Edit::PutContact(contact(count, 4000))) {
                 Ok(_) => count += 1,
                 Err(error) => break error,
