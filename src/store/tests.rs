@@ -32,14 +32,7 @@ impl Deref for Opened {
 
 impl Opened {
     fn try_open(dir: &Path) -> Result<Opened, StoreError> {
-        let begun = Instant::now();
-        let (store, writer) = loop {
-            match Store::open(dir, Arc::new(FixedClock(1))) {
-                // the engine that a test has just dropped may let go of its lock on a thread of its own
-                Err(StoreError::Locked(_)) if begun.elapsed() < Duration::from_secs(10) => std::thread::sleep(Duration::from_millis(2)),
-                opened => break opened?,
-            }
-        };
+        let (store, writer) = unlocked(|| Store::open(dir, Arc::new(FixedClock(1))))?;
         let writer = std::thread::spawn(move || writer.with_snapshot().run());
         Ok(Opened { store, writer })
     }
@@ -78,6 +71,22 @@ impl Opened {
     fn blocks(&self) -> usize {
         self.shared.durable.engine.scan(Space::Block, &[], &[]).count()
     }
+}
+
+/// Opens what a test has just dropped: the engine may let go of its lock on a thread of its own.
+fn unlocked<T>(open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let begun = Instant::now();
+    loop {
+        match open() {
+            Err(StoreError::Locked(_)) if begun.elapsed() < Duration::from_secs(10) => std::thread::sleep(Duration::from_millis(2)),
+            opened => return opened,
+        }
+    }
+}
+
+/// The database of a store that nobody has open.
+fn engine_of(dir: &Path) -> Engine {
+    unlocked(|| Engine::open(dir, Space::NAMES)).unwrap()
 }
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {

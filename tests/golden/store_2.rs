@@ -35,7 +35,7 @@ fn group(n: usize, strategy: Strategy) -> PlanItem {
         id: format!("group-{n}"),
         name: Some("Familie".into()),
         strategy,
-        timeout_seconds: (n % 2 == 0).then_some(25),
+        timeout_seconds: n.is_multiple_of(2).then_some(25),
         members,
         revision: 0,
     })

@@ -210,7 +210,7 @@ fn a_log_with_a_hole_is_refused() {
     for hole in [1u64, 15, 30] {
         let store = dir.path().join(hole.to_string());
         make(&store, SMALL);
-        let engine = Engine::open(&store, Space::NAMES).unwrap();
+        let engine = engine_of(&store);
         engine.remove(Space::Log, &hole.to_be_bytes()).unwrap();
         engine.sync().unwrap();
         drop(engine);
@@ -223,7 +223,7 @@ fn a_log_with_a_hole_is_refused() {
 fn an_import_that_lacks_a_block_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path(), SMALL);
-    let engine = Engine::open(dir.path(), Space::NAMES).unwrap();
+    let engine = engine_of(dir.path());
     let block = engine.scan(Space::Block, &[], &[]).nth(7).unwrap().unwrap().0;
     engine.remove(Space::Block, &block).unwrap();
     engine.sync().unwrap();

@@ -221,7 +221,7 @@ fn half_applied(dir: &Path, at_their_places: usize) -> Vec<record::EntryChange> 
     let newest = opened.changes(2).next().unwrap().unwrap();
     let entries = opened.entries_of(&newest).unwrap().unwrap();
     opened.close();
-    let engine = Engine::open(&whole, Space::NAMES).unwrap();
+    let engine = engine_of(&whole);
     // everything as it was before the second change, but for the first of its entries
     for entry in &entries[at_their_places..] {
         let live = [key::tenant("t"), entry.key.clone()].concat();
@@ -253,7 +253,7 @@ fn a_change_that_is_true_and_lacks_a_part_is_refused_and_not_made_by_half() {
     let dir = tempfile::tempdir().unwrap();
     half_applied(dir.path(), 0);
     let whole = dir.path().join("whole");
-    let engine = Engine::open(&whole, Space::NAMES).unwrap();
+    let engine = engine_of(&whole);
     let part = engine.scan(Space::Block, &[], &[]).last().unwrap().unwrap().0;
     engine.remove(Space::Block, &part).unwrap();
     engine.sync().unwrap();
@@ -268,7 +268,7 @@ fn a_log_that_ends_before_what_is_known_to_be_done_is_refused() {
     let opened = Opened::open(dir.path());
     change(&opened, whole_plan(0));
     opened.close();
-    let engine = Engine::open(dir.path(), Space::NAMES).unwrap();
+    let engine = engine_of(dir.path());
     engine.remove(Space::Log, &1u64.to_be_bytes()).unwrap();
     engine.sync().unwrap();
     drop(engine);
