@@ -2,7 +2,9 @@
 
 use super::explain::ExplainArgs;
 use super::follow::EventsArgs;
+use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
+use super::things::{ExtensionArgs, GroupArgs, LimitVerb, ScheduleVerb, TrunkArgs, Verb};
 use super::token::TokenVerb;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -63,6 +65,27 @@ pub(super) enum Command {
     /// Edit and show the list of callers who do, whatever the block list says
     #[command(subcommand)]
     Allow(ScreenVerb),
+    /// Edit and show ring groups
+    #[command(subcommand)]
+    Group(Verb<GroupArgs>),
+    /// Edit and show opening hours
+    #[command(subcommand)]
+    Schedule(ScheduleVerb),
+    /// Edit and show what extensions' users have set, and what they may call
+    #[command(subcommand)]
+    Extension(Verb<ExtensionArgs>),
+    /// Edit and show trunks, and what calls cost over them
+    #[command(subcommand)]
+    Trunk(Verb<TrunkArgs>),
+    /// Edit and show the brakes against toll fraud
+    #[command(subcommand)]
+    Limit(LimitVerb),
+    /// Write the whole plan as one file
+    Export(ExportArgs),
+    /// Say what a plan's file would change, or which calls of the journal it would send elsewhere
+    Diff(DiffArgs),
+    /// Make the plan equal to a file, all or nothing
+    Apply(ApplyArgs),
     /// Edit and show the users who register telephones at the switch
     #[command(subcommand)]
     User(UserVerb),
@@ -184,7 +207,7 @@ pub(super) struct ImportArgs {
     pub(super) source: Option<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct RouteWhichArgs {
     /// The number that is called
@@ -203,12 +226,18 @@ pub(super) enum RouteVerb {
     Set {
         #[command(flatten)]
         which: RouteWhichArgs,
-        /// A step, such as dial:101,102,timeout=20 or voicemail:199; may stand several times, tried in turn
+        /// A step, such as ring:family, dial:101,102,timeout=20 or voicemail:199; may stand several times, tried in turn
         #[arg(long = "step", required = true, value_name = "KIND[:ARG][,key=value]")]
         steps: Vec<String>,
         /// What a late or failed answer says
         #[arg(long, value_name = "STEP")]
         fallback: Option<String>,
+        /// Let the state of this schedule choose the steps
+        #[arg(long, value_name = "ID")]
+        schedule: Option<String>,
+        /// A step for a state of the schedule, such as closed=voicemail:199; may stand several times, tried in turn
+        #[arg(long = "when", value_name = "STATE=STEP", requires = "schedule")]
+        when: Vec<String>,
     },
     /// Remove a route
     Rm {
@@ -236,6 +265,18 @@ pub(super) struct ScreenWhichArgs {
     /// Callers who withhold their number, or have none
     #[arg(long)]
     pub(super) anonymous: bool,
+    /// All numbers of a country, by its two letters
+    #[arg(long, value_name = "CC")]
+    pub(super) country: Option<String>,
+    /// All numbers of a class: premium, toll-free, …; unknown for those that can't exist
+    #[arg(long, value_name = "CLASS")]
+    pub(super) class: Option<String>,
+    /// Numbers that the network says this of (STIR/SHAKEN): failed, missing, a, b or c
+    #[arg(long, value_name = "RESULT")]
+    pub(super) verification: Option<String>,
+    /// Callers who call more often than CALLS in SECONDS, such as 10/60
+    #[arg(long, value_name = "CALLS/SECONDS", num_args = 0..=1, default_missing_value = "")]
+    pub(super) rate: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

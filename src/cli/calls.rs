@@ -102,6 +102,26 @@ pub(super) fn journalled_one(global: &Global, id: &str) -> Result<Json, Failure>
     Past::open(global)?.call(&global.tenant, id)
 }
 
+/// Every finished call of the journal since a time, the oldest first.
+pub(super) fn each_journalled(global: &Global, since_us: u64, mut see: impl FnMut(&Json)) -> Result<(), Failure> {
+    let mut past = Past::open(global)?;
+    let mut query = JournalQuery {
+        tenant: global.tenant.clone(),
+        since_us: Some(since_us),
+        limit: PAGE_CALLS,
+        oldest_first: true,
+        ..JournalQuery::default()
+    };
+    loop {
+        let Reply::Calls { calls, next, .. } = past.page(query.clone())? else { return Err(unexpected()) };
+        calls.iter().for_each(&mut see);
+        query.after = next;
+        if query.after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 /// One call: a finished one, or, where a server runs, a live one.
 fn one(global: &Global, id: &str) -> Result<Exit, Failure> {
     let mut past = Past::open(global)?;

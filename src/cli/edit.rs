@@ -6,8 +6,10 @@ use super::exit::{Exit, Failure};
 use super::{import, print};
 use crate::control::{ContactView, ListKey, Reply, Request, RouteView, RouteWhich, ScreenView};
 use crate::directory::ContactDraft;
+use crate::plan::{ItemDraft, RouteDraft, StepDraft};
 use crate::routing::List;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Contacts on one page of a listing.
 const PAGE: usize = 500;
@@ -100,7 +102,12 @@ fn contact_text(contact: &ContactView) -> String {
 pub(super) fn edit(global: &Global, what: &str, request: Request) -> Result<Exit, Failure> {
     let removing = matches!(
         request,
-        Request::ContactRm { .. } | Request::RouteRm { .. } | Request::ScreenRm { .. } | Request::UserRm { .. } | Request::TokenRm { .. }
+        Request::ContactRm { .. }
+            | Request::RouteRm { .. }
+            | Request::ScreenRm { .. }
+            | Request::UserRm { .. }
+            | Request::TokenRm { .. }
+            | Request::ItemRm { .. }
     );
     let mut backend = Backend::open(global)?;
     let Reply::Done { revision, existed, changed, notes } = backend.ask(request)? else { return Err(unexpected()) };
@@ -135,7 +142,12 @@ fn route_which(args: RouteWhichArgs) -> (RouteWhich, String) {
 pub(super) fn route(global: &Global, verb: RouteVerb) -> Result<Exit, Failure> {
     let tenant = global.tenant.clone();
     match verb {
-        RouteVerb::Set { which, steps, fallback } => {
+        RouteVerb::Set { which, steps, fallback, schedule: Some(schedule), when } => {
+            let what = route_which(RouteWhichArgs { ..which.clone() }).1;
+            let item = scheduled(which, steps, fallback, schedule, when)?;
+            edit(global, &what, Request::ItemSet { tenant, item })
+        }
+        RouteVerb::Set { which, steps, fallback, .. } => {
             let (which, what) = route_which(which);
             edit(global, &what, Request::RouteSet { tenant, which, steps, fallback })
         }
@@ -172,15 +184,57 @@ pub(super) fn route(global: &Global, verb: RouteVerb) -> Result<Exit, Failure> {
     }
 }
 
+/// A route whose steps a schedule chooses.
+fn scheduled(
+    which: RouteWhichArgs,
+    steps: Vec<String>,
+    fallback: Option<String>,
+    schedule: String,
+    when: Vec<String>,
+) -> Result<ItemDraft, Failure> {
+    let mut states: BTreeMap<String, Vec<StepDraft>> = BTreeMap::new();
+    for text in when {
+        let Some((state, step)) = text.split_once('=') else {
+            return Err(Failure::new(Exit::BadInput, format!("--when {text:?} is no STATE=STEP, such as closed=voicemail:199")));
+        };
+        states.entry(state.trim().to_owned()).or_default().push(StepDraft(step.trim().to_owned()));
+    }
+    Ok(ItemDraft::Route(RouteDraft {
+        number: which.number,
+        prefix: which.prefix,
+        default: which.default,
+        steps: steps.into_iter().map(StepDraft).collect(),
+        fallback: fallback.map(StepDraft),
+        schedule: Some(schedule),
+        when: states,
+    }))
+}
+
 fn route_text(route: &RouteView) -> String {
     let mut rows = vec![vec!["route".to_owned(), route.route.clone()]];
     rows.extend(route.steps.iter().enumerate().map(|(n, step)| vec![format!("step {}", n + 1), step.clone()]));
+    rows.extend(route.schedule.iter().map(|id| vec!["schedule".to_owned(), id.clone()]));
+    for (state, steps) in &route.when {
+        rows.extend(steps.iter().map(|step| vec![format!("when {state}"), step.clone()]));
+    }
     rows.extend(route.fallback.iter().map(|step| vec!["fallback".to_owned(), step.clone()]));
     rows.push(vec!["revision".to_owned(), route.revision.to_string()]);
     print::columns(&rows)
 }
 
 fn list_key(args: ScreenWhichArgs) -> (ListKey, String) {
+    if let Some(code) = args.country {
+        return (ListKey::Country(code.clone()), format!("country {code}"));
+    }
+    if let Some(class) = args.class {
+        return (ListKey::Class(class.clone()), format!("class {class}"));
+    }
+    if let Some(result) = args.verification {
+        return (ListKey::Verification(result.clone()), format!("verification {result}"));
+    }
+    if let Some(rate) = args.rate {
+        return (ListKey::Rate(rate.clone()), format!("rate {rate}").trim_end().to_owned());
+    }
     match (args.number, args.prefix) {
         (Some(number), _) => (ListKey::Number(number.clone()), number),
         (None, Some(prefix)) => (ListKey::Prefix(prefix.clone()), format!("prefix {prefix}")),

@@ -13,11 +13,14 @@ mod flood;
 mod follow;
 mod import;
 mod look;
+mod plan;
+mod plan_calls;
 mod play;
 mod play_args;
 mod print;
 mod serve;
 mod status;
+mod things;
 mod token;
 mod user;
 mod when;
@@ -52,6 +55,14 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Route(verb) => edit::route(&global, verb),
         Command::Block(verb) => edit::screen(&global, crate::routing::List::Block, verb),
         Command::Allow(verb) => edit::screen(&global, crate::routing::List::Allow, verb),
+        Command::Group(verb) => things::group(&global, verb),
+        Command::Schedule(verb) => things::schedule(&global, verb),
+        Command::Extension(verb) => things::extension(&global, verb),
+        Command::Trunk(verb) => things::trunk(&global, verb),
+        Command::Limit(verb) => things::limit(&global, verb),
+        Command::Export(args) => plan::export(&global, &args),
+        Command::Diff(args) => plan::diff(&global, &args),
+        Command::Apply(args) => plan::apply(&global, &args),
         Command::User(verb) => user::user(&global, verb),
         Command::Token(verb) => token::token(&global, verb),
         Command::Events(args) => follow::events(&global, &args),

@@ -8,7 +8,7 @@ use super::request::{ListKey, Reply, Request, RouteWhich};
 use super::views::{ContactView, PlaneStatus, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
 use crate::number::{Kind, Number, NumberPlan};
-use crate::routing::{List, Prefix, Route, RouteKey, STEPS_MAX, Screen, ScreenKey, Step, StepError, Tenant, Tenants};
+use crate::routing::{Action, PlanItem, Prefix, Route, RouteKey, STEPS_MAX, ScreenKey, Step, StepError, Tenant, Tenants};
 use crate::store::{Edit, Store, StoreError};
 use std::sync::Arc;
 
@@ -142,6 +142,13 @@ impl Desk {
             Request::UserRm { tenant, which } => self.user_rm(&tenant, &which),
             Request::UserShow { tenant, which } => self.user_show(&tenant, &which),
             Request::UserLs { tenant, domain, after } => self.user_ls(&tenant, domain.as_deref(), after.as_ref()),
+            Request::ItemSet { tenant, item } => self.item_set(&tenant, &item),
+            Request::ItemRm { tenant, which } => self.item_rm(&tenant, &which),
+            Request::ItemShow { tenant, which } => self.item_show(&tenant, &which),
+            Request::ScheduleState { tenant, id } => self.schedule_state(&tenant, &id),
+            Request::ScheduleOverride { tenant, id, state, until } => {
+                self.schedule_override(&tenant, &id, state.as_deref(), until.as_deref())
+            }
             Request::TokenAdd { tenant, token } => self.token_add(&tenant, token),
             Request::TokenRm { tenant, name } => self.token_rm(&tenant, &name),
             Request::TokenLs { tenant } => self.token_ls(&tenant),
@@ -181,7 +188,7 @@ impl Desk {
     }
 
     /// A national number where no country is known: kept, and only ever found in this very spelling.
-    fn note(&self, tenant: &str, number: &Number) -> Option<String> {
+    pub(super) fn note(&self, tenant: &str, number: &Number) -> Option<String> {
         let is_national = number.kind() == Kind::Opaque && number.digits().bytes().all(|b| b.is_ascii_digit());
         (is_national && self.rules.get(tenant)?.plan.country().is_none()).then(|| {
             format!("{number} is known in this spelling only, because tenant {tenant} has no country; write + and the country code, or set the country in the configuration first")
@@ -244,7 +251,19 @@ impl Desk {
             RouteKey::Number(number) => self.note(tenant, number),
             _ => None,
         };
-        self.edit_with(tenant, Edit::PutRoute(Route { fallback, ..Route::of(key, steps) }), notes.into_iter().collect())
+        if let Some(step) = steps.iter().find(|step| matches!(step.action, Action::Challenge(_))) {
+            return bad(format!("step {step}: {}", StepError::Challenge));
+        }
+        let fallback = fallback.map(Step::check_fallback).transpose()?;
+        if let RouteKey::Prefix(prefix) = &key
+            && prefix.kind != Kind::E164
+            && let Some(emergency) = rules.plan.emergency_shadowed_by_prefix(&prefix.digits)
+        {
+            return bad(format!("the prefix {prefix} would stand in front of the emergency number {emergency}; no rule may"));
+        }
+        let item = PlanItem::Route(Route { fallback, ..Route::of(key, steps) });
+        self.check_references(tenant, &item)?;
+        self.edit_with(tenant, Edit::Put(item), notes.into_iter().collect())
     }
 
     fn route_ls(&self, tenant: &str, after: Option<&RouteWhich>) -> Result<Reply, Refusal> {
@@ -257,43 +276,6 @@ impl Desk {
             RouteKey::Default => RouteWhich::Default,
         });
         Ok(Reply::Routes { routes: routes.iter().map(RouteView::of).collect(), next })
-    }
-
-    fn screen_ls(&self, tenant: &str, list: List, after: Option<&ListKey>) -> Result<Reply, Refusal> {
-        self.tenant(tenant)?;
-        let after = after.map(|key| self.screen_key(tenant, key)).transpose()?;
-        let screens = self.store.screens(tenant, list, after.as_ref(), PAGE_MAX)?;
-        let next = screens.last().filter(|_| screens.len() == PAGE_MAX).map(|screen| match &screen.key {
-            ScreenKey::Number(n) => ListKey::Number(n.to_string()),
-            ScreenKey::Prefix(p) => ListKey::Prefix(p.to_string()),
-            _ => ListKey::Anonymous,
-        });
-        Ok(Reply::Screens { screens: screens.iter().map(ScreenView::of).collect(), next })
-    }
-
-    fn screen_key(&self, tenant: &str, key: &ListKey) -> Result<ScreenKey, Refusal> {
-        let plan = &self.tenant(tenant)?.plan;
-        Ok(match key {
-            ListKey::Number(text) => ScreenKey::Number(parse_number(plan, text)?),
-            ListKey::Prefix(text) => ScreenKey::Prefix(Prefix::parse(text, plan)?),
-            ListKey::Anonymous => ScreenKey::Withheld,
-        })
-    }
-
-    fn screen_set(&self, tenant: &str, list: List, key: &ListKey, action: Option<&str>) -> Result<Reply, Refusal> {
-        let key = self.screen_key(tenant, key)?;
-        if list == List::Allow && key == ScreenKey::Withheld {
-            return bad("callers who withhold their number are let through unless the block list says otherwise; use block rm --anonymous");
-        }
-        let action = match action {
-            Some(text) => Some(read_step(self.tenant(tenant)?, text)?),
-            None => None,
-        };
-        let notes = match &key {
-            ScreenKey::Number(number) => self.note(tenant, number),
-            _ => None,
-        };
-        self.edit_with(tenant, Edit::PutScreen(Screen { list, key, action, rate: None }), notes.into_iter().collect())
     }
 
     fn name(&self, tenant: &str, text: &str) -> Result<Reply, Refusal> {
@@ -342,7 +324,7 @@ pub(super) fn parse_number(plan: &NumberPlan, text: &str) -> Result<Number, Refu
     plan.parse(text).map_err(|e| Refusal::BadInput(format!("the number {text:?} {e}")))
 }
 
-fn read_step(tenant: &Tenant, text: &str) -> Result<Step, Refusal> {
+pub(super) fn read_step(tenant: &Tenant, text: &str) -> Result<Step, Refusal> {
     let step = Step::parse(text, &tenant.plan).map_err(|e| Refusal::BadInput(format!("step {text:?}: {e}")))?;
     tenant.check_step(&step).map_err(|e| Refusal::BadInput(e.to_string()))?;
     Ok(step)

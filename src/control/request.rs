@@ -5,6 +5,7 @@ use super::feed::FeedQuery;
 use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView, TokenView, UserView};
 use crate::access::TokenDigest;
 use crate::directory::{Contact, ContactDraft};
+use crate::plan::{ItemDraft, LimitDraft};
 use crate::routing::{List, PlanItem, PlanKey, Switch, User};
 use crate::store::PlanSort;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,14 @@ pub enum ListKey {
     Prefix(String),
     /// Those who withhold their number.
     Anonymous,
+    /// Numbers of a country, by its ISO 3166 code.
+    Country(String),
+    /// Numbers of a class.
+    Class(String),
+    /// Numbers that the network says this of.
+    Verification(String),
+    /// Those who call more often than this: `10/60`. How often doesn't matter where the entry is only named.
+    Rate(String),
 }
 
 /// Which user, as typed.
@@ -53,6 +62,22 @@ pub struct TokenDraft {
     pub expires_seconds: Option<u64>,
     /// Its digest.
     pub digest: TokenDigest,
+}
+
+/// Which thing of a plan, as typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ItemWhich {
+    /// A ring group.
+    Group(String),
+    /// Opening hours.
+    Schedule(String),
+    /// An extension's settings.
+    Extension(String),
+    /// A trunk.
+    Trunk(String),
+    /// A brake, by its class and scope.
+    Limit(LimitDraft),
 }
 
 /// A question that is to be explained, as typed.
@@ -112,6 +137,16 @@ pub enum Request {
     UserShow { tenant: String, which: UserWhich },
     /// Lists users of one domain or of all, those after one of them.
     UserLs { tenant: String, domain: Option<String>, after: Option<UserWhich> },
+    /// Adds or replaces a thing of the plan.
+    ItemSet { tenant: String, item: ItemDraft },
+    /// Removes one that no other names.
+    ItemRm { tenant: String, which: ItemWhich },
+    /// Shows one.
+    ItemShow { tenant: String, which: ItemWhich },
+    /// The state that a schedule has now, and why.
+    ScheduleState { tenant: String, id: String },
+    /// Sets a schedule by hand, or (without a state) lets it go by the clock again.
+    ScheduleOverride { tenant: String, id: String, state: Option<String>, until: Option<String> },
     /// Makes a token.
     TokenAdd { tenant: String, token: TokenDraft },
     /// Removes a token; whoever follows the feed with it is let go.
@@ -217,6 +252,17 @@ pub enum Reply {
     Tokens {
         /// All of the tenant's.
         tokens: Vec<TokenView>,
+    },
+    /// A schedule's state.
+    ScheduleState {
+        /// `open`, `closed`, ….
+        state: String,
+        /// Which of its rules says so.
+        why: String,
+        /// The zone that it goes by.
+        zone: String,
+        /// The next state, and when, if it changes.
+        next: Option<String>,
     },
     /// What is new in the feed.
     Events {

@@ -72,6 +72,12 @@ pub struct RouteView {
     /// What a late or failed answer says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,
+    /// The schedule whose state chooses the steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// Steps for its states.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub when: BTreeMap<String, Vec<String>>,
     /// The revision of its last change.
     pub revision: u64,
 }
@@ -83,6 +89,8 @@ impl RouteView {
             route: route.key.to_string(),
             steps: route.steps.iter().map(ToString::to_string).collect(),
             fallback: route.fallback.as_ref().map(ToString::to_string),
+            schedule: route.schedule.clone(),
+            when: route.when.iter().map(|(state, steps)| (state.clone(), steps.iter().map(ToString::to_string).collect())).collect(),
             revision: route.revision,
         }
     }

@@ -244,7 +244,7 @@ impl Member {
                 }
                 other => {
                     let keys = ["extension", "number", "group", "name", "delay", "timeout", "weight", "confirm", "trunk"];
-                    let hint = did_you_mean(other, keys.into_iter());
+                    let hint = did_you_mean(other, keys);
                     return Err(GroupError::Key { member: text.to_owned(), key: other.to_owned(), hint });
                 }
             }

@@ -376,6 +376,17 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_step_has_a_word_for_the_dialplans() {
+        let texts = STEP_KINDS.iter().map(|kind| match *kind {
+            "goto" => "goto:c,e,1".to_owned(),
+            "busy" | "congestion" | "hangup" | "continue" => (*kind).to_owned(),
+            kind => format!("{kind}:101"),
+        });
+        let words: std::collections::BTreeSet<&str> = texts.map(|text| parse(&text).expect("a step").action.word()).collect();
+        assert_eq!(words, ACTION_WORDS.iter().copied().collect());
+    }
+
+    #[test]
     fn nothing_that_a_dialplan_reads_as_its_own_gets_into_a_step() {
         for text in [
             "dial:101&102",

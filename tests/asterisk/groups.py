@@ -325,7 +325,7 @@ def _(w, server, phones):
     call.never("default")
     equal("request", server.environments[0][1], "agi_network_script: feature")
     equal("arguments", arguments(server.environments[0]),
-          ["to=*72+4930555", "tenant=default", "context=from-phones", "from=101"])
+          ["to=*72+4930555", "tenant=", "context=from-phones", "from=101"])
 
 
 @scenario("a star code without an answer comes back to the site's own lines")
@@ -345,7 +345,7 @@ def _(w, server, phones):
         if f"sip:{number}@" not in phones.sender(user):
             raise Failed(f"number shown over {user}: {phones.sender(user)}")
     equal("request", server.environments[0][1], "agi_network_script: outbound")
-    first = ["to=+14155550100", "tenant=default", "context=from-phones", "from=101"]
+    first = ["to=+14155550100", "tenant=", "context=from-phones", "from=101"]
     equal("questions", [arguments(e) for e in server.environments], [first, first + ["step=2.o1", "status=CONGESTION"]])
     equal("caller of the second question", server.environments[1][8], "agi_callerid: 101")
     time.sleep(0.6)
@@ -386,7 +386,7 @@ def _(w, server, phones):
     for said, passed in (("TN-Validation-Passed-A", "TN-Validation-Passed-A"), ("A,to=1\n\nHANGUP", "Ato1HANGUP")):
         w.call(DID, ADA, agent=server.address, verstat=said).seen("default")
         equal("arguments", arguments(server.environments[-1]),
-              [f"to={DID}", "tenant=default", "context=from-trunk", f"verstat={passed}"])
+              [f"to={DID}", "tenant=", "context=from-trunk", f"verstat={passed}"])
 
 
 @scenario("a carrier's verstat in P-Asserted-Identity is passed on, wherever it stands among the parameters")

@@ -495,7 +495,7 @@ def _(w):
     server = ScriptedServer(dict(STATUS="unknown", ACTION="continue"))
     try:
         w.call("+4930990001", ADA, agent=server.address).seen("default")
-        equal("arguments", arguments(server.environments[-1]), ["to=+4930990001", "tenant=default", "context=from-trunk"])
+        equal("arguments", arguments(server.environments[-1]), ["to=+4930990001", "tenant=", "context=from-trunk"])
         w.call("+4930990001", ADA, agent=server.address, tenant="acme", more="switch=pbx1,lang=en").seen("default")
         equal("arguments", arguments(server.environments[-1]),
               ["to=+4930990001", "tenant=acme", "context=from-trunk", "switch=pbx1", "lang=en"])

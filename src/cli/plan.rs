@@ -1,0 +1,263 @@
+//! `export`, `diff` and `apply`: the whole plan as one file.
+
+use super::args::Global;
+use super::backend::{Backend, overrides, unexpected};
+use super::exit::{Exit, Failure};
+use super::plan_calls;
+use super::print;
+use super::things::all_of;
+use crate::config::Config;
+use crate::control::{Reply, Request};
+use crate::directory::{Contact, ContactDraft};
+use crate::plan::{Difference, DifferenceKind, PLAN_BYTES_MAX, PlanFile, Shown, differences, read, write};
+use crate::routing::{List, PlanItem, PlanKey, Tenant, User};
+use crate::store::PlanSort;
+use clap::Args;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// How often a change is put together anew because somebody else was faster.
+const TRIES_MAX: usize = 5;
+/// Things that go to the server at once.
+const PART: usize = 2_000;
+/// The sorts that `--only` takes.
+const SORTS: &[&str] = &["contact", "extension", "group", "schedule", "trunk", "limit", "route", "block", "allow", "user"];
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// Write the hashes of SIP accounts too: whoever has the file can register as them
+    #[arg(long)]
+    with_secrets: bool,
+    #[command(flatten)]
+    only: OnlyArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OnlyArgs {
+    /// Only these sorts of things: contact, extension, group, schedule, trunk, limit, route, block, allow, user
+    #[arg(long, value_name = "SORT,…", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(SORTS))]
+    only: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiffArgs {
+    /// The plan
+    file: PathBuf,
+    #[command(flatten)]
+    only: OnlyArgs,
+    /// Ask the calls of the journal since this time (7d, 2026-11-21) again, and list those that would go elsewhere
+    #[arg(long, value_name = "WHEN")]
+    calls: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    /// The plan
+    file: PathBuf,
+    #[command(flatten)]
+    only: OnlyArgs,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl OnlyArgs {
+    fn has(&self, sort: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|s| s == sort)
+    }
+
+    fn has_item(&self, item: &PlanItem) -> bool {
+        self.has(match item {
+            PlanItem::Route(_) => "route",
+            PlanItem::Screen(s) if s.list == List::Allow => "allow",
+            PlanItem::Screen(_) => "block",
+            PlanItem::User(_) => "user",
+            PlanItem::Group(_) => "group",
+            PlanItem::Schedule(_) => "schedule",
+            PlanItem::Extension(_) => "extension",
+            PlanItem::Trunk(_) => "trunk",
+            PlanItem::Limit(_) => "limit",
+        })
+    }
+}
+
+/// The plan that is stored, and over which revision it was read.
+pub(super) fn stored(backend: &mut Backend, tenant: &str) -> Result<(PlanFile, u64), Failure> {
+    let over = match backend.ask(Request::PlanPage { tenant: tenant.to_owned(), sort: PlanSort::Extension, after: None })? {
+        Reply::PlanItems { revision, .. } => revision,
+        _ => return Err(unexpected()),
+    };
+    let mut plan = PlanFile::default();
+    for sort in PlanSort::ALL {
+        plan.items.extend(all_of(backend, tenant, sort)?.into_iter().map(|item| (item.key(), item)));
+    }
+    let mut after = None;
+    loop {
+        let Reply::PlanContacts { contacts, next, .. } = backend.ask(Request::PlanContacts { tenant: tenant.to_owned(), after })? else {
+            return Err(unexpected());
+        };
+        plan.contacts.extend(contacts.into_iter().map(|contact| (contact.id.clone(), contact)));
+        after = next;
+        if after.is_none() {
+            return Ok((plan, over));
+        }
+    }
+}
+
+fn only(plan: PlanFile, only: &OnlyArgs) -> PlanFile {
+    let items = plan.items.into_iter().filter(|(_, item)| only.has_item(item)).collect();
+    PlanFile { items, contacts: if only.has("contact") { plan.contacts } else { BTreeMap::new() } }
+}
+
+pub(super) fn export(global: &Global, args: &ExportArgs) -> Result<Exit, Failure> {
+    let (plan, _) = stored(&mut Backend::look(global)?, &global.tenant)?;
+    let plan = only(plan, &args.only);
+    let shown = if args.with_secrets { Shown::WithSecrets } else { Shown::WithoutSecrets };
+    print::out(&write(&plan.items, &plan.contacts, shown));
+    Ok(Exit::Done)
+}
+
+/// The tenant as the configuration has it: how the file's numbers are read.
+pub(super) fn tenant(global: &Global) -> Result<Tenant, Failure> {
+    let mut tenants = Config::load(overrides(global))?.tenants;
+    tenants
+        .remove(&global.tenant)
+        .ok_or_else(|| Failure::new(Exit::BadInput, format!("there is no tenant {:?}; add it to the configuration", global.tenant)))
+}
+
+/// A plan's file. Accounts without a hash keep the stored one.
+fn of_file(path: &Path, tenant: &Tenant, stored: &PlanFile) -> Result<PlanFile, Failure> {
+    let bad = |text: String| Failure::new(Exit::BadInput, text);
+    let failed = |e: std::io::Error| bad(format!("{} can't be read ({e})", path.display()));
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > PLAN_BYTES_MAX {
+        return Err(bad(format!(
+            "{} has {size} bytes, more than {PLAN_BYTES_MAX}; import contacts with contact import, which takes any number",
+            path.display()
+        )));
+    }
+    let bytes = std::fs::read(path).map_err(failed)?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        bad(format!("{}: line {line} isn't UTF-8; save the file as UTF-8", path.display()))
+    })?;
+    let known = |domain: &str, extension: &str| -> Option<User> {
+        match stored.items.get(&PlanKey::User(domain.to_owned(), extension.to_owned())) {
+            Some(PlanItem::User(user)) => Some(user.clone()),
+            _ => None,
+        }
+    };
+    read(&text, tenant, &known).map_err(|errors| bad(format!("{} isn't a plan that can be applied:\n{errors}", path.display())))
+}
+
+fn summary(found: &[Difference]) -> [usize; 3] {
+    [DifferenceKind::Added, DifferenceKind::Changed, DifferenceKind::Removed].map(|kind| found.iter().filter(|d| d.kind == kind).count())
+}
+
+fn summary_text(counts: [usize; 3]) -> String {
+    if counts == [0; 3] {
+        return "nothing differs".to_owned();
+    }
+    format!("{} added, {} changed, {} removed", counts[0], counts[1], counts[2])
+}
+
+pub(super) fn diff(global: &Global, args: &DiffArgs) -> Result<Exit, Failure> {
+    let tenant = tenant(global)?;
+    let (before, _) = stored(&mut Backend::look(global)?, &global.tenant)?;
+    let after = of_file(&args.file, &tenant, &before)?;
+    if let Some(since) = &args.calls {
+        return plan_calls::replay(global, &tenant, &before, &after, since);
+    }
+    let (before, after) = (only(before, &args.only), only(after, &args.only));
+    let found = differences((&before.items, &before.contacts), (&after.items, &after.contacts));
+    let counts = summary(&found);
+    if global.json {
+        print::json(&json!({ "added": counts[0], "changed": counts[1], "removed": counts[2], "changes": found }));
+        return Ok(Exit::Done);
+    }
+    print::out(&found.iter().map(ToString::to_string).collect::<String>());
+    print::line(&summary_text(counts));
+    Ok(Exit::Done)
+}
+
+pub(super) fn apply(global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> {
+    let tenant = tenant(global)?;
+    let mut backend = if args.dry_run { Backend::look(global)? } else { Backend::open(global)? };
+    for _ in 0..TRIES_MAX {
+        let (before, over) = stored(&mut backend, &global.tenant)?;
+        let after = of_file(&args.file, &tenant, &before)?;
+        let (before, after) = (only(before, &args.only), only(after, &args.only));
+        let found = differences((&before.items, &before.contacts), (&after.items, &after.contacts));
+        let counts = summary(&found);
+        let began = Instant::now();
+        let revision = if args.dry_run || found.is_empty() { Some(over) } else { change(&mut backend, global, &before, &after, over)? };
+        let Some(revision) = revision else { continue };
+        let published_ms = began.elapsed().as_secs_f64() * 1000.0;
+        if global.json {
+            print::json(&json!({
+                "added": counts[0], "changed": counts[1], "removed": counts[2], "changes": found,
+                "revision": revision, "published_ms": published_ms, "dry_run": args.dry_run,
+            }));
+            return Ok(Exit::Done);
+        }
+        if args.dry_run {
+            print::out(&found.iter().map(ToString::to_string).collect::<String>());
+            print::line(&format!("{}; nothing was changed (--dry-run)", summary_text(counts)));
+        } else {
+            print::line(&format!("{} (revision {revision})", summary_text(counts)));
+        }
+        return Ok(Exit::Done);
+    }
+    Err(Failure::new(Exit::Store, "others kept changing the plan in between; apply it again when they are done"))
+}
+
+/// Makes the store's plan the other one; `None` where somebody changed it meanwhile.
+fn change(backend: &mut Backend, global: &Global, before: &PlanFile, after: &PlanFile, over: u64) -> Result<Option<u64>, Failure> {
+    let is_same = |key: &PlanKey, item: &PlanItem| {
+        before.items.get(key).is_some_and(|old| old.clone().with_revision(0) == item.clone().with_revision(0))
+    };
+    let puts: Vec<PlanItem> = after.items.iter().filter(|(key, item)| !is_same(key, item)).map(|(_, item)| item.clone()).collect();
+    let removes: Vec<PlanKey> = before.items.keys().filter(|key| !after.items.contains_key(key)).cloned().collect();
+    let contacts: Vec<ContactDraft> =
+        after.contacts.iter().filter(|(id, c)| before.contacts.get(*id) != Some(c)).map(|(_, contact)| draft(contact)).collect();
+    let contacts_removed: Vec<String> = before.contacts.keys().filter(|id| !after.contacts.contains_key(*id)).cloned().collect();
+    backend.ask(Request::PlanBegin { tenant: global.tenant.clone(), over })?;
+    let part = |puts: &[PlanItem], removes: &[PlanKey], contacts: &[ContactDraft], gone: &[String]| Request::PlanPart {
+        puts: puts.to_vec(),
+        removes: removes.to_vec(),
+        contacts: contacts.to_vec(),
+        contacts_removed: gone.to_vec(),
+    };
+    for chunk in puts.chunks(PART) {
+        backend.ask(part(chunk, &[], &[], &[]))?;
+    }
+    for chunk in removes.chunks(PART) {
+        backend.ask(part(&[], chunk, &[], &[]))?;
+    }
+    for chunk in contacts.chunks(PART) {
+        backend.ask(part(&[], &[], chunk, &[]))?;
+    }
+    for chunk in contacts_removed.chunks(PART) {
+        backend.ask(part(&[], &[], &[], chunk))?;
+    }
+    match backend.ask(Request::PlanCommit)? {
+        Reply::Done { revision, .. } => Ok(Some(revision)),
+        Reply::PlanStale { .. } => Ok(None),
+        _ => Err(unexpected()),
+    }
+}
+
+fn draft(contact: &Contact) -> ContactDraft {
+    let contact = contact.clone();
+    ContactDraft {
+        id: contact.id,
+        name: contact.name,
+        company: contact.company,
+        numbers: contact.numbers.into_iter().map(|n| (n.typed, n.label)).collect(),
+        tags: contact.tags,
+        note: contact.note,
+    }
+}

@@ -1,0 +1,543 @@
+//! `group`, `extension`, `schedule`, `trunk` and `limit`.
+
+use super::args::Global;
+use super::backend::{Backend, unexpected};
+use super::edit::edit;
+use super::exit::{Exit, Failure};
+use super::print;
+use crate::clock::{Clock, SystemClock};
+use crate::control::{ItemWhich, Reply, Request};
+use crate::plan::{ExtensionDraft, GroupDraft, ItemDraft, LimitDraft, MemberDraft, ScheduleDraft, TrunkDraft};
+use crate::routing::schedule::ics::{CALENDAR_BYTES_MAX, CalendarOptions, read_calendar};
+use crate::routing::{PlanItem, PlanKey, Zone};
+use crate::store::PlanSort;
+use clap::{Args, Subcommand};
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+
+/// What can be done with any of them.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb<S: Args> {
+    /// Add or replace one (of an extension: change what is named and keep the rest)
+    Set(S),
+    /// Remove one that nothing else names
+    Rm {
+        /// Its id
+        id: String,
+    },
+    /// Show one
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// List all
+    Ls,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GroupArgs {
+    /// Its id, such as family
+    id: String,
+    /// The strategy: ringall, hunt, memoryhunt, random, weighted, rrmemory or leastrecent
+    #[arg(long, value_name = "S", default_value = "ringall")]
+    strategy: String,
+    /// Ring so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u16>,
+    /// The name, for people
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// A member, such as extension=101,name=Kitchen or number=+14155550111,name=Mom,delay=5,timeout=20,confirm; may stand several times
+    #[arg(long = "member", required = true, value_name = "KEY=VALUE,…")]
+    members: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExtensionArgs {
+    /// The extension, such as 101
+    extension: String,
+    /// The name of its user
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// Do not disturb
+    #[arg(long, value_parser = ["on", "off"], value_name = "on|off")]
+    dnd: Option<String>,
+    /// Send all calls there; off takes it back
+    #[arg(long, value_name = "N|off")]
+    forward_always: Option<String>,
+    /// Send calls there that find it busy
+    #[arg(long, value_name = "N|off")]
+    forward_busy: Option<String>,
+    /// Send calls there that nobody answers
+    #[arg(long, value_name = "N|off")]
+    forward_no_answer: Option<String>,
+    /// Send calls there while the telephone can't be reached
+    #[arg(long, value_name = "N|off")]
+    forward_unavailable: Option<String>,
+    /// The mailbox of calls that nobody takes
+    #[arg(long, value_name = "BOX|off")]
+    mailbox: Option<String>,
+    /// Ring so many seconds
+    #[arg(long, value_name = "N|off")]
+    ring_seconds: Option<String>,
+    /// Be busy beyond so many calls at once
+    #[arg(long, value_name = "N|off")]
+    calls_max: Option<String>,
+    /// What it may call: internal, national, mobile, international, …; off for what the tenant allows
+    #[arg(long, value_name = "CLASS,…|off")]
+    permissions: Option<String>,
+    /// Show this number on calls out
+    #[arg(long, value_name = "N|off")]
+    caller_id: Option<String>,
+    /// Show this number to emergency services, which call back there
+    #[arg(long, value_name = "N|off")]
+    emergency_caller_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrunkArgs {
+    /// Its name in the switch
+    id: String,
+    /// Write numbers like this: plus (+4930…), e164 (4930…), national (030…) or dialled
+    #[arg(long, value_name = "F")]
+    format: Option<String>,
+    /// Put these digits in front of the number
+    #[arg(long, value_name = "DIGITS")]
+    tech_prefix: Option<String>,
+    /// Show this number on all its calls
+    #[arg(long, value_name = "N")]
+    caller_id: Option<String>,
+    /// Write the caller's number like this
+    #[arg(long, value_name = "F")]
+    caller_id_format: Option<String>,
+    /// Send emergency calls here first
+    #[arg(long)]
+    emergency: bool,
+    /// What a minute costs, such as +49=0.01 or +=0.05,priority=2,weight=10,schedule=night; may stand several times
+    #[arg(long = "rate", value_name = "PREFIX=PRICE,…")]
+    rates: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LimitVerb {
+    /// Add or replace a limit
+    Set {
+        #[command(flatten)]
+        which: LimitWhich,
+        /// So many calls in an hour
+        #[arg(long, value_name = "N")]
+        per_hour: Option<u32>,
+        /// So many calls at once, which takes the switch's events to know
+        #[arg(long, value_name = "N")]
+        concurrent: Option<u32>,
+    },
+    /// Remove a limit
+    Rm {
+        #[command(flatten)]
+        which: LimitWhich,
+    },
+    /// Show a limit
+    Show {
+        #[command(flatten)]
+        which: LimitWhich,
+    },
+    /// List all limits
+    Ls,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LimitWhich {
+    /// The class of numbers called: international, premium, mobile, …
+    class: String,
+    /// Count the calls of the whole tenant together, and not each extension's
+    #[arg(long)]
+    tenant_wide: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ScheduleVerb {
+    /// Add or replace a schedule
+    Set(ScheduleArgs),
+    /// Remove a schedule that nothing names
+    Rm {
+        /// Its id
+        id: String,
+    },
+    /// Show a schedule, its state now and the next change
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// List all schedules
+    Ls,
+    /// Take in the holidays of an iCalendar file
+    Import {
+        /// The schedule
+        id: String,
+        /// The file (.ics)
+        file: PathBuf,
+        /// Take events with times of day for opening hours of their day
+        #[arg(long)]
+        timed_are_open: bool,
+    },
+    /// Set a schedule by hand (closed for the night), or off to let it go by the clock again
+    Override {
+        /// The schedule
+        id: String,
+        /// The state: closed, open, a period's name; or off
+        state: String,
+        /// Until then: 18:00, 2026-12-24 18:00, 8h; for good if left out
+        #[arg(long, value_name = "WHEN")]
+        until: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScheduleArgs {
+    /// Its id, such as office
+    id: String,
+    /// The time zone, such as Europe/Berlin [default: the tenant's]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// Digits that a star code names it by
+    #[arg(long, value_name = "DIGITS")]
+    code: Option<String>,
+    /// Weekly hours, such as 'mon-fri 09:00-12:00,13:00-17:30'; may stand several times
+    #[arg(long, value_name = "DAYS TIMES")]
+    open: Vec<String>,
+    /// A named part of the week, such as 'lunch mon-fri 12:00-13:00'
+    #[arg(long = "period", value_name = "NAME DAYS TIMES")]
+    periods: Vec<String>,
+    /// Other hours on dates, such as '2026-12-24 09:00-12:00' or '2026-12-31 closed'
+    #[arg(long = "exception", value_name = "DATES TIMES")]
+    exceptions: Vec<String>,
+    /// A holiday, such as 'christmas 12-25..12-26'
+    #[arg(long = "holiday", value_name = "NAME DATES")]
+    holidays: Vec<String>,
+}
+
+fn bad(text: impl ToString) -> Failure {
+    Failure::new(Exit::BadInput, text.to_string())
+}
+
+pub(super) fn group(global: &Global, verb: Verb<GroupArgs>) -> Result<Exit, Failure> {
+    let set = |args: GroupArgs| {
+        let members: Result<Vec<MemberDraft>, Failure> = args.members.iter().map(|text| member(text)).collect();
+        let (id, strategy) = (args.id, Some(args.strategy));
+        Ok(ItemDraft::Group(GroupDraft { id, name: args.name, strategy, timeout_seconds: args.timeout, members: members? }))
+    };
+    thing(global, verb, "group", PlanSort::Group, ItemWhich::Group, set)
+}
+
+/// `extension=101,name=Kitchen,confirm` as a member's draft.
+fn member(text: &str) -> Result<MemberDraft, Failure> {
+    let mut draft = MemberDraft::default();
+    let mut numbers = 0;
+    for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (key, value) = part.split_once('=').map_or((part, ""), |(k, v)| (k.trim(), v.trim()));
+        let seconds = || value.parse::<u16>().map_err(|_| bad(format!("{key}={value:?} of the member {text:?} is no number")));
+        let target = Some(value.to_owned());
+        match key {
+            "extension" => draft.extension = target,
+            "number" => draft.number = target,
+            "group" => draft.group = target,
+            "name" => draft.name = target,
+            "trunk" => draft.trunk = target,
+            "delay" => draft.delay_seconds = Some(seconds()?),
+            "timeout" => draft.timeout_seconds = Some(seconds()?),
+            "weight" => draft.weight = Some(seconds()?),
+            "confirm" => draft.confirm = !matches!(value, "no" | "false"),
+            other => {
+                let keys = ["extension", "number", "group", "name", "delay", "timeout", "weight", "confirm", "trunk"];
+                let hint = crate::nearest::did_you_mean(other, keys);
+                return Err(bad(format!("the member {text:?} has {other:?}{hint}; the keys are {}", keys.join(", "))));
+            }
+        }
+        numbers += u32::from(matches!(key, "extension" | "number" | "group"));
+    }
+    match numbers {
+        0 => Err(bad(format!("the member {text:?} has no number; give it extension=, number= or group="))),
+        1 => Ok(draft),
+        _ => Err(bad(format!("the member {text:?} has more than one of extension=, number= and group="))),
+    }
+}
+
+pub(super) fn trunk(global: &Global, verb: Verb<TrunkArgs>) -> Result<Exit, Failure> {
+    let set = |args: TrunkArgs| {
+        Ok(ItemDraft::Trunk(TrunkDraft {
+            id: args.id,
+            format: args.format,
+            tech_prefix: args.tech_prefix,
+            caller_id: args.caller_id,
+            caller_id_format: args.caller_id_format,
+            emergency: args.emergency,
+            rates: args.rates,
+        }))
+    };
+    thing(global, verb, "trunk", PlanSort::Trunk, ItemWhich::Trunk, set)
+}
+
+pub(super) fn extension(global: &Global, verb: Verb<ExtensionArgs>) -> Result<Exit, Failure> {
+    thing(global, verb, "extension", PlanSort::Extension, ItemWhich::Extension, |args| patched(global, args))
+}
+
+/// What is set of an extension, with what the arguments change.
+fn patched(global: &Global, args: ExtensionArgs) -> Result<ItemDraft, Failure> {
+    let which = ItemWhich::Extension(args.extension.clone());
+    let known = match Backend::open(global)?.ask(Request::ItemShow { tenant: global.tenant.clone(), which }) {
+        Ok(Reply::PlanItems { items, .. }) => items.into_iter().next().map(|item| ItemDraft::of(&item)),
+        Ok(_) => return Err(unexpected()),
+        Err(failure) if failure.exit == Exit::NotFound => None,
+        Err(failure) => return Err(failure),
+    };
+    let mut draft = match known {
+        Some(ItemDraft::Extension(draft)) => draft,
+        _ => ExtensionDraft { extension: args.extension, ..ExtensionDraft::default() },
+    };
+    let put = |place: &mut Option<String>, said: Option<String>| {
+        if let Some(said) = said {
+            *place = Some(said).filter(|text| text != "off");
+        }
+    };
+    put(&mut draft.name, args.name);
+    put(&mut draft.forward_always, args.forward_always);
+    put(&mut draft.forward_busy, args.forward_busy);
+    put(&mut draft.forward_no_answer, args.forward_no_answer);
+    put(&mut draft.forward_unavailable, args.forward_unavailable);
+    put(&mut draft.mailbox, args.mailbox);
+    put(&mut draft.caller_id, args.caller_id);
+    put(&mut draft.emergency_caller_id, args.emergency_caller_id);
+    if let Some(dnd) = args.dnd {
+        draft.dnd = dnd == "on";
+    }
+    let whole = |name: &str, text: &str| bad(format!("--{name} {text:?} is no number; write one, or off"));
+    match args.ring_seconds.as_deref() {
+        None => {}
+        Some("off") => draft.ring_seconds = None,
+        Some(text) => draft.ring_seconds = Some(text.parse().map_err(|_| whole("ring-seconds", text))?),
+    }
+    match args.calls_max.as_deref() {
+        None => {}
+        Some("off") => draft.calls_max = None,
+        Some(text) => draft.calls_max = Some(text.parse().map_err(|_| whole("calls-max", text))?),
+    }
+    match args.permissions.as_deref() {
+        None => {}
+        Some("off") => draft.permissions = None,
+        Some(text) => draft.permissions = Some(text.split(',').map(|word| word.trim().to_owned()).filter(|w| !w.is_empty()).collect()),
+    }
+    Ok(ItemDraft::Extension(draft))
+}
+
+pub(super) fn limit(global: &Global, verb: LimitVerb) -> Result<Exit, Failure> {
+    let draft = |which: LimitWhich, per_hour, concurrent| LimitDraft {
+        class: which.class,
+        scope: which.tenant_wide.then(|| "tenant".to_owned()),
+        per_hour,
+        concurrent,
+    };
+    // which one it is takes no figures, and a limit without any can't be read
+    let named = |which: LimitWhich| ItemWhich::Limit(draft(which, Some(1), None));
+    let tenant = global.tenant.clone();
+    match verb {
+        LimitVerb::Set { which, per_hour, concurrent } => {
+            let what = format!("limit on {}", which.class);
+            edit(global, &what, Request::ItemSet { tenant, item: ItemDraft::Limit(draft(which, per_hour, concurrent)) })
+        }
+        LimitVerb::Rm { which } => {
+            let what = format!("limit on {}", which.class);
+            edit(global, &what, Request::ItemRm { tenant, which: named(which) })
+        }
+        LimitVerb::Show { which } => show(global, named(which)),
+        LimitVerb::Ls => ls(global, PlanSort::Limit),
+    }
+}
+
+pub(super) fn schedule(global: &Global, verb: ScheduleVerb) -> Result<Exit, Failure> {
+    let tenant = global.tenant.clone();
+    match verb {
+        ScheduleVerb::Set(args) => {
+            let what = format!("schedule {}", args.id);
+            let item = ItemDraft::Schedule(ScheduleDraft {
+                id: args.id,
+                timezone: args.timezone,
+                code: args.code,
+                open: read_all(&args.open)?,
+                periods: read_all(&args.periods)?,
+                exceptions: read_all(&args.exceptions)?,
+                holidays: read_all(&args.holidays)?,
+                mode: None,
+            });
+            edit(global, &what, Request::ItemSet { tenant, item })
+        }
+        ScheduleVerb::Rm { id } => edit(global, &format!("schedule {id}"), Request::ItemRm { tenant, which: ItemWhich::Schedule(id) }),
+        ScheduleVerb::Show { id } => show_schedule(global, &id),
+        ScheduleVerb::Ls => ls(global, PlanSort::Schedule),
+        ScheduleVerb::Import { id, file, timed_are_open } => import(global, &id, &file, timed_are_open),
+        ScheduleVerb::Override { id, state, until } => {
+            let what = format!("override of schedule {id}");
+            let state = Some(state).filter(|state| state != "off");
+            edit(global, &what, Request::ScheduleOverride { tenant, id, state, until })
+        }
+    }
+}
+
+fn read_all<T: std::str::FromStr>(texts: &[String]) -> Result<Vec<T>, Failure>
+where
+    T::Err: ToString,
+{
+    texts.iter().map(|text| text.parse().map_err(|e: T::Err| bad(e.to_string()))).collect()
+}
+
+fn show_schedule(global: &Global, id: &str) -> Result<Exit, Failure> {
+    let mut backend = Backend::look(global)?;
+    let item = one(&mut backend, global, ItemWhich::Schedule(id.to_owned()))?;
+    let Reply::ScheduleState { state, why, zone, next } =
+        backend.ask(Request::ScheduleState { tenant: global.tenant.clone(), id: id.to_owned() })?
+    else {
+        return Err(unexpected());
+    };
+    let mut view = view(&item);
+    if let Some(fields) = view.as_object_mut() {
+        fields.insert("state".into(), json!(state));
+        fields.insert("why".into(), json!(why));
+        fields.insert("zone".into(), json!(zone));
+        fields.insert("next".into(), json!(next));
+    }
+    said(global, &view);
+    Ok(Exit::Done)
+}
+
+fn import(global: &Global, id: &str, file: &std::path::Path, timed_are_open: bool) -> Result<Exit, Failure> {
+    let failed = |e: std::io::Error| bad(format!("{} can't be read ({e})", file.display()));
+    let size = std::fs::metadata(file).map_err(failed)?.len();
+    if size > CALENDAR_BYTES_MAX as u64 {
+        return Err(bad(format!("{} has {size} bytes, more than {CALENDAR_BYTES_MAX}; export fewer years of it", file.display())));
+    }
+    let text = std::fs::read(file).map_err(failed)?;
+    let mut backend = Backend::open(global)?;
+    let PlanItem::Schedule(mut schedule) = one(&mut backend, global, ItemWhich::Schedule(id.to_owned()))? else { return Err(unexpected()) };
+    drop(backend);
+    let zone: Zone = schedule.timezone.as_deref().unwrap_or("UTC").parse().map_err(bad)?;
+    let options = CalendarOptions { now_us: SystemClock.now_us(), zone: &zone, timed_are_open };
+    let calendar = read_calendar(&text, &options).map_err(|e| bad(format!("{}: {e}", file.display())))?;
+    for note in &calendar.notes {
+        print::note(&format!("note: {note}"));
+    }
+    schedule.take_in(calendar);
+    let item = ItemDraft::of(&PlanItem::Schedule(schedule));
+    edit(global, &format!("schedule {id}"), Request::ItemSet { tenant: global.tenant.clone(), item })
+}
+
+/// The verbs that are the same for every sort of thing with an id.
+fn thing<S: Args>(
+    global: &Global,
+    verb: Verb<S>,
+    word: &str,
+    sort: PlanSort,
+    which: fn(String) -> ItemWhich,
+    draft: impl FnOnce(S) -> Result<ItemDraft, Failure>,
+) -> Result<Exit, Failure> {
+    let tenant = global.tenant.clone();
+    match verb {
+        Verb::Set(args) => {
+            let item = draft(args)?;
+            let id = match &item {
+                ItemDraft::Group(GroupDraft { id, .. })
+                | ItemDraft::Trunk(TrunkDraft { id, .. })
+                | ItemDraft::Extension(ExtensionDraft { extension: id, .. }) => id.clone(),
+                _ => String::new(),
+            };
+            edit(global, &format!("{word} {id}"), Request::ItemSet { tenant, item })
+        }
+        Verb::Rm { id } => edit(global, &format!("{word} {id}"), Request::ItemRm { tenant, which: which(id) }),
+        Verb::Show { id } => show(global, which(id)),
+        Verb::Ls => ls(global, sort),
+    }
+}
+
+fn one(backend: &mut Backend, global: &Global, which: ItemWhich) -> Result<PlanItem, Failure> {
+    match backend.ask(Request::ItemShow { tenant: global.tenant.clone(), which })? {
+        Reply::PlanItems { items, .. } => items.into_iter().next().ok_or_else(unexpected),
+        _ => Err(unexpected()),
+    }
+}
+
+fn show(global: &Global, which: ItemWhich) -> Result<Exit, Failure> {
+    let item = one(&mut Backend::look(global)?, global, which)?;
+    said(global, &view(&item));
+    Ok(Exit::Done)
+}
+
+/// A thing's fields as people write them.
+pub(super) fn view(item: &PlanItem) -> Json {
+    // a draft comes inside the word for its sort
+    let draft = serde_json::to_value(ItemDraft::of(item)).unwrap_or_default();
+    draft.as_object().and_then(|outer| outer.values().next().cloned()).unwrap_or_default()
+}
+
+fn said(global: &Global, view: &Json) {
+    if global.json {
+        print::json(view);
+        return;
+    }
+    let mut rows = Vec::new();
+    for (name, value) in view.as_object().into_iter().flatten() {
+        match value {
+            Json::Null => {}
+            Json::Array(values) => rows.extend(values.iter().map(|v| vec![name.clone(), print::shown(&text_of(v))])),
+            value => rows.push(vec![name.clone(), print::shown(&text_of(value))]),
+        }
+    }
+    print::out(&print::columns(&rows));
+}
+
+fn text_of(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Object(fields) => {
+            let parts: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", text_of(value))).collect();
+            parts.join(",")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn ls(global: &Global, sort: PlanSort) -> Result<Exit, Failure> {
+    let mut backend = Backend::look(global)?;
+    let items = all_of(&mut backend, &global.tenant, sort)?;
+    if global.json {
+        print::json(&items.iter().map(view).collect::<Vec<_>>());
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> = items
+        .iter()
+        .map(|item| {
+            let view = view(item);
+            let rest = view.as_object().into_iter().flatten().filter(|(name, _)| !matches!(name.as_str(), "id" | "extension"));
+            let rest: Vec<String> = rest
+                .map(|(name, value)| match value {
+                    Json::Array(values) => values.iter().map(text_of).collect::<Vec<_>>().join("  "),
+                    value => format!("{name}={}", text_of(value)),
+                })
+                .collect();
+            vec![item.key().to_string(), print::shown(&rest.join("  "))]
+        })
+        .collect();
+    print::out(&print::columns(&rows));
+    Ok(Exit::Done)
+}
+
+/// Every thing of a sort.
+pub(super) fn all_of(backend: &mut Backend, tenant: &str, sort: PlanSort) -> Result<Vec<PlanItem>, Failure> {
+    let (mut all, mut after): (Vec<PlanItem>, Option<PlanKey>) = (Vec::new(), None);
+    loop {
+        let request = Request::PlanPage { tenant: tenant.to_owned(), sort, after };
+        let Reply::PlanItems { items, next, .. } = backend.ask(request)? else { return Err(unexpected()) };
+        all.extend(items);
+        after = next;
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
+}
