@@ -16,7 +16,7 @@ use store_1::{AT_US, REVISION, contacts, number, of_work, routes, screens, users
 use strowger::clock::SystemClock;
 use strowger::number::Kind;
 use strowger::routing::{List, PlanItem, RouteKey, ScreenKey};
-use strowger::store::{Change, PlanSort, SCHEMA, Store};
+use strowger::store::{Change, PlanEdits, PlanSort, SCHEMA, Store};
 
 fn unpack(name: &str, into: &Path) {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.tar.gz"));
@@ -65,9 +65,20 @@ fn a_store_of_schema_1_is_read_value_by_value() {
     read_rules(&store);
     read_users(&store);
     read_log(&store);
+    // what is written to it from now on an older program couldn't read
+    let marker = std::fs::read_to_string(dir.path().join("store-1/STROWGER")).unwrap();
+    assert!(marker.contains("schema 2\n"), "{marker}");
+    // and it takes what it couldn't hold before
+    let edits = PlanEdits { puts: store_2::plan(), ..PlanEdits::default() };
+    let (over, _) = store.undisturbed("home", || Ok(())).unwrap();
+    assert_eq!(store.change_plan("home", "ada", edits, over).unwrap().map(|done| done.revision), Some(REVISION + 1));
     store.close();
     drop(store);
     writer.join().unwrap();
+    // where it lies
+    let (store, _writer) = Store::open(&dir.path().join("store-1"), Arc::new(SystemClock)).unwrap();
+    assert_eq!(store.items("home", PlanSort::Group, None, usize::MAX).unwrap().len(), 7);
+    assert_eq!(store.contacts("home", "").map(|c| c.unwrap()).collect::<Vec<_>>(), contacts());
 }
 
 #[test]
@@ -107,6 +118,13 @@ fn a_store_of_schema_2_is_read_thing_by_thing() {
     };
     store.on_disk("home", look);
     store.in_snapshot("home", look).unwrap();
+    let changes: Vec<Change> = store.changes(0).map(|c| c.unwrap()).collect();
+    let said = |c: &Change| (c.revision, c.who.clone(), c.tenant.clone(), store.entries_of(c).unwrap().map(|e| e.len() as u64));
+    let of_plan = Some(store_2::plan().len() as u64);
+    let wanted = [(1, "ada", "home", Some(1)), (2, "ada", "home", of_plan), (3, "ada", "home", Some(1)), (4, "bob", "work", Some(3000))];
+    let wanted = wanted.map(|(revision, who, tenant, entries)| (revision, who.to_owned(), tenant.to_owned(), entries));
+    assert_eq!(changes.iter().map(said).collect::<Vec<_>>(), wanted);
+    assert!(changes[1].staged.is_none() && changes[3].staged.is_some(), "one of each sort");
     store.close();
     drop(store);
     writer.join().unwrap();

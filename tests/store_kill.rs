@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strowger::clock::SystemClock;
 use strowger::directory::{Contact, ContactNumber};
-use strowger::number::{Kind, Number};
-use strowger::routing::{Action, Route, RouteKey, Step};
-use strowger::store::{Edit, Store, StoreError};
+use strowger::number::{Class, Kind, Number};
+use strowger::routing::{Action, Extension, Group, Limit, Member, MemberTarget, PlanItem, Prefix, Route, RouteKey, Scope, Step, Strategy};
+use strowger::store::{Edit, PlanEdits, PlanSort, Store, StoreError};
 
 const CHILD: &str = "STROWGER_TEST_KILL_CHILD";
 const ROUNDS_DEFAULT: u32 = 40;
@@ -37,6 +37,51 @@ fn contact(id: &str, name: String, numbers: &[Number]) -> Contact {
 fn edited(seq: u64) -> Contact {
     let numbers = [number(seq % NUMBERS), number(100 + seq % 5)];
     contact(&format!("e{}", seq % EDITED), seq.to_string(), &numbers[..1 + (seq % 2) as usize])
+}
+
+/// The tenant whose plan is changed: what is edited in the other one makes no change stale.
+const PLANNED: &str = "p";
+/// How many routes a plan has: so few that all fit into one record, and so many that they don't.
+const PLANS: [u64; 2] = [20, 1500];
+
+/// The plan with this number. It says in everything which one it is, and takes away what a larger one had more.
+fn plan(seq: u64) -> PlanEdits {
+    let count = PLANS[(seq % 3 / 2) as usize];
+    let key = |n: u64| RouteKey::Prefix(Prefix { kind: Kind::E164, digits: format!("49{n:04}") });
+    let steps = vec![Step::of(Action::Voicemail(seq.to_string()))];
+    let mut puts: Vec<PlanItem> = (0..count).map(|n| PlanItem::Route(Route::of(key(n), steps.clone()))).collect();
+    let name = Some(seq.to_string());
+    let members = vec![Member::of(MemberTarget::Number(number(1)))];
+    puts.push(PlanItem::Group(Group {
+        id: "g".into(),
+        name: name.clone(),
+        strategy: Strategy::Hunt,
+        timeout_seconds: None,
+        members,
+        revision: 0,
+    }));
+    let extension = Number::from_key(Kind::Extension, "101").unwrap();
+    puts.push(PlanItem::Extension(Extension { name, ..Extension::of(extension) }));
+    let limit = Limit { class: Class::Premium, scope: Scope::Tenant, per_hour: Some(seq as u32), concurrent: None };
+    puts.push(PlanItem::Limit(limit));
+    let removes = (count..PLANS[1]).map(|n| PlanItem::Route(Route::of(key(n), steps.clone())).key()).collect();
+    PlanEdits { puts, removes, contacts: vec![contact("hand", seq.to_string(), &[number(2)])], contacts_removed: vec![] }
+}
+
+/// Which plan is there, whole; 0 for none.
+fn plan_in(store: &Store) -> u64 {
+    let Some((_, hand)) = store.contact(PLANNED, "hand").unwrap() else { return 0 };
+    let seq: u64 = hand.name.parse().unwrap();
+    let mut wanted: Vec<PlanItem> = plan(seq).puts;
+    let mut found = Vec::new();
+    for sort in PlanSort::ALL {
+        found.extend(store.items(PLANNED, sort, None, usize::MAX).unwrap().into_iter().map(|item| item.with_revision(0)));
+    }
+    let of = |items: &mut Vec<PlanItem>| items.sort_by_key(PlanItem::key);
+    of(&mut wanted);
+    of(&mut found);
+    assert!(found == wanted, "a part of plan {seq}: {} things instead of {}", found.len(), wanted.len());
+    seq
 }
 
 fn opened(dir: &Path) -> (Store, std::thread::JoinHandle<()>) {
@@ -93,6 +138,14 @@ fn child_writes_until_it_is_killed() {
                 say("route", seq);
             }
         });
+        scope.spawn(|| {
+            for seq in plan_in(&store) + 1.. {
+                let (over, _) = store.undisturbed(PLANNED, || Ok(())).unwrap_or_else(|e| give_up(&e));
+                let done = store.change_plan(PLANNED, "kill", plan(seq), over).unwrap_or_else(|e| give_up(&e));
+                assert!(done.is_some_and(|done| done.changed), "nobody else edits this plan");
+                say("plan", seq);
+            }
+        });
         for seq in seq_in(&store, "i0").. {
             let mut bulk = store.bulk("t", "file");
             for n in 0..IMPORTED {
@@ -118,6 +171,7 @@ struct Acknowledged {
     edits: HashMap<String, u64>,
     route: u64,
     import: u64,
+    plan: u64,
     count: u64,
 }
 
@@ -130,6 +184,7 @@ impl Acknowledged {
             "edit" => drop(self.edits.insert(edited(seq).id, seq)),
             "route" => self.route = seq,
             "import" => self.import = seq,
+            "plan" => self.plan = seq,
             _ => {}
         }
     }
@@ -165,6 +220,11 @@ impl Acknowledged {
         assert!(imported.iter().all(|seq| *seq == imported[0]), "a part of an import");
         assert!((self.import..=self.import + 1).contains(&imported[0]), "{} was acknowledged; found {}", self.import, imported[0]);
         self.import = imported[0];
+        let plan = plan_in(&store);
+        assert!((self.plan..=self.plan + 1).contains(&plan), "plan {} was acknowledged; found {plan}", self.plan);
+        self.plan = plan;
+        let in_snapshot = store.in_snapshot(PLANNED, |d| d.limit(Class::Premium, Scope::Tenant)).unwrap().unwrap();
+        assert_eq!(in_snapshot.and_then(|limit| limit.per_hour).unwrap_or(0), plan as u32);
         check_index(&store);
         store.close();
         drop(store);
@@ -219,7 +279,7 @@ fn what_was_acknowledged_before_a_kill_is_there_after_it_and_nothing_is_there_by
         acknowledged.check(dir.path());
         slowest_check = slowest_check.max(begun.elapsed());
     }
-    let Acknowledged { route, import, count, .. } = acknowledged;
-    println!("{rounds} kills, {count} acknowledgements, {route} routes, {import} imports, slowest check {slowest_check:?}");
+    let Acknowledged { route, import, plan, count, .. } = acknowledged;
+    println!("{rounds} kills, {count} acknowledgements, {route} routes, {import} imports, {plan} plans, slowest check {slowest_check:?}");
     assert!(count > u64::from(rounds), "the children hardly did anything");
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use strowger::clock::SystemClock;
 use strowger::directory::{Contact, ContactNumber};
 use strowger::number::{Kind, Number};
-use strowger::store::{Edit, Store, StoreError};
+use strowger::routing::{Action, PlanItem, Prefix, Route, RouteKey, Step};
+use strowger::store::{Edit, PlanEdits, PlanSort, Store, StoreError};
 
 /// What a child is to do; unset, it does nothing and is a test that passes.
 const TASK: &str = "STROWGER_TEST_STORE_TASK";
@@ -20,6 +21,23 @@ fn contact(n: usize, note_bytes: usize) -> Contact {
     let numbers = vec![ContactNumber { typed: number.to_string(), number, label: None }];
     let note = Some("x".repeat(note_bytes));
     Contact { id: format!("c{n}"), name: format!("Name {n}"), company: None, numbers, tags: vec![], note, source: String::new() }
+}
+
+/// A plan of so many routes that no single record of the log holds them.
+fn plan(word: &str, count: usize) -> PlanEdits {
+    let key = |n| RouteKey::Prefix(Prefix { kind: Kind::E164, digits: format!("49{n:06}") });
+    let steps = vec![Step::of(Action::Voicemail(word.repeat(80))); 16];
+    let puts = (0..count).map(|n| PlanItem::Route(Route::of(key(n), steps.clone()))).collect();
+    PlanEdits { puts, ..PlanEdits::default() }
+}
+
+/// Which plan is there, by its word; a mixture of two is a failure.
+fn plan_in(store: &Store) -> Option<(char, usize)> {
+    let routes = store.routes("t", None, usize::MAX).unwrap();
+    let words: std::collections::BTreeSet<String> = routes.iter().map(|r| r.steps[0].to_string()).collect();
+    assert!(words.len() <= 1, "a mixture of plans");
+    assert_eq!(store.items("t", PlanSort::Route, None, usize::MAX).unwrap().len(), routes.len());
+    Some((words.first()?.chars().last()?, routes.len()))
 }
 
 struct Opened {
@@ -94,8 +112,9 @@ fn child_does_its_task() {
             opened.close();
         }
         "fill" => println!("said {}", fill(dir, 0)),
-        "limit" => println!("said {}", within_a_limit(dir, false)),
-        "limit-import" => println!("said {}", within_a_limit(dir, true)),
+        "limit" => println!("said {}", within_a_limit(dir, FilledBy::Edits)),
+        "limit-import" => println!("said {}", within_a_limit(dir, FilledBy::AnImport)),
+        "limit-plan" => println!("said {}", within_a_limit(dir, FilledBy::Plans)),
         other => panic!("{other}"),
     }
 }
@@ -116,6 +135,10 @@ fn fill(dir: &Path, from: usize) -> usize {
     (0..100).for_each(|n| bulk.push(&contact(500_000 + n, 4000)).unwrap());
     assert!(matches!(bulk.commit("x"), Err(StoreError::Full { .. })));
     opened.check(count);
+    let refused = opened.store.change_plan("t", "x", plan("b", 1000), opened.store.revision());
+    assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
+    assert_eq!(plan_in(&opened.store), None);
+    opened.check(count);
     opened.close();
     let opened = Opened::open(dir).unwrap();
     opened.check(count);
@@ -123,29 +146,44 @@ fn fill(dir: &Path, from: usize) -> usize {
     count
 }
 
+/// What a file is filled with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FilledBy {
+    Edits,
+    AnImport,
+    Plans,
+}
+
 /// The same where the system refuses to let the file grow, and the store can't know it beforehand.
-fn within_a_limit(dir: &Path, by_import: bool) -> usize {
+fn within_a_limit(dir: &Path, filled: FilledBy) -> usize {
     let too_large = Arc::new(std::sync::atomic::AtomicBool::new(false));
     signal_hook::flag::register(25, too_large).unwrap(); // SIGXFSZ, which would end the process
     let opened = Opened::open(dir).unwrap();
     let limit = Some(12 * 1024 * 1024);
     rustix::process::setrlimit(rustix::process::Resource::Fsize, rustix::process::Rlimit { current: limit, maximum: limit }).unwrap();
     let mut count = 0;
-    while by_import && count < 10 {
+    while filled != FilledBy::Edits && count < 10 {
         opened.store.edit("t", "x", Edit::PutContact(contact(count, 0))).unwrap();
         count += 1;
     }
-    let error = if by_import {
-        let mut bulk = opened.store.bulk("t", "file");
-        (0..5000).for_each(|n| bulk.push(&contact(500_000 + n, 4000)).unwrap());
-        bulk.commit("x").unwrap_err()
-    } else {
-        loop {
+    let error = match filled {
+        FilledBy::AnImport => {
+            let mut bulk = opened.store.bulk("t", "file");
+            (0..5000).for_each(|n| bulk.push(&contact(500_000 + n, 4000)).unwrap());
+            bulk.commit("x").unwrap_err()
+        }
+        // the one that fails is caught at another step each time, and so is what the next start makes of it
+        FilledBy::Plans => {
+            let letters = ["a", "b"].into_iter().cycle();
+            let mut failed = letters.map(|word| opened.store.change_plan("t", "x", plan(word, 300), opened.store.revision()));
+            failed.find_map(Result::err).unwrap()
+        }
+        FilledBy::Edits => loop {
             match opened.store.edit("t", "x", Edit::PutContact(contact(count, 4000))) {
                 Ok(_) => count += 1,
                 Err(error) => break error,
             }
-        }
+        },
     };
     println!("{error:?}");
     for n in 0..count {
@@ -238,13 +276,16 @@ fn on_a_disk_that_is_full_edits_are_refused_and_nothing_is_lost() {
 
 #[test]
 fn a_file_that_may_not_grow_fails_loudly_and_loses_nothing() {
-    for task in ["limit", "limit-import"] {
+    for task in ["limit", "limit-import", "limit-plan"] {
         let dir = tempfile::tempdir().unwrap();
         let count = said(&child(task, dir.path()).output().unwrap());
         assert!(count >= 10);
         let opened = Opened::open(dir.path()).unwrap();
         opened.check(count);
         assert_eq!(opened.store.contact("t", "c500000").unwrap().map(|_| ()), None, "a part of an import");
+        if task == "limit-plan" {
+            assert_eq!(plan_in(&opened.store).map(|(_, count)| count), Some(300), "a part of a plan");
+        }
         opened.store.edit("t", "x", Edit::PutContact(contact(900_000, 0))).unwrap();
         opened.close();
     }

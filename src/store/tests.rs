@@ -4,6 +4,7 @@ mod damage;
 mod full;
 mod import;
 mod model;
+mod plan;
 mod things;
 
 use super::*;
@@ -31,7 +32,7 @@ impl Deref for Opened {
 
 impl Opened {
     fn try_open(dir: &Path) -> Result<Opened, StoreError> {
-        let (store, writer) = Store::open(dir, Arc::new(FixedClock(1)))?;
+        let (store, writer) = unlocked(|| Store::open(dir, Arc::new(FixedClock(1))))?;
         let writer = std::thread::spawn(move || writer.with_snapshot().run());
         Ok(Opened { store, writer })
     }
@@ -70,6 +71,22 @@ impl Opened {
     fn blocks(&self) -> usize {
         self.shared.durable.engine.scan(Space::Block, &[], &[]).count()
     }
+}
+
+/// Opens what a test has just dropped: the engine may let go of its lock on a thread of its own.
+fn unlocked<T>(open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let begun = Instant::now();
+    loop {
+        match open() {
+            Err(StoreError::Locked(_)) if begun.elapsed() < Duration::from_secs(10) => std::thread::sleep(Duration::from_millis(2)),
+            opened => return opened,
+        }
+    }
+}
+
+/// The database of a store that nobody has open.
+fn engine_of(dir: &Path) -> Engine {
+    unlocked(|| Engine::open(dir, Space::NAMES)).unwrap()
 }
 
 fn until(what: &str, mut done: impl FnMut() -> bool) {

@@ -122,5 +122,9 @@ pub(super) fn item(key: &PlanKey, shape: usize) -> PlanItem {
 }
 
 fn schedule(id: String, shape: usize) -> Schedule {
-    Schedule { id, timezone: (shape > 0).then(|| ["Europe/Berlin", "America/New_York"][shape - 1].to_owned()), ..Schedule::default() }
+    let timezone = (shape > 0).then(|| ["Europe/Berlin", "America/New_York"][shape - 1].to_owned());
+    let parsed = |text: &str| vec![text.parse().unwrap(); shape];
+    let open = vec!["mon-fri 09:00-17:00".parse().unwrap()];
+    let mode = (shape > 0).then(|| "closed until 2026-12-24T17:00:00Z".parse().unwrap());
+    Schedule { id, timezone, open, mode, exceptions: parsed("2026-12-24 09:00-12:00"), ..Schedule::default() }
 }
