@@ -111,7 +111,19 @@ fn the_questions_cover_every_action_and_every_reason_that_a_healthy_server_gives
     let kinds: BTreeSet<&str> = strowger::routing::ACTION_WORDS.iter().copied().collect();
     assert_eq!(actions, kinds);
     let reasons: BTreeSet<&str> = questions.iter().flat_map(|q| [q.reason, q.name_reason]).collect();
-    let all = ["anonymous", "bad-request", "bad-step", "blocked", "challenge", "default", "emergency", "exhausted", "matched", "no-name", "no-route"];
+    let all = [
+        "anonymous",
+        "bad-request",
+        "bad-step",
+        "blocked",
+        "challenge",
+        "default",
+        "emergency",
+        "exhausted",
+        "matched",
+        "no-name",
+        "no-route",
+    ];
     assert_eq!(reasons.into_iter().collect::<Vec<_>>(), all);
     let contacts: BTreeSet<&str> = questions.iter().map(|q| q.contact).collect();
     assert!(site::NAMES.iter().all(|n| contacts.contains(n.id)));

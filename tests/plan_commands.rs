@@ -8,9 +8,49 @@ use support::*;
 /// Commands that make one of everything.
 const FILL: &[&[&str]] = &[
     &["group", "set", "sales", "--strategy", "hunt", "--member", "extension=201", "--member", "extension=202"],
-    &["group", "set", "family", "--timeout", "25", "--member", "extension=101,name=Kitchen", "--member", "number=+14155550111,name=Mom,confirm,delay=5", "--member", "group=sales"],
-    &["schedule", "set", "office", "--timezone", "Europe/Berlin", "--code", "1", "--open", "mon-fri 09:00-17:30", "--period", "lunch mon-fri 12:00-13:00", "--holiday", "christmas 12-25..12-26"],
-    &["route", "set", "+14155550199", "--step", "ring:family", "--step", "voicemail:199", "--schedule", "office", "--when", "closed=voicemail:199", "--when", "closed=hangup"],
+    &[
+        "group",
+        "set",
+        "family",
+        "--timeout",
+        "25",
+        "--member",
+        "extension=101,name=Kitchen",
+        "--member",
+        "number=+14155550111,name=Mom,confirm,delay=5",
+        "--member",
+        "group=sales",
+    ],
+    &[
+        "schedule",
+        "set",
+        "office",
+        "--timezone",
+        "Europe/Berlin",
+        "--code",
+        "1",
+        "--open",
+        "mon-fri 09:00-17:30",
+        "--period",
+        "lunch mon-fri 12:00-13:00",
+        "--holiday",
+        "christmas 12-25..12-26",
+    ],
+    &[
+        "route",
+        "set",
+        "+14155550199",
+        "--step",
+        "ring:family",
+        "--step",
+        "voicemail:199",
+        "--schedule",
+        "office",
+        "--when",
+        "closed=voicemail:199",
+        "--when",
+        "closed=hangup",
+    ],
     &["route", "set", "--default", "--step", "ring:sales"],
     &["extension", "set", "101", "--name", "Ada", "--forward-busy", "102", "--ring-seconds", "15", "--permissions", "internal,national"],
     &["extension", "set", "101", "--dnd", "on", "--forward-busy", "off"],
@@ -130,7 +170,8 @@ fn a_schedule_goes_by_hand_until_it_is_let_go() {
     place.done(&["schedule", "override", "office", "off"]);
     assert_eq!(state(), before);
     let mut calendar = tempfile::NamedTempFile::new().unwrap();
-    write!(calendar, "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Fair\r\nDTSTART;VALUE=DATE:20301001\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n").unwrap();
+    write!(calendar, "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Fair\r\nDTSTART;VALUE=DATE:20301001\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+        .unwrap();
     let _ = place.run(&["schedule", "import", "office", calendar.path().to_str().unwrap()]);
     let damaged = place.run(&["schedule", "import", "office", "/dev/null"]);
     assert!(damaged.code == Some(2) && damaged.err.contains("line"), "{damaged:?}");

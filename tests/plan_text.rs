@@ -176,7 +176,10 @@ fn what_does_not_hold_together_is_refused_and_named() {
     for (text, words) in [
         ("[[group]]\nid = \"a\"\nmembers = [{ group = \"b\" }]\n[[group]]\nid = \"b\"\nmembers = [{ group = \"a\" }]\n", "a → b → a"),
         ("[[group]]\nid = \"a\"\nmembers = [{ group = \"a\" }]\n", "member of itself"),
-        ("[[extension]]\nextension = \"101\"\nforward_always = \"102\"\n[[extension]]\nextension = \"102\"\nforward_always = \"101\"\n", "101 → 102 → 101"),
+        (
+            "[[extension]]\nextension = \"101\"\nforward_always = \"102\"\n[[extension]]\nextension = \"102\"\nforward_always = \"101\"\n",
+            "101 → 102 → 101",
+        ),
         ("[[route]]\nnumber = \"+14155550199\"\nschedule = \"gone\"\nsteps = [\"busy\"]\n", "there is no schedule gone"),
         (
             "[[schedule]]\nid = \"o\"\n[[route]]\ndefault = true\nschedule = \"o\"\nsteps = [\"busy\"]\nwhen = { lnch = [\"busy\"] }\n",
@@ -186,7 +189,10 @@ fn what_does_not_hold_together_is_refused_and_named() {
         ("[[route]]\nprefix = \"911\"\nsteps = [\"busy\"]\n", "emergency number 911"),
         ("[[extension]]\nextension = \"911\"\n", "emergency number 911"),
         ("[[limit]]\nclass = \"emergency\"\nper_hour = 1\n", "can't be limited"),
-        ("[[route]]\nnumber = \"4155550199\"\nsteps = [\"busy\"]\n[[route]]\nnumber = \"+1 415 555 0199\"\nsteps = [\"hangup\"]\n", "stands on line 1 already"),
+        (
+            "[[route]]\nnumber = \"4155550199\"\nsteps = [\"busy\"]\n[[route]]\nnumber = \"+1 415 555 0199\"\nsteps = [\"hangup\"]\n",
+            "stands on line 1 already",
+        ),
         ("[[route]]\ndefault = true\nsteps = [\"challenge:x\"]\n", "for callers on the block list"),
         ("[[route]]\ndefault = true\nsteps = [\"busy\"]\nfallback = \"ring:g\"\n", "can't be a fallback"),
         ("[[route]]\ndefault = true\nsteps = []\n", "1 to 16 steps"),

@@ -18,6 +18,7 @@ mod plan_calls;
 mod play;
 mod play_args;
 mod print;
+mod schedule;
 mod serve;
 mod status;
 mod things;
@@ -56,7 +57,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Block(verb) => edit::screen(&global, crate::routing::List::Block, verb),
         Command::Allow(verb) => edit::screen(&global, crate::routing::List::Allow, verb),
         Command::Group(verb) => things::group(&global, verb),
-        Command::Schedule(verb) => things::schedule(&global, verb),
+        Command::Schedule(verb) => schedule::schedule(&global, verb),
         Command::Extension(verb) => things::extension(&global, verb),
         Command::Trunk(verb) => things::trunk(&global, verb),
         Command::Limit(verb) => things::limit(&global, verb),

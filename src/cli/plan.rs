@@ -5,14 +5,14 @@ use super::backend::{Backend, overrides, unexpected};
 use super::exit::{Exit, Failure};
 use super::plan_calls;
 use super::print;
-use super::things::all_of;
 use crate::config::Config;
-use crate::control::{Reply, Request};
+use crate::control::{FRAME_BYTES_MAX, Reply, Request};
 use crate::directory::{Contact, ContactDraft};
 use crate::plan::{Difference, DifferenceKind, PLAN_BYTES_MAX, PlanFile, Shown, differences, read, write};
 use crate::routing::{List, PlanItem, PlanKey, Tenant, User};
 use crate::store::PlanSort;
 use clap::Args;
+use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ use std::time::Instant;
 
 /// How often a change is put together anew because somebody else was faster.
 const TRIES_MAX: usize = 5;
-/// Things that go to the server at once.
-const PART: usize = 2_000;
+/// What goes to the server at once, in bytes of JSON: a quarter of a frame.
+const PIECE_BYTES_MAX: usize = FRAME_BYTES_MAX / 4;
 /// The sorts that `--only` takes.
 const SORTS: &[&str] = &["contact", "extension", "group", "schedule", "trunk", "limit", "route", "block", "allow", "user"];
 
@@ -83,26 +83,57 @@ impl OnlyArgs {
     }
 }
 
-/// The plan that is stored, and over which revision it was read.
+/// The plan that is stored, and the revision that all of it was read at.
 pub(super) fn stored(backend: &mut Backend, tenant: &str) -> Result<(PlanFile, u64), Failure> {
-    let over = match backend.ask(Request::PlanPage { tenant: tenant.to_owned(), sort: PlanSort::Extension, after: None })? {
-        Reply::PlanItems { revision, .. } => revision,
-        _ => return Err(unexpected()),
-    };
-    let mut plan = PlanFile::default();
-    for sort in PlanSort::ALL {
-        plan.items.extend(all_of(backend, tenant, sort)?.into_iter().map(|item| (item.key(), item)));
-    }
-    let mut after = None;
-    loop {
-        let Reply::PlanContacts { contacts, next, .. } = backend.ask(Request::PlanContacts { tenant: tenant.to_owned(), after })? else {
-            return Err(unexpected());
-        };
-        plan.contacts.extend(contacts.into_iter().map(|contact| (contact.id.clone(), contact)));
-        after = next;
-        if after.is_none() {
-            return Ok((plan, over));
+    for _ in 0..TRIES_MAX {
+        let mut pages = Pages::default();
+        pages.read(backend, tenant)?;
+        if let Some(revision) = pages.revision.filter(|_| !pages.is_mixed) {
+            return Ok((pages.plan, revision));
         }
+    }
+    Err(Failure::new(Exit::Store, "others kept changing the plan while it was read; try again when they are done"))
+}
+
+/// A plan on its way here, page by page.
+#[derive(Default)]
+struct Pages {
+    plan: PlanFile,
+    revision: Option<u64>,
+    /// Somebody edited it between two pages.
+    is_mixed: bool,
+}
+
+impl Pages {
+    fn read(&mut self, backend: &mut Backend, tenant: &str) -> Result<(), Failure> {
+        for sort in PlanSort::ALL {
+            let mut after = None;
+            loop {
+                let request = Request::PlanPage { tenant: tenant.to_owned(), sort, after };
+                let Reply::PlanItems { items, next, revision } = backend.ask(request)? else { return Err(unexpected()) };
+                self.see(revision);
+                self.plan.items.extend(items.into_iter().map(|item| (item.key(), item)));
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        let mut after = None;
+        loop {
+            let request = Request::PlanContacts { tenant: tenant.to_owned(), after };
+            let Reply::PlanContacts { contacts, next, revision } = backend.ask(request)? else { return Err(unexpected()) };
+            self.see(revision);
+            self.plan.contacts.extend(contacts.into_iter().map(|contact| (contact.id.clone(), contact)));
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn see(&mut self, revision: u64) {
+        self.is_mixed |= *self.revision.get_or_insert(revision) != revision;
     }
 }
 
@@ -225,29 +256,40 @@ fn change(backend: &mut Backend, global: &Global, before: &PlanFile, after: &Pla
         after.contacts.iter().filter(|(id, c)| before.contacts.get(*id) != Some(c)).map(|(_, contact)| draft(contact)).collect();
     let contacts_removed: Vec<String> = before.contacts.keys().filter(|id| !after.contacts.contains_key(*id)).cloned().collect();
     backend.ask(Request::PlanBegin { tenant: global.tenant.clone(), over })?;
-    let part = |puts: &[PlanItem], removes: &[PlanKey], contacts: &[ContactDraft], gone: &[String]| Request::PlanPart {
-        puts: puts.to_vec(),
-        removes: removes.to_vec(),
-        contacts: contacts.to_vec(),
-        contacts_removed: gone.to_vec(),
-    };
-    for chunk in puts.chunks(PART) {
-        backend.ask(part(chunk, &[], &[], &[]))?;
+    let (no_puts, no_removes, no_contacts, no_ids) = (Vec::new, Vec::new, Vec::new, Vec::new);
+    for puts in pieces(puts) {
+        backend.ask(Request::PlanPart { puts, removes: no_removes(), contacts: no_contacts(), contacts_removed: no_ids() })?;
     }
-    for chunk in removes.chunks(PART) {
-        backend.ask(part(&[], chunk, &[], &[]))?;
+    for removes in pieces(removes) {
+        backend.ask(Request::PlanPart { puts: no_puts(), removes, contacts: no_contacts(), contacts_removed: no_ids() })?;
     }
-    for chunk in contacts.chunks(PART) {
-        backend.ask(part(&[], &[], chunk, &[]))?;
+    for contacts in pieces(contacts) {
+        backend.ask(Request::PlanPart { puts: no_puts(), removes: no_removes(), contacts, contacts_removed: no_ids() })?;
     }
-    for chunk in contacts_removed.chunks(PART) {
-        backend.ask(part(&[], &[], &[], chunk))?;
+    for contacts_removed in pieces(contacts_removed) {
+        backend.ask(Request::PlanPart { puts: no_puts(), removes: no_removes(), contacts: no_contacts(), contacts_removed })?;
     }
     match backend.ask(Request::PlanCommit)? {
         Reply::Done { revision, .. } => Ok(Some(revision)),
         Reply::PlanStale { .. } => Ok(None),
         _ => Err(unexpected()),
     }
+}
+
+/// Things in pieces that fit into a frame each.
+fn pieces<T: Serialize>(things: Vec<T>) -> Vec<Vec<T>> {
+    let (mut pieces, mut piece, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for thing in things {
+        let size = serde_json::to_vec(&thing).map_or(0, |json| json.len() + 1);
+        if bytes + size > PIECE_BYTES_MAX && !piece.is_empty() {
+            pieces.push(std::mem::take(&mut piece));
+            bytes = 0;
+        }
+        bytes += size;
+        piece.push(thing);
+    }
+    pieces.extend(Some(piece).filter(|piece| !piece.is_empty()));
+    pieces
 }
 
 fn draft(contact: &Contact) -> ContactDraft {

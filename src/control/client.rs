@@ -93,6 +93,11 @@ fn wait_max(request: &Request) -> Duration {
         | Request::RouteRm { .. }
         | Request::ScreenSet { .. }
         | Request::ScreenRm { .. }
+        | Request::UserSet { .. }
+        | Request::UserRm { .. }
+        | Request::ItemSet { .. }
+        | Request::ItemRm { .. }
+        | Request::ScheduleOverride { .. }
         | Request::TokenAdd { .. }
         | Request::TokenRm { .. }
         | Request::ImportBegin { .. }

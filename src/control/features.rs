@@ -105,6 +105,7 @@ impl Desk {
                 check_permitted(rules, &after, which, to)?;
             }
         }
+        self.check_references(tenant, &PlanItem::Extension(after.clone()))?;
         self.edit(tenant, Edit::Put(PlanItem::Extension(after.clone())))?;
         Ok(after)
     }

@@ -1,6 +1,7 @@
 //! A plan as people write it: drafts of everything that decides calls, the file that holds them all, and what differs
 //! between two plans. Pure: no disk, no socket.
 
+mod check;
 mod diff;
 mod draft;
 mod drawn;
