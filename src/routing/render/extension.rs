@@ -106,8 +106,8 @@ pub fn freeswitch_extension(decision: &Decision, dial: Option<&DialTemplates>, p
             let wait_ms = u32::from(decision.step.timeout_seconds.unwrap_or(CHALLENGE_SECONDS)) * 1000;
             actions.set_all(&rendered, &[("strowger_key", "")]);
             actions.add("answer", "");
-            // one digit, three times, ended by #; whatever isn't a 1 is asked for again
-            actions.add("play_and_get_digits", &format!("1 1 3 {wait_ms} # {target} silence_stream://250 strowger_key 1"));
+            // one digit, once
+            actions.add("play_and_get_digits", &format!("1 1 1 {wait_ms} # {target} silence_stream://10 strowger_key 1"));
             actions.next(&rendered, "KEY${strowger_key}", place);
             actions.add("hangup", "CALL_REJECTED");
         }
