@@ -94,7 +94,11 @@ impl Asking<'_> {
 
     fn call(&self) -> Call {
         // whoever is challenged goes, so that the answer is the last one
-        let mut call = Call { hide_number: self.question.hidden, presses: Some("hangup".to_owned()), ..Call::to(&self.question.to).from(&self.question.from, CAME) };
+        let mut call = Call {
+            hide_number: self.question.hidden,
+            presses: Some("hangup".to_owned()),
+            ..Call::to(&self.question.to).from(&self.question.from, CAME)
+        };
         for (name, value) in self.beside() {
             call = call.with(&format!("strowger_{name}"), value);
         }
