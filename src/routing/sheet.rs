@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One tenant's plan in memory.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sheet {
     /// Everything but contacts.
     pub items: BTreeMap<PlanKey, PlanItem>,

@@ -180,9 +180,13 @@ impl Rate {
         Ok(self)
     }
 
-    /// Whether a number is meant.
+    /// Whether a number is meant. A short code begins with no country's digits, so only a rate for all numbers means it.
     pub fn covers(&self, number: &Number) -> bool {
-        number.kind() == Kind::E164 && number.digits().starts_with(&self.prefix)
+        match number.kind() {
+            Kind::E164 => number.digits().starts_with(&self.prefix),
+            Kind::ShortCode => self.prefix.is_empty(),
+            _ => false,
+        }
     }
 }
 
