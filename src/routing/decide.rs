@@ -203,7 +203,17 @@ impl Walk<'_> {
     /// A step that rings nobody.
     fn stand(&self, route: &Route, step: &Step, token: StepToken, follows: bool, reason: Reason) -> Decision {
         let more = follows && token.hops < HOPS_MAX;
-        Decision { token: more.then_some(token), route: Some(route.key.clone()), ..Decision::of(Status::Found, reason, step.clone()) }
+        Decision {
+            status: Status::Found,
+            reason,
+            step: step.clone(),
+            ring: None,
+            token: more.then_some(token),
+            route: Some(route.key.clone()),
+            caller: None,
+            present: None,
+            via: None,
+        }
     }
 
     /// A step that rings somebody.
