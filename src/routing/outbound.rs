@@ -18,6 +18,9 @@ use std::sync::Arc;
 
 /// Trunks that one call tries, at most: what a caller waits for, and what fits into a step token.
 pub const FAILOVERS_MAX: usize = 8;
+/// How long a call for help rings over one trunk, in seconds: a service that is overrun lets it ring, and whoever gives up
+/// and calls again loses his place.
+const EMERGENCY_RING_SECONDS: u16 = 180;
 /// Bits of one trunk's place in a token's order.
 const PLACE_BITS: u32 = 8;
 
@@ -281,7 +284,7 @@ impl Walk<'_> {
             None => trunk.id.clone(),
         };
         Decision {
-            ring: Some(Ring { legs: vec![leg], timeout_seconds: None }),
+            ring: Some(Ring { legs: vec![leg], timeout_seconds: is_emergency.then_some(EMERGENCY_RING_SECONDS) }),
             present: number.map(|number| self.written(number, trunk.caller_id_format, &number.to_string())),
             via: Some(via),
             ..Decision::of(Status::Found, reason, step)

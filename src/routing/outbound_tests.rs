@@ -95,6 +95,8 @@ fn who_may_not_call_so_far_is_refused_and_emergencies_never_are() {
         PlanItem::Limit(Limit { class: Class::National, scope: Scope::Extension, per_hour: Some(0), concurrent: None }),
     ]);
     assert_eq!(tried(&data, "+4930123456", "CONGESTION"), ["congestion not-permitted"]);
+    let (decision, ..) = decided(&data, &NOTHING_LIVE, &call("110"), 1);
+    assert_eq!(decision.ring.and_then(|ring| ring.timeout_seconds), Some(180), "it rings longer than other calls");
     for outcome in ["CONGESTION", "BUSY", "NOANSWER"] {
         assert_eq!(tried(&data, "110", outcome), ["PJSIP/110@a", "continue emergency"], "whatever the carrier says of it");
     }

@@ -68,10 +68,10 @@ fn blocked(walk: &mut Walk<'_>, number: &Number, said: Option<Verification>) -> 
         Kind::Opaque => Some(walk.tenant.plan.class_of(number)).filter(|c| *c == Class::Unknown && walk.tenant.plan.country().is_some()),
         _ => None,
     };
-    if let Some(class) = class {
-        if let Some(entry) = walk.blocked(ScreenKey::Class(class))? {
-            return Ok(Some((entry, Reason::Blocked)));
-        }
+    if let Some(class) = class
+        && let Some(entry) = walk.blocked(ScreenKey::Class(class))?
+    {
+        return Ok(Some((entry, Reason::Blocked)));
     }
     if let Some(said) = said
         && let Some(entry) = walk.blocked(ScreenKey::Verification(said))?
