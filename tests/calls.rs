@@ -374,3 +374,31 @@ fn what_can_not_be_read_or_was_typed_wrong_says_what_to_do() {
     let said = place.run(&["calls", "--since", "1h"]);
     assert!(said.code == Some(4) && said.err.contains("is damaged") && said.err.contains("move that directory away"), "{said:?}");
 }
+
+#[test]
+fn a_journalled_call_is_explained_as_it_was_decided_and_as_it_would_be_now() {
+    let place = usual();
+    place.done(&["route", "set", DID, "--step", "dial:101"]);
+    let said = place.run(&["explain", "--call", "pbx/1795294680.1", "--json"]).json();
+    assert_eq!(said["then"][0]["trace"][0], "the block list has no +14155550101");
+    assert_eq!((&said["now"]["decision"]["action"], &said["now"]["at"]), (&"dial".into(), &"2026-11-21T20:58:00.000Z".into()), "{said}");
+    assert_eq!(said["now"]["targets"]["asterisk"], "PJSIP/101");
+    let text = place.done(&["explain", "--call", "pbx/1795294680.1"]).out;
+    assert!(text.contains("then: 2026-11-21T20:58:00.000Z found dial (matched)") && text.contains("now:"), "{text}");
+    assert_eq!(place.run(&["explain", "--call", "pbx/gone"]).code, Some(1));
+}
+
+#[test]
+fn the_calls_that_a_new_plan_would_send_elsewhere_are_listed() {
+    let place = usual();
+    place.done(&["route", "set", DID, "--step", "dial:101"]);
+    let plan = tempfile::NamedTempFile::new().unwrap();
+    let path = plan.path().to_str().unwrap().to_owned();
+    std::fs::write(plan.path(), place.done(&["export"]).out + "\n[[block]]\nnumber = \"+14155550102\"\n").unwrap();
+    let said = place.run(&["diff", &path, "--calls", "2026-11-01", "--json"]).json();
+    assert_eq!((&said["asked"], said["elsewhere"].as_array().map(Vec::len)), (&3.into(), Some(1)), "{said}");
+    let call = &said["elsewhere"][0];
+    assert_eq!((&call["from"], &call["now"]), (&"+14155550102".into(), &"dial PJSIP/101 (matched)".into()), "{call}");
+    assert_eq!(call["then"], "busy (blocked)");
+    assert!(place.done(&["diff", &path, "--calls", "2026-11-01"]).out.contains("1 of 3 calls would go elsewhere"));
+}

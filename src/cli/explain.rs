@@ -84,7 +84,7 @@ fn asked(global: &Global, ask: ExplainAsk, switch: Switch) -> Result<DecisionVie
 fn of_the_journal(global: &Global, args: &ExplainArgs, id: &str) -> Result<Exit, Failure> {
     let call = journalled_one(global, id)?;
     let said = |at: &str| call.pointer(at).and_then(Json::as_str).unwrap_or_default().to_owned();
-    let decided = call.get("decided").and_then(Json::as_array).cloned().unwrap_or_default();
+    let decided = call.get("decisions").and_then(Json::as_array).cloned().unwrap_or_default();
     let at_us = match args.at_us()? {
         Some(at_us) => Some(at_us),
         None => when::instant(&said("/started"), SystemClock.now_us()).ok(),
