@@ -37,8 +37,8 @@ pub(super) struct Walk<'a> {
 
 /// Decides a question, and says what is to be remembered of it.
 ///
-/// The order, which `explain` shows: a step token, if there is one, says where the call stands, and it was screened when
-/// it came; else emergency numbers are left alone, the caller is screened, and the exact route, the settings of the
+/// The order, which `explain` shows: emergency numbers are left alone; a step token, if there is one, says where the call
+/// stands, and it was screened when it came; else the caller is screened, and the exact route, the settings of the
 /// extension, the longest prefix or the default is taken; the route's schedule says which of its plans. The caller's name
 /// is looked up whatever the route says.
 ///
@@ -120,6 +120,11 @@ impl Walk<'_> {
     }
 
     fn route(&mut self, question: &Question) -> Result<Decision, LookupFailed> {
+        // before any token: one that was left on a channel must not stand between a caller and help
+        if let Some(to) = question.to.as_ref().filter(|to| to.kind() == Kind::Emergency) {
+            self.trace.note(|| Rule::Called(format!("{to} ({})", to.kind().words())));
+            return Ok(bare(Status::Unknown, Reason::Emergency));
+        }
         match &question.step {
             Some((token @ StepToken { course: Course::Challenge, .. }, Outcome::Passed)) => {
                 if let Some(why) = self.check_token(token) {
@@ -132,9 +137,6 @@ impl Walk<'_> {
         }
         let Some(to) = &question.to else { return Ok(refusal(Some(self.tenant), Status::Error, Reason::BadRequest)) };
         self.trace.note(|| Rule::Called(format!("{to} ({})", to.kind().words())));
-        if to.kind() == Kind::Emergency {
-            return Ok(bare(Status::Unknown, Reason::Emergency));
-        }
         if question.step.is_none()
             && let Some(stopped) = screen::screen(self, question)?
         {
@@ -201,7 +203,17 @@ impl Walk<'_> {
     /// A step that rings nobody.
     fn stand(&self, route: &Route, step: &Step, token: StepToken, follows: bool, reason: Reason) -> Decision {
         let more = follows && token.hops < HOPS_MAX;
-        Decision { token: more.then_some(token), route: Some(route.key.clone()), ..Decision::of(Status::Found, reason, step.clone()) }
+        Decision {
+            status: Status::Found,
+            reason,
+            step: step.clone(),
+            ring: None,
+            token: more.then_some(token),
+            route: Some(route.key.clone()),
+            caller: None,
+            present: None,
+            via: None,
+        }
     }
 
     /// A step that rings somebody.
@@ -250,6 +262,13 @@ impl Walk<'_> {
         };
         let hops = token.hops + 1;
         let follows = usize::from(token.index) + 1 < steps.len();
+        if hops == HOPS_MAX && follows {
+            // who was led through dozens of telephones hears the mailbox all the same
+            self.trace.note(|| Rule::Token(format!("this is answer {HOPS_MAX} of the call, its last: the end of the plan")));
+            let token = StepToken { index: steps.len() as u8 - 1, hops, ..token.clone() };
+            let decision = self.take_step(&route, *plan, token, reason)?;
+            return Ok(Decision { caller, ..decision });
+        }
         let rung =
             if ring::rings(step) { ring::go_on(self, step, token.order, token.attempt, outcome)? } else { Rung::Nobody(Reason::Exhausted) };
         let decision = match rung {
@@ -278,6 +297,14 @@ impl Walk<'_> {
     pub(super) fn refuse_token(&mut self, question: &Question, why: &str) -> Decision {
         self.trace.note(|| Rule::Token(why.to_owned()));
         fallback_decision(self.tenant, question, Some(self.data), Status::Error, Reason::BadStep)
+    }
+
+    /// Asks something whose answers are not for the trace.
+    pub(super) fn quietly<T>(&mut self, ask: impl FnOnce(&mut Self) -> T) -> T {
+        let trace = std::mem::take(self.trace);
+        let answer = ask(self);
+        *self.trace = trace;
+        answer
     }
 
     /// Whether an extension may call numbers of a class. Emergency numbers don't get here.

@@ -157,6 +157,30 @@ fn an_emergency_number_is_left_alone_whatever_the_rules_are() {
     assert_eq!(decision.reason, Reason::Default, "a call back from an emergency service is never screened");
 }
 
+#[test]
+fn a_token_that_was_left_on_a_channel_does_not_keep_anybody_from_help() {
+    let block = block(ScreenKey::Number(number(FROM)), Some("challenge:press-1"));
+    for data in [sheet(vec![route("default", &["dial:101", "dial:102"])]), sheet(vec![route("default", &["dial:101"]), block])] {
+        let first = QuestionText { to: TO, from: FROM, ..QuestionText::default() };
+        let token = decided(&data, &NOTHING_LIVE, &first, 1).0.token.expect("a token").encode();
+        for status in ["BUSY", "PASSED", "answered", ""] {
+            let text = QuestionText { to: "112", step: Some(&token), status, ..first };
+            assert_eq!(told(&decided(&data, &NOTHING_LIVE, &text, 1).0), "continue emergency", "{status}");
+        }
+    }
+}
+
+#[test]
+fn digits_that_are_no_number_of_the_country_are_of_the_class_unknown() {
+    let data = sheet(vec![route("default", &["dial:101"]), block(ScreenKey::Class(Class::Unknown), Some("hangup"))]);
+    for (from, wanted) in
+        [("+999123456", "hangup blocked"), ("12345678901234567890", "hangup blocked"), (FROM, "101"), ("alice", "101"), ("102", "101")]
+    {
+        let text = QuestionText { to: TO, from, ..QuestionText::default() };
+        assert_eq!(told(&decided(&data, &NOTHING_LIVE, &text, 1).0), wanted, "{from}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_withheld_callers_number_is_in_no_answer_and_no_trace(digits in "49301[0-9]{6}", blocked in any::<bool>()) {

@@ -115,6 +115,11 @@ impl Extension {
         ]
     }
 
+    /// Whether a call to it may go on elsewhere after it was rung.
+    pub fn has_forwards(&self) -> bool {
+        self.forward_busy.is_some() || self.forward_no_answer.is_some() || self.forward_unavailable.is_some()
+    }
+
     /// Whether anything is set that makes a call to it go another way than to its telephone.
     pub fn acts(&self) -> bool {
         self.dnd

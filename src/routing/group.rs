@@ -6,7 +6,7 @@
 use super::step::{TARGETS_MAX, TIMEOUT_SECONDS_MAX, check_target, is_word};
 use crate::directory::{NAME_BYTES_MAX, check_id};
 use crate::nearest::did_you_mean;
-use crate::number::{Number, NumberPlan};
+use crate::number::{Kind, Number, NumberPlan};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -133,7 +133,8 @@ pub struct Group {
     pub name: Option<String>,
     /// In which order the members ring.
     pub strategy: Strategy,
-    /// Seconds that a member rings (all of them, where all ring at once); `None` is the step's or the configuration's.
+    /// Seconds that a member rings (all of them, where all ring at once), unless the step says another time; `None` is the
+    /// configuration's.
     pub timeout_seconds: Option<u16>,
     /// In their order; at least one.
     pub members: Vec<Member>,
@@ -267,6 +268,10 @@ impl Member {
         let shown = || self.target.to_string();
         let range = |key, value: u16, range| GroupError::Range { member: shown(), key, value: value.to_string(), range };
         match &self.target {
+            // every call to the group would be one to the emergency service
+            MemberTarget::Number(number) if number.kind() == Kind::Emergency => {
+                return Err(GroupError::Number { text: shown(), why: "is an emergency number, which no group rings".to_owned() });
+            }
             MemberTarget::Number(number) => {
                 check_target(number, &number.to_string()).map_err(|e| GroupError::Number { text: shown(), why: e.to_string() })?;
             }
@@ -312,7 +317,7 @@ impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
             MemberTarget::Group(id) => write!(f, "group={id}")?,
-            MemberTarget::Number(n) if n.kind() == crate::number::Kind::Extension => write!(f, "extension={n}")?,
+            MemberTarget::Number(n) if n.kind() == Kind::Extension => write!(f, "extension={n}")?,
             MemberTarget::Number(n) => write!(f, "number={n}")?,
         }
         if let Some(name) = &self.name {

@@ -4,6 +4,8 @@
 //! [`Data`], whose answers are found, absent or failed: three values, because "the disk failed" must never read as
 //! "nobody by that number" (complaints of users of other systems are full of that mistake).
 
+#[cfg(test)]
+mod any_plan_tests;
 mod decide;
 mod decision;
 mod directory_xml;

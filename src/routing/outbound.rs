@@ -18,6 +18,9 @@ use std::sync::Arc;
 
 /// Trunks that one call tries, at most: what a caller waits for, and what fits into a step token.
 pub const FAILOVERS_MAX: usize = 8;
+/// How long a call for help rings over one trunk, in seconds: a service that is overrun lets it ring, and whoever gives up
+/// and calls again loses his place.
+const EMERGENCY_RING_SECONDS: u16 = 180;
 /// Bits of one trunk's place in a token's order.
 const PLACE_BITS: u32 = 8;
 
@@ -39,11 +42,11 @@ pub(super) fn outbound(walk: &mut Walk<'_>, question: &Question) -> Result<Decis
     walk.trace.note(|| Rule::Caller(from.map_or_else(|| "no extension".to_owned(), |from| format!("{from} ({})", from.kind().words()))));
     let extension = from.map(|from| walk.data.extension(from)).transpose()?.flatten();
     let trunks = walk.data.trunks()?;
-    if let Some((token, outcome)) = &question.step {
-        return next_trunk(walk, question, to, extension.as_deref(), &trunks, token, *outcome);
-    }
     if to.kind() == Kind::Emergency {
-        return Ok(emergency(walk, question, to, extension.as_deref(), &trunks));
+        return Ok(match &question.step {
+            Some((token, outcome)) => next_trunk(walk, question, to, extension.as_deref(), &trunks, token, *outcome),
+            None => emergency(walk, question, to, extension.as_deref(), &trunks),
+        });
     }
     let class = walk.tenant.plan.class_of(to);
     if class == Class::Internal {
@@ -55,21 +58,25 @@ pub(super) fn outbound(walk: &mut Walk<'_>, question: &Question) -> Result<Decis
     if !is_permitted {
         return Ok(refused(Reason::NotPermitted));
     }
+    if let Some((token, outcome)) = &question.step {
+        // its limits were asked when it was let out
+        return Ok(next_trunk(walk, question, to, extension.as_deref(), &trunks, token, *outcome));
+    }
     if let Some(from) = from {
         for scope in [Scope::Extension, Scope::Tenant] {
             if is_limited(walk, from, class, scope)? {
                 return Ok(refused(Reason::Limit));
             }
         }
-        walk.marks.outbound = Some((from.clone(), class));
     }
+    let ways = walk.ways(to, &trunks)?;
+    if ways.is_empty() && !trunks.is_empty() {
+        return Ok(refused(Reason::NoTrunk));
+    }
+    walk.marks.outbound = from.map(|from| (from.clone(), class));
     if trunks.is_empty() {
         walk.trace.note(|| Rule::Trunk("none".to_owned(), "there are no trunks; the dialplan's own way out".to_owned()));
         return Ok(bare(Status::Unknown, Reason::NoTrunk));
-    }
-    let ways = walk.ways(to, &trunks)?;
-    if ways.is_empty() {
-        return Ok(refused(Reason::NoTrunk));
     }
     Ok(first(walk, question, to, extension.as_deref(), &trunks, &ways, Reason::Matched))
 }
@@ -126,7 +133,9 @@ fn first(
     };
     let Some(way) = ways.first() else { return refused(Reason::NoTrunk) };
     let decision = walk.call_over(&way.trunk, way.rate.as_ref(), question, to, extension, reason);
-    Decision { token: (ways.len() > 1).then_some(token), ..decision }
+    // where no trunk takes an emergency call the dialplan's own way is the last one
+    let follows = ways.len() > 1 || to.kind() == Kind::Emergency;
+    Decision { token: follows.then_some(token), ..decision }
 }
 
 /// The trunk behind the one that failed.
@@ -138,35 +147,43 @@ fn next_trunk(
     trunks: &[Arc<Trunk>],
     token: &StepToken,
     outcome: Outcome,
-) -> Result<Decision, LookupFailed> {
+) -> Decision {
     let why = match walk.check_token(token) {
         None if token.course != Course::Outbound => Some("is not of a call out"),
         None if token.revision != revision(trunks) => Some("names trunks that were changed since"),
         why => why,
     };
     if let Some(why) = why {
-        return Ok(walk.refuse_token(question, why));
+        return walk.refuse_token(question, why);
     }
+    let is_emergency = to.kind() == Kind::Emergency;
     let places = unpacked(token.order);
     let attempt = usize::from(token.attempt) + 1;
     let trunk = places.get(attempt).and_then(|place| trunks.get(*place));
-    // what the callee's side says is said by every trunk
-    let is_callees = matches!(outcome, Outcome::Busy | Outcome::NoAnswer | Outcome::Answered | Outcome::Passed);
-    let Some(trunk) = trunk.filter(|_| !is_callees && token.hops < HOPS_MAX) else {
+    // what the callee's side says is said by every trunk; but a carrier's "busy" must not end a call for help
+    let is_over = match outcome {
+        Outcome::Answered | Outcome::Passed => true,
+        Outcome::Busy | Outcome::NoAnswer => !is_emergency,
+        Outcome::Failed | Outcome::Unavailable => false,
+    };
+    let Some(trunk) = trunk.filter(|_| !is_over && token.hops < HOPS_MAX) else {
         walk.trace.note(|| Rule::Token(format!("no other trunk is tried after this ({outcome:?})")));
+        if is_emergency && !is_over {
+            return bare(Status::Unknown, Reason::Emergency);
+        }
         let action = match outcome {
             Outcome::Busy => Action::Busy,
             Outcome::Failed | Outcome::Unavailable => Action::Congestion,
             _ => Action::Hangup,
         };
-        return Ok(Decision::of(Status::Found, Reason::Exhausted, Step::of(action)));
+        return Decision::of(Status::Found, Reason::Exhausted, Step::of(action));
     };
     let trunk = trunk.clone();
     walk.trace.note(|| Rule::Trunk(trunk.id.clone(), format!("number {} in the order of this call", attempt + 1)));
-    let reason = if to.kind() == Kind::Emergency { Reason::Emergency } else { Reason::Matched };
+    let reason = if is_emergency { Reason::Emergency } else { Reason::Matched };
     let decision = walk.call_over(&trunk, None, question, to, extension, reason);
     let token = StepToken { attempt: attempt as u8, hops: token.hops + 1, ..token.clone() };
-    Ok(Decision { token: (attempt + 1 < places.len()).then_some(token), ..decision })
+    Decision { token: (is_emergency || attempt + 1 < places.len()).then_some(token), ..decision }
 }
 
 /// What changes whenever a trunk does: the order of a call names them by their places.
@@ -190,16 +207,20 @@ fn unpacked(mut order: u128) -> Vec<usize> {
 }
 
 impl Walk<'_> {
-    /// The trunks that take a number, the best one first.
+    /// The trunks that take a number, the best one first. Any that takes public numbers takes a short code; what that costs
+    /// is known only where a rate is for all numbers.
     fn ways(&mut self, to: &Number, trunks: &[Arc<Trunk>]) -> Result<Vec<Way>, LookupFailed> {
         let mut ways = Vec::new();
         for (place, trunk) in trunks.iter().enumerate() {
             let rate = longest_rate(trunk, to, |id| self.is_open(id))?;
-            self.trace
-                .note(|| Rule::Trunk(trunk.id.clone(), rate.map_or_else(|| "takes no such number now".to_owned(), ToString::to_string)));
-            ways.extend(rate.map(|rate| Way { place, trunk: trunk.clone(), rate: Some(rate.clone()) }));
+            let is_way = rate.is_some() || (to.kind() == Kind::ShortCode && !trunk.rates.is_empty());
+            let otherwise = if is_way { "takes short codes" } else { "takes no such number now" };
+            self.trace.note(|| Rule::Trunk(trunk.id.clone(), rate.map_or_else(|| otherwise.to_owned(), ToString::to_string)));
+            if is_way {
+                ways.push(Way { place, trunk: trunk.clone(), rate: rate.cloned() });
+            }
         }
-        let key = |way: &Way| way.rate.as_ref().map_or((0, 0), |rate| (rate.price_micros, rate.priority));
+        let key = |way: &Way| way.rate.as_ref().map_or((u32::MAX, 0), |rate| (rate.price_micros, rate.priority));
         ways.sort_by_key(key);
         // among equals chance decides, by weight
         let mut chance = Chance::new(self.moment.seed);
@@ -225,12 +246,17 @@ impl Walk<'_> {
     /// trunks; else the configuration's.
     pub(super) fn cheapest(&mut self, to: &Number) -> Result<(Option<String>, Option<String>), LookupFailed> {
         let trunks = self.data.trunks()?;
-        if trunks.is_empty() || to.kind() != Kind::E164 {
+        if trunks.is_empty() {
             return Ok((None, None));
         }
-        let Some(way) = self.ways(to, &trunks)?.into_iter().next() else { return Ok((None, None)) };
-        let digits = self.written(to, way.trunk.format, &to.to_string());
-        Ok((Some(way.trunk.id.clone()), Some(format!("{}{digits}", way.trunk.tech_prefix))))
+        // dozens of trunks for each of dozens of legs would be all that a trace has
+        let ways = self.quietly(|walk| walk.ways(to, &trunks))?;
+        let Some(Way { trunk, .. }) = ways.into_iter().next() else {
+            self.trace.note(|| Rule::Trunk("the configuration's".to_owned(), format!("no other takes {to} now")));
+            return Ok((None, None));
+        };
+        self.trace.note(|| Rule::Trunk(trunk.id.clone(), format!("the best for {to}")));
+        Ok((Some(trunk.id.clone()), self.dialled(to, &trunk, &to.to_string())))
     }
 
     /// A call over a trunk.
@@ -250,11 +276,7 @@ impl Walk<'_> {
         } else {
             trunk.caller_id.as_ref().or(shown)
         };
-        let dial_as = match to.kind() {
-            Kind::E164 => Some(format!("{}{}", trunk.tech_prefix, self.written(to, trunk.format, &question.dialled))),
-            // as it is: an emergency number is never rewritten, and a short code is the trunk's country's
-            _ => None,
-        };
+        let dial_as = self.dialled(to, trunk, &question.dialled);
         let leg = Leg { dial_as, ..Leg::of(to.clone(), Some(trunk.id.clone())) };
         let step = Step::of(Action::Dial { targets: vec![to.clone()], trunk: Some(trunk.id.clone()) });
         let via = match rate {
@@ -262,11 +284,23 @@ impl Walk<'_> {
             None => trunk.id.clone(),
         };
         Decision {
-            ring: Some(Ring { legs: vec![leg], timeout_seconds: None }),
+            ring: Some(Ring { legs: vec![leg], timeout_seconds: is_emergency.then_some(EMERGENCY_RING_SECONDS) }),
             present: number.map(|number| self.written(number, trunk.caller_id_format, &number.to_string())),
             via: Some(via),
             ..Decision::of(Status::Found, reason, step)
         }
+    }
+
+    /// What a trunk is given for a number, where that isn't the number as it is: an emergency number is never rewritten, and
+    /// a short code is the trunk's country's.
+    fn dialled(&self, to: &Number, trunk: &Trunk, dialled: &str) -> Option<String> {
+        if to.kind() != Kind::E164 {
+            return None;
+        }
+        // what was dialled counts only as long as it means that number: an address has more digits than its number
+        let is_same = trunk.format != NumberFormat::Dialled || self.tenant.plan.parse(dialled).is_ok_and(|number| number == *to);
+        let format = if is_same { trunk.format } else { NumberFormat::Plus };
+        Some(format!("{}{}", trunk.tech_prefix, self.written(to, format, dialled)))
     }
 
     /// A public number as a trunk wants it.

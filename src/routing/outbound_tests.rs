@@ -82,8 +82,8 @@ fn a_trunk_gets_number_and_caller_id_as_it_wants_them() {
     assert_eq!(tried(&data, "030123456", "CONGESTION"), ["PJSIP/77#4930123456@a +493099000101", "PJSIP/+4930123456@b 4930990000"]);
     assert_eq!(
         tried(&data, "112", "CONGESTION"),
-        ["PJSIP/112@sos +493099000100", "PJSIP/112@a +493099000100", "PJSIP/112@b 493099000100"],
-        "digits as they are, over every trunk, with the number to call back"
+        ["PJSIP/112@sos +493099000100", "PJSIP/112@a +493099000100", "PJSIP/112@b 493099000100", "continue emergency"],
+        "digits as they are, over every trunk, with the number to call back; then the dialplan's own way"
     );
 }
 
@@ -95,7 +95,11 @@ fn who_may_not_call_so_far_is_refused_and_emergencies_never_are() {
         PlanItem::Limit(Limit { class: Class::National, scope: Scope::Extension, per_hour: Some(0), concurrent: None }),
     ]);
     assert_eq!(tried(&data, "+4930123456", "CONGESTION"), ["congestion not-permitted"]);
-    assert_eq!(tried(&data, "110", "CONGESTION"), ["PJSIP/110@a"]);
+    let (decision, ..) = decided(&data, &NOTHING_LIVE, &call("110"), 1);
+    assert_eq!(decision.ring.and_then(|ring| ring.timeout_seconds), Some(180), "it rings longer than other calls");
+    for outcome in ["CONGESTION", "BUSY", "NOANSWER"] {
+        assert_eq!(tried(&data, "110", outcome), ["PJSIP/110@a", "continue emergency"], "whatever the carrier says of it");
+    }
     for from in ["anonymous", "+4930123456", ""] {
         let (decision, ..) = decided(&data, &NOTHING_LIVE, &QuestionText { from, ..call("+4930123456") }, 1);
         assert_eq!(decision.reason, Reason::NotPermitted, "whoever isn't an extension of ours");
@@ -124,6 +128,45 @@ fn a_trunk_that_was_changed_in_the_middle_of_a_call_makes_its_token_a_bad_one() 
     data.put(trunk("0", &["+=0.03"], |_| ()));
     let text = QuestionText { step: Some(&token), status: "CONGESTION", ..call("+4930123456") };
     assert_eq!(decided(&data, &NOTHING_LIVE, &text, 1).0.reason, Reason::BadStep);
+}
+
+#[test]
+fn a_token_of_another_call_lets_nobody_call_what_he_may_not() {
+    let data = sheet(vec![trunk("a", &["+=0.01"], |_| ()), trunk("b", &["+=0.02"], |_| ())]);
+    let token = decided(&data, &NOTHING_LIVE, &call("+4930123456"), 1).0.token.expect("a token").encode();
+    let text = QuestionText { step: Some(&token), status: "CONGESTION", ..call("+499001234567") };
+    assert_eq!(decided(&data, &NOTHING_LIVE, &text, 1).0.reason, Reason::NotPermitted);
+}
+
+#[test]
+fn a_short_code_goes_out_as_it_is_over_any_trunk_for_public_numbers() {
+    let data = sheet(vec![
+        trunk("a", &["+49=0.02"], |t| t.tech_prefix = "77#".into()),
+        trunk("b", &["+=0.01"], |_| ()),
+        trunk("sos", &[], |t| t.emergency = true),
+    ]);
+    assert_eq!(tried(&data, "115", "CONGESTION"), ["PJSIP/115@b", "PJSIP/115@a"]);
+}
+
+#[test]
+fn what_was_dialled_is_kept_only_where_it_means_the_number() {
+    let data = sheet(vec![trunk("a", &["+=0.01"], |t| t.format = NumberFormat::Dialled)]);
+    for (to, dialled) in [
+        ("030123456", "030123456"),
+        ("0049 30 123456", "004930123456"),
+        ("sip:+4930123456@10.0.0.1:5060", "+4930123456"),
+        ("tel:+4930123456;phone-context=+44", "+4930123456"),
+        ("+49 (0)30 123456", "+4930123456"),
+    ] {
+        assert_eq!(tried(&data, to, "CONGESTION"), [format!("PJSIP/{dialled}@a")], "{to}");
+    }
+}
+
+#[test]
+fn a_call_that_no_trunk_takes_is_not_counted_against_a_limit() {
+    let data = sheet(vec![trunk("a", &["+1=0.01"], |_| ())]);
+    let (decision, marks, _) = decided(&data, &NOTHING_LIVE, &call("+4930123456"), 1);
+    assert_eq!((decision.reason, marks), (Reason::NoTrunk, Marks::default()));
 }
 
 proptest! {

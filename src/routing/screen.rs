@@ -62,11 +62,16 @@ fn blocked(walk: &mut Walk<'_>, number: &Number, said: Option<Verification>) -> 
     {
         return Ok(Some((entry, Reason::Blocked)));
     }
-    if number.kind() == Kind::E164 {
-        let class = walk.tenant.plan.class_of(number);
-        if let Some(entry) = walk.blocked(ScreenKey::Class(class))? {
-            return Ok(Some((entry, Reason::Blocked)));
-        }
+    // digits that are no number of the tenant's country are of a class too: without a country nothing is known of them
+    let class = match number.kind() {
+        Kind::E164 => Some(walk.tenant.plan.class_of(number)),
+        Kind::Opaque => Some(walk.tenant.plan.class_of(number)).filter(|c| *c == Class::Unknown && walk.tenant.plan.country().is_some()),
+        _ => None,
+    };
+    if let Some(class) = class
+        && let Some(entry) = walk.blocked(ScreenKey::Class(class))?
+    {
+        return Ok(Some((entry, Reason::Blocked)));
     }
     if let Some(said) = said
         && let Some(entry) = walk.blocked(ScreenKey::Verification(said))?

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One tenant's plan in memory.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sheet {
     /// Everything but contacts.
     pub items: BTreeMap<PlanKey, PlanItem>,
@@ -26,11 +26,12 @@ impl Sheet {
         self
     }
 
+    fn whole(&self) -> Result<&Sheet, LookupFailed> {
+        if self.is_broken { Err(LookupFailed("the disk is gone".into())) } else { Ok(self) }
+    }
+
     fn get(&self, key: &PlanKey) -> Found<PlanItem> {
-        if self.is_broken {
-            return Err(LookupFailed("the disk is gone".into()));
-        }
-        Ok(self.items.get(key).cloned())
+        Ok(self.whole()?.items.get(key).cloned())
     }
 
     fn by_prefix<T>(&self, number: &Number, get: impl Fn(Prefix) -> Found<T>) -> Found<T> {
@@ -86,7 +87,8 @@ impl Data for Sheet {
     }
 
     fn trunks(&self) -> Result<Arc<Vec<Arc<Trunk>>>, LookupFailed> {
-        let trunks = self.items.values().filter_map(|item| if let PlanItem::Trunk(t) = item { Some(Arc::new(t.clone())) } else { None });
+        let trunks =
+            self.whole()?.items.values().filter_map(|item| if let PlanItem::Trunk(t) = item { Some(Arc::new(t.clone())) } else { None });
         Ok(Arc::new(trunks.collect()))
     }
 
@@ -96,7 +98,7 @@ impl Data for Sheet {
     }
 
     fn caller(&self, number: &Number) -> Found<CallerName> {
-        Ok(self.names.iter().find(|(n, _)| n == number).map(|(_, name)| name.clone()))
+        Ok(self.whole()?.names.iter().find(|(n, _)| n == number).map(|(_, name)| name.clone()))
     }
 
     fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>> {
@@ -105,9 +107,6 @@ impl Data for Sheet {
     }
 
     fn has_domain(&self, domain: &str) -> Result<bool, LookupFailed> {
-        if self.is_broken {
-            return Err(LookupFailed("the disk is gone".into()));
-        }
-        Ok(self.items.keys().any(|key| matches!(key, PlanKey::User(d, _) if d == domain)))
+        Ok(self.whole()?.items.keys().any(|key| matches!(key, PlanKey::User(d, _) if d == domain)))
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn tenant() -> Tenant {
     };
     Tenant {
         id: DEFAULT_TENANT.into(),
-        plan: NumberPlan::new("DE".parse().ok()),
+        plan: NumberPlan::new("DE".parse().ok()).with_short_codes(vec!["115".into()]),
         timezone: Zone::UTC,
         fallback: None,
         permissions: PERMISSIONS_DEFAULT.to_vec(),
@@ -31,7 +31,7 @@ pub(super) fn tenant() -> Tenant {
 }
 
 /// What a test knows of the moment.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Scene {
     pub(super) hints: BTreeMap<Number, crate::hints::Hint>,
     pub(super) turns: BTreeMap<String, u32>,

@@ -36,6 +36,8 @@ pub enum Rule {
     Limit(String, String, bool),
     /// A trunk was looked at: its rate, or why not.
     Trunk(String, String),
+    /// More was tried than is kept.
+    Cut,
 }
 
 impl fmt::Display for Rule {
@@ -59,11 +61,16 @@ impl fmt::Display for Rule {
             Rule::Limit(which, how, true) => write!(f, "limit {which}: {how}, lets through"),
             Rule::Limit(which, how, false) => write!(f, "limit {which}: {how}, reached"),
             Rule::Trunk(id, what) => write!(f, "trunk {id}: {what}"),
+            Rule::Cut => write!(f, "and more, of which only the first {} rules are kept", RULES_MAX - 1),
             Rule::Named(None) => f.write_str("directory: nobody by the caller's number"),
             Rule::Named(Some(id)) => write!(f, "directory: contact {id}"),
         }
     }
 }
+
+/// The most rules that are kept of one decision. A usual one has ten; thousands could be made by groups of which nobody
+/// rings, and each decision waits in a queue to be written down.
+pub const RULES_MAX: usize = 200;
 
 /// A trace, on or off.
 #[derive(Debug, Clone, Default)]
@@ -82,10 +89,13 @@ impl Trace {
         Trace { rules: None }
     }
 
-    /// Keeps a rule; it is only made if somebody reads it.
+    /// Keeps a rule; it is only made if somebody reads it. What comes after [`RULES_MAX`] is left out, and the last rule
+    /// says so.
     pub fn note(&mut self, rule: impl FnOnce() -> Rule) {
-        if let Some(rules) = &mut self.rules {
-            rules.push(rule());
+        match &mut self.rules {
+            Some(rules) if rules.len() + 1 < RULES_MAX => rules.push(rule()),
+            Some(rules) if rules.len() < RULES_MAX => rules.push(Rule::Cut),
+            _ => {}
         }
     }
 

@@ -82,7 +82,7 @@ pub struct Trunk {
     pub caller_id: Option<Number>,
     /// Whether emergency calls go here first.
     pub emergency: bool,
-    /// What it takes, and for how much; at least one, or it takes emergency calls only.
+    /// What it takes, and for how much, in the order of prefixes; at least one, or it takes emergency calls only.
     pub rates: Vec<Rate>,
     /// The store's revision that made it what it is.
     pub revision: u64,
@@ -178,11 +178,6 @@ impl Rate {
             return Err(TrunkError::Rate(self.to_string()));
         }
         Ok(self)
-    }
-
-    /// Whether a number is meant.
-    pub fn covers(&self, number: &Number) -> bool {
-        number.kind() == Kind::E164 && number.digits().starts_with(&self.prefix)
     }
 }
 
@@ -288,15 +283,29 @@ pub(super) fn longest_rate<'a, E>(
     number: &Number,
     mut is_open: impl FnMut(&str) -> Result<bool, E>,
 ) -> Result<Option<&'a Rate>, E> {
-    let mut best: Option<&Rate> = None;
-    for rate in trunk.rates.iter().filter(|rate| rate.covers(number)) {
-        // of two with one prefix, the one with a time of its own is the more particular
-        let beats = best.is_none_or(|b| (rate.prefix.len(), rate.schedule.is_some()) > (b.prefix.len(), b.schedule.is_some()));
-        if beats && rate.schedule.as_deref().map_or(Ok(true), &mut is_open)? {
-            best = Some(rate);
+    let digits = match number.kind() {
+        Kind::E164 => number.digits(),
+        // a short code begins with no country's digits, so only a rate for all numbers means it
+        Kind::ShortCode => "",
+        _ => return Ok(None),
+    };
+    // rates are in the order of their prefixes: dozens of trunks with a thousand each are asked for every leg of a group
+    for prefix in (0..=digits.len()).rev().map(|end| &digits[..end]) {
+        let first = trunk.rates.partition_point(|rate| rate.prefix.as_str() < prefix);
+        let mut always = None;
+        for rate in trunk.rates[first..].iter().take_while(|rate| rate.prefix == prefix) {
+            match &rate.schedule {
+                None => always = Some(rate),
+                // of two with one prefix, the one with a time of its own is the more particular
+                Some(schedule) if is_open(schedule)? => return Ok(Some(rate)),
+                Some(_) => {}
+            }
+        }
+        if always.is_some() {
+            return Ok(always);
         }
     }
-    Ok(best)
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ use crate::number::{Kind, Number};
 use roster::{Attempt, Roster, Slot};
 use telephone::{Rings, Telephone};
 
+/// What a trace shows of a member's name: thirty-two members are one line of it, and the journal keeps it.
+const SHOWN_NAME_CHARS_MAX: usize = 40;
+
 /// What a step that rings comes to.
 pub(super) enum Rung {
     /// These telephones.
@@ -62,8 +65,8 @@ pub(super) fn begin(walk: &mut Walk<'_>, step: &Step) -> Result<Rung, LookupFail
             let member = |target: &Number| Member { trunk: trunk.clone(), ..Member::of(MemberTarget::Number(target.clone())) };
             let members: Vec<Member> = targets.iter().map(member).collect();
             Ok(match legs(walk, &members, &Attempt { slots, seconds: step.timeout_seconds })? {
-                (Some(ring), is_forwarded) => Rung::Ring { ring, attempt: 0, order: 0, more: false, is_forwarded },
-                (None, _) => Rung::Nobody(Reason::Dnd),
+                Called::Telephones { ring, is_forwarded, .. } => Rung::Ring { ring, attempt: 0, order: 0, more: false, is_forwarded },
+                Called::Nobody(why) => Rung::Nobody(why),
             })
         }
         _ => Ok(Rung::Nobody(Reason::Exhausted)),
@@ -85,23 +88,59 @@ pub(super) fn go_on(walk: &mut Walk<'_>, step: &Step, order: u128, attempt: u8, 
     }
 }
 
-/// A group, from one of its attempts on: the first that rings anybody.
+/// A group, from one of its attempts on: the first that rings anybody who may be there. Where nobody of the whole group is
+/// known to be there, the switch finds out itself.
 fn group(walk: &mut Walk<'_>, roster: &Roster, step: &Step, order: u128, from: usize) -> Result<Rung, LookupFailed> {
     let attempts = roster.attempts(order, step.timeout_seconds, walk.usual_seconds());
     let of = attempts.len();
+    let (mut nobody, mut is_anybody_there) = (Reason::Exhausted, None);
     for (n, attempt) in attempts.iter().enumerate().skip(from) {
-        if let (Some(ring), is_forwarded) = legs(walk, &roster.leaves, attempt)? {
-            let who: Vec<String> = ring.legs.iter().map(shown).collect();
-            walk.trace.note(|| Rule::Attempt(n, of, who.join(", ")));
-            return Ok(Rung::Ring { ring, attempt: n as u8, order, more: n + 1 < of, is_forwarded });
+        let (ring, is_forwarded, are_absent) = match legs(walk, &roster.leaves, attempt)? {
+            Called::Telephones { ring, is_forwarded, are_absent } => (ring, is_forwarded, are_absent),
+            Called::Nobody(why) => {
+                nobody = stronger(nobody, why);
+                continue;
+            }
+        };
+        if are_absent {
+            let is_there = match is_anybody_there {
+                Some(known) => known,
+                // each of them is told of where it would have rung
+                None => walk.quietly(|walk| anybody_there(walk, &roster.leaves))?,
+            };
+            is_anybody_there = Some(is_there);
+            if is_there {
+                walk.pass_over(&ring.legs);
+                continue;
+            }
+        }
+        walk.trace.note(|| Rule::Attempt(n, of, ring.legs.iter().map(shown).collect::<Vec<_>>().join(", ")));
+        return Ok(Rung::Ring { ring, attempt: n as u8, order, more: n + 1 < of, is_forwarded });
+    }
+    Ok(Rung::Nobody(nobody))
+}
+
+/// Whether any of a group's telephones would ring and isn't known to be away.
+fn anybody_there(walk: &mut Walk<'_>, members: &[Member]) -> Result<bool, LookupFailed> {
+    for member in members {
+        if let MemberTarget::Number(number) = &member.target
+            && let Telephone::Rings(Rings { is_absent: false, .. }) = telephone::in_group(walk, number)?
+        {
+            return Ok(true);
         }
     }
-    Ok(Rung::Nobody(Reason::Dnd))
+    Ok(false)
+}
+
+/// Of two reasons why nobody rings the one that the caller is to hear: busy, where somebody doesn't want to be disturbed.
+fn stronger(known: Reason, other: Reason) -> Reason {
+    if matches!(known, Reason::Dnd | Reason::Limit) { known } else { other }
 }
 
 /// A leg for people.
 fn shown(leg: &Leg) -> String {
-    let mut text = leg.name.as_ref().map_or_else(|| leg.target.to_string(), |name| format!("{name} ({})", leg.target));
+    let name = |name: &String| name.chars().take(SHOWN_NAME_CHARS_MAX).collect::<String>();
+    let mut text = leg.name.as_ref().map_or_else(|| leg.target.to_string(), |n| format!("{} ({})", name(n), leg.target));
     if leg.delay_seconds > 0 {
         text.push_str(&format!(" after {} s", leg.delay_seconds));
     }
@@ -111,33 +150,60 @@ fn shown(leg: &Leg) -> String {
     text
 }
 
-/// The telephones of an attempt that ring; nobody, where none does. Who is known not to be there is left out, unless nobody
-/// else is left: then the switch finds out itself.
-fn legs(walk: &mut Walk<'_>, members: &[Member], attempt: &Attempt) -> Result<(Option<Ring>, bool), LookupFailed> {
+/// What telephones that are to ring at once come to.
+enum Called {
+    /// These ring.
+    Telephones {
+        ring: Ring,
+        is_forwarded: bool,
+        /// Whether none of them is known to be there.
+        are_absent: bool,
+    },
+    /// None of them does, and why.
+    Nobody(Reason),
+}
+
+/// The telephones of an attempt that ring. Who is known not to be there is left out, unless nobody else is left.
+fn legs(walk: &mut Walk<'_>, members: &[Member], attempt: &Attempt) -> Result<Called, LookupFailed> {
     let (mut present, mut absent, mut is_forwarded) = (Vec::new(), Vec::new(), false);
+    let mut nobody = Reason::Exhausted;
     for slot in &attempt.slots {
         let member = &members[slot.leaf];
         let MemberTarget::Number(number) = &member.target else { continue };
-        let Telephone::Rings(rings) = telephone::in_group(walk, number)? else { continue };
+        let rings = match telephone::in_group(walk, number)? {
+            Telephone::Rings(rings) => rings,
+            Telephone::Quiet(why) => {
+                nobody = stronger(nobody, why);
+                continue;
+            }
+        };
         is_forwarded |= rings.is_forwarded;
         let is_absent = rings.is_absent;
         let leg = walk.leg(rings, member, slot, attempt.seconds)?;
         let known = if is_absent { &mut absent } else { &mut present };
-        // two members may lead to one telephone
-        if !known.iter().any(|other: &Leg| other.target == leg.target) {
-            known.push(leg);
+        // two members may lead to one telephone: it rings once, when the first of them would
+        match known.iter_mut().find(|other: &&mut Leg| other.target == leg.target) {
+            Some(other) if leg.delay_seconds < other.delay_seconds => *other = leg,
+            Some(_) => {}
+            None => known.push(leg),
         }
     }
-    let legs = if present.is_empty() {
+    let are_absent = present.is_empty();
+    let mut legs = if are_absent {
         absent
     } else {
-        for leg in absent {
-            walk.trace.note(|| Rule::Skipped(format!("member {}", leg.target), "not registered".to_owned()));
-        }
+        walk.pass_over(&absent);
         present
     };
-    let ring = (!legs.is_empty()).then_some(Ring { legs, timeout_seconds: attempt.seconds });
-    Ok((ring, is_forwarded))
+    let Some(first) = legs.iter().map(|leg| leg.delay_seconds).min() else { return Ok(Called::Nobody(nobody)) };
+    // nobody waits for the time of those who were passed over
+    let idle = first - attempt.slots.iter().map(|slot| slot.delay_seconds).min().unwrap_or(first).min(first);
+    let mut timeout_seconds = attempt.seconds;
+    if idle > 0 {
+        legs.iter_mut().for_each(|leg| leg.delay_seconds -= idle);
+        timeout_seconds = Some(attempt.seconds.unwrap_or_else(|| walk.usual_seconds()).saturating_sub(idle).max(1));
+    }
+    Ok(Called::Telephones { ring: Ring { legs, timeout_seconds }, is_forwarded, are_absent })
 }
 
 /// A telephone that a step rings alone.
@@ -150,7 +216,7 @@ fn one(walk: &mut Walk<'_>, number: &Number, trunk: Option<&str>, step: &Step, p
     let timeout_seconds = rings.ring_seconds.or(step.timeout_seconds);
     // what the step says of the trunk is about its own number
     let trunk = if is_forwarded { None } else { trunk.map(str::to_owned) };
-    let more = walk.has_forwards(&rings.number)?;
+    let more = rings.has_forwards;
     let member = Member { trunk, ..Member::of(MemberTarget::Number(number.clone())) };
     let slot = Slot { leaf: 0, delay_seconds: 0, timeout_seconds: None };
     // nobody else rings, whose call an answering machine could steal
@@ -167,15 +233,16 @@ impl Walk<'_> {
         Ok(roster)
     }
 
+    /// Telephones that aren't rung because they are known not to be there.
+    fn pass_over(&mut self, legs: &[Leg]) {
+        for leg in legs {
+            self.trace.note(|| Rule::Skipped(format!("member {}", leg.target), "not registered".to_owned()));
+        }
+    }
+
     /// How long telephones ring where nobody says.
     fn usual_seconds(&self) -> u16 {
         self.tenant.asterisk.timeout_seconds
-    }
-
-    /// Whether a telephone's user has said where else calls go.
-    fn has_forwards(&self, number: &Number) -> Result<bool, LookupFailed> {
-        let extension = self.data.extension(number)?;
-        Ok(extension.is_some_and(|e| e.forward_busy.is_some() || e.forward_no_answer.is_some() || e.forward_unavailable.is_some()))
     }
 
     /// A member as a leg. Where his calls are forwarded outside, he has to press 1 like any outside member whose mailbox

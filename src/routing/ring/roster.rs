@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 /// Times that one step rings, at most: as many as telephones in a group.
 pub(super) const ATTEMPTS_MAX: usize = MEMBERS_MAX;
-/// Groups that are read for one call: as many as 32 telephones at the bottom of as deep groups need. Without a bound, 32 groups
-/// in each of 32 groups and so on would keep a call busy for hours.
-const GROUPS_MAX: usize = MEMBERS_MAX * GROUP_DEPTH_MAX;
+/// Groups that are read for one step, at most: each of as many telephones as ring at the bottom of groups of its own. Groups
+/// of groups of groups could be more than anybody waits for, and edits one by one can make them.
+pub(super) const GROUPS_READ_MAX: usize = MEMBERS_MAX * GROUP_DEPTH_MAX;
 
 /// Who can ring.
 pub(super) struct Roster {
@@ -56,7 +56,7 @@ impl Roster {
     /// Reads a group and the groups in it; `None` where there is no such group. What is missing inside, would be a loop or
     /// is too much is left out, and the trace says so.
     pub(super) fn read(data: &dyn Data, id: &str, trace: &mut Trace) -> Result<Option<Roster>, LookupFailed> {
-        let mut roster = Reader { data, leaves: Vec::new(), revision: 0, groups: 0, above: Vec::new() };
+        let mut roster = Reader { data, leaves: Vec::new(), revision: 0, groups: 0, is_cut: false, above: Vec::new() };
         let Some(root) = roster.branch(id, trace)? else { return Ok(None) };
         Ok(Some(Roster { leaves: roster.leaves, root, revision: roster.revision }))
     }
@@ -92,8 +92,10 @@ struct Reader<'a> {
     data: &'a dyn Data,
     leaves: Vec<Member>,
     revision: u64,
-    /// Groups that were looked for.
+    /// How many groups were read.
     groups: usize,
+    /// Whether something was left out because it is too much.
+    is_cut: bool,
     /// The groups that the one being read stands in.
     above: Vec<String>,
 }
@@ -109,10 +111,6 @@ impl Reader<'_> {
             skip("groups are in groups deeper than is rung", trace);
             return Ok(None);
         }
-        if self.groups == GROUPS_MAX {
-            skip("more groups are in groups than are read for a call", trace);
-            return Ok(None);
-        }
         self.groups += 1;
         let Some(group) = self.data.group(id)? else {
             skip("there is no such group", trace);
@@ -122,10 +120,15 @@ impl Reader<'_> {
         self.above.push(id.to_owned());
         let mut twigs = Vec::with_capacity(group.members.len());
         for (n, member) in group.members.iter().enumerate() {
+            if self.leaves.len() == MEMBERS_MAX || self.groups == GROUPS_READ_MAX {
+                self.cut(member, trace);
+                break;
+            }
             match &member.target {
-                MemberTarget::Group(inner) => twigs.extend(self.branch(inner, trace)?.map(|branch| (n, Twig::Branch(branch)))),
-                MemberTarget::Number(number) if self.leaves.len() == MEMBERS_MAX => {
-                    trace.note(|| Rule::Skipped(format!("member {number}"), format!("a group rings {MEMBERS_MAX} telephones at most")));
+                MemberTarget::Group(inner) => {
+                    let branch = self.branch(inner, trace)?;
+                    // one without telephones is nobody's turn
+                    twigs.extend(branch.filter(|b| !b.twigs.is_empty()).map(|branch| (n, Twig::Branch(branch))));
                 }
                 MemberTarget::Number(_) => {
                     twigs.push((n, Twig::Leaf(self.leaves.len())));
@@ -135,6 +138,14 @@ impl Reader<'_> {
         }
         self.above.pop();
         Ok(Some(Branch { group, twigs }))
+    }
+
+    /// Says once that not all were read, and who was the first that wasn't.
+    fn cut(&mut self, first: &Member, trace: &mut Trace) {
+        if !std::mem::replace(&mut self.is_cut, true) {
+            let why = format!("a group rings {MEMBERS_MAX} telephones of {GROUPS_READ_MAX} groups at most");
+            trace.note(|| Rule::Skipped(format!("member {} and all behind it", first.target), why));
+        }
     }
 }
 
@@ -178,7 +189,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// The place of a member's first telephone; one without any comes last.
+    /// The place of a member's first telephone.
     fn first(&self, twig: &Twig) -> usize {
         match twig {
             Twig::Leaf(leaf) => self.place[*leaf],

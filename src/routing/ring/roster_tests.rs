@@ -92,25 +92,6 @@ fn groups_in_a_circle_ring_whom_they_can_and_end() {
 }
 
 #[test]
-fn groups_of_groups_of_groups_are_not_all_read_while_a_call_waits() {
-    // each is right by itself when it is made, from the top down: 32 to the power of 7 ways lead to the bottom
-    let name = |level: usize, n: usize| if level == 0 { "g".to_owned() } else { format!("g{level}-{n}") };
-    let mut items = Vec::new();
-    for level in 0..7 {
-        for n in 0..if level == 0 { 1 } else { 32 } {
-            let members: Vec<String> = (0..32).map(|m| format!("group={}", name(level + 1, m))).collect();
-            let members: Vec<&str> = members.iter().map(String::as_str).collect();
-            items.push(group(&name(level, n), Strategy::Hunt, Some(10), &members));
-        }
-    }
-    // nothing at the bottom, then one telephone in each group there
-    assert_eq!(calls(items.clone(), &Scene::default(), 1).len(), 1);
-    items.extend((0..32).map(|n| group(&name(7, n), Strategy::Hunt, Some(10), &[&format!("extension=1{n:02}")])));
-    let rung = calls(items, &Scene::default(), 1);
-    assert!(rung.first().is_some_and(|first| first.starts_with("100 ")), "{rung:?}");
-}
-
-#[test]
 fn a_group_that_is_gone_rings_nobody_and_the_plan_goes_on() {
     let mut data = Sheet::default();
     data.put(route(TO, &["ring:gone", "voicemail:199"]));
@@ -141,6 +122,72 @@ fn who_is_not_registered_or_not_to_be_disturbed_is_passed_over_and_unknown_ones_
 }
 
 #[test]
+fn a_hunt_passes_over_who_is_not_there_unless_nobody_is() {
+    let hint = |registered| crate::hints::Hint { registered: Some(registered), dnd: false, calls: 0 };
+    let number = crate::routing::tests::number;
+    let mut live = Scene::default();
+    live.hints.insert(number("101"), hint(false));
+    for strategy in [Strategy::Hunt, Strategy::Rrmemory, Strategy::Leastrecent] {
+        assert_eq!(calls(vec![group("g", strategy, None, &THREE)], &live, 1), ["102", "103"]);
+    }
+    assert_eq!(calls(vec![group("g", Strategy::Memoryhunt, None, &THREE)], &live, 1), ["102", "102 103"]);
+    live.hints.insert(number("102"), hint(false));
+    live.hints.insert(number("103"), hint(false));
+    assert_eq!(calls(vec![group("g", Strategy::Hunt, None, &THREE)], &live, 1), THREE.map(|m| m.replace("extension=", "")));
+}
+
+#[test]
+fn nobody_waits_for_the_time_of_those_who_are_passed_over() {
+    let mut live = Scene::default();
+    live.hints.insert(crate::routing::tests::number("101"), crate::hints::Hint { registered: Some(false), dnd: false, calls: 0 });
+    let members = ["extension=101", "extension=102,delay=10", "extension=103,delay=15"];
+    assert_eq!(calls(vec![group("g", Strategy::Ringall, Some(40), &members)], &live, 1), ["102 103+5 30 s"]);
+    assert_eq!(calls(vec![group("g", Strategy::Ringall, Some(40), &members)], &Scene::default(), 1), ["101 102+10 103+15 40 s"]);
+}
+
+#[test]
+fn a_telephone_that_two_members_lead_to_rings_when_the_first_of_them_would() {
+    let forwarded = crate::routing::tests::extension("102", |e| e.forward_always = Some(crate::routing::tests::number("101")));
+    let items = vec![group("g", Strategy::Ringall, Some(40), &["extension=101,delay=10", "extension=102"]), forwarded];
+    assert_eq!(calls(items, &Scene::default(), 1), ["101 40 s"]);
+}
+
+#[test]
+fn a_group_that_rings_nobody_ends_the_call_and_is_busy_only_where_somebody_does_not_want_to_be_disturbed() {
+    let data = |items: Vec<PlanItem>| calls(items, &Scene::default(), 1);
+    assert_eq!(data(vec![group("g", Strategy::Hunt, None, &["group=gone"])]), ["hangup exhausted"]);
+    // who waits longer than all ring never rings
+    assert_eq!(data(vec![group("g", Strategy::Ringall, Some(5), &["extension=101,delay=10"])]), ["hangup exhausted"]);
+    let dnd = crate::routing::tests::extension("101", |e| e.dnd = true);
+    assert_eq!(data(vec![group("g", Strategy::Hunt, None, &["group=gone", "extension=101"]), dnd]), ["busy dnd"]);
+}
+
+#[test]
+fn a_group_without_telephones_is_nobodys_turn() {
+    let empty = || group("empty", Strategy::Hunt, None, &["group=gone"]);
+    let members = ["extension=101", "group=empty", "extension=102"];
+    assert_eq!(calls(vec![group("g", Strategy::Memoryhunt, None, &members), empty()], &Scene::default(), 1), ["101", "101 102"]);
+    let live = Scene { turns: [("g".to_owned(), 1)].into(), ..Scene::default() };
+    assert_eq!(calls(vec![group("g", Strategy::Rrmemory, None, &members), empty()], &live, 1), ["102", "101"]);
+}
+
+#[test]
+fn a_caller_who_was_led_through_dozens_of_telephones_hears_the_mailbox_all_the_same() {
+    let members: Vec<String> = (200..232).map(|n| format!("extension={n}")).collect();
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
+    let mut data = Sheet::default();
+    data.put(route(TO, &["ring:g", "ring:g", "voicemail:199"])).put(group("g", Strategy::Hunt, None, &members));
+    let said = played(&data, &Scene::default(), TO, FROM, &["BUSY"], 1);
+    assert_eq!((said.len(), said.last().map(String::as_str)), (usize::from(HOPS_MAX), Some("voicemail:199 matched")));
+}
+
+#[test]
+fn no_group_rings_an_emergency_service() {
+    let error = Member::parse("number=112", &crate::routing::tests::tenant().plan).expect_err("refused").to_string();
+    assert!(error.contains("emergency"), "{error}");
+}
+
+#[test]
 fn a_group_that_was_edited_in_the_middle_of_a_call_makes_its_token_a_bad_one() {
     let mut data = Sheet::default();
     data.put(route(TO, &["ring:g"])).put(group("g", Strategy::Hunt, None, &THREE));
@@ -159,7 +206,7 @@ fn strategies() -> impl proptest::strategy::Strategy<Value = Strategy> {
 /// Up to six groups with members among twelve telephones and each other, circles and missing ones included.
 fn plans() -> impl proptest::strategy::Strategy<Value = Vec<PlanItem>> {
     let member = prop_oneof![
-        4 => (100u32..112, 0u16..8, proptest::option::of(1u16..40), any::<bool>()).prop_map(|(n, delay, timeout, confirm)| {
+        4 => (120u32..132, 0u16..8, proptest::option::of(1u16..40), any::<bool>()).prop_map(|(n, delay, timeout, confirm)| {
             let timeout = timeout.map(|t| format!(",timeout={t}")).unwrap_or_default();
             (format!("extension={n}"), format!(",delay={delay}{timeout}{}", if confirm { ",confirm" } else { "" }))
         }),

@@ -29,6 +29,8 @@ pub(super) struct Rings {
     pub(super) is_forwarded: bool,
     /// Whether it is known not to be there.
     pub(super) is_absent: bool,
+    /// Whether its user has said where calls go that nobody takes there.
+    pub(super) has_forwards: bool,
     /// How long its user lets it ring.
     pub(super) ring_seconds: Option<u16>,
 }
@@ -207,6 +209,7 @@ impl Follow {
     fn rings(self, walk: &Walk<'_>, extension: Option<&Extension>) -> Telephone {
         Telephone::Rings(Rings {
             is_absent: walk.moment.live.hint(&self.at).is_some_and(|hint| hint.registered == Some(false)),
+            has_forwards: extension.is_some_and(Extension::has_forwards),
             ring_seconds: extension.and_then(|e| e.ring_seconds),
             is_forwarded: !self.been.is_empty(),
             is_forwarded_outside: self.is_outside,
