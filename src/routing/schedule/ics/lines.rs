@@ -62,19 +62,19 @@ impl Iterator for Lines<'_> {
                 keep(&self.physical()[1..]);
             }
             if !kept.iter().all(u8::is_ascii_whitespace) {
-                return Some(Line { number, text: decoded(kept), cut });
+                return Some(Line { number, text: decoded(kept, cut), cut });
             }
         }
     }
 }
 
-fn decoded(bytes: Vec<u8>) -> String {
+fn decoded(bytes: Vec<u8>, cut: bool) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| {
         let latin = |bytes: &[u8]| bytes.iter().map(|b| char::from(*b)).collect();
-        let (end, cut_short) = (error.utf8_error().valid_up_to(), error.utf8_error().error_len().is_none());
+        let (end, cut_short) = (error.utf8_error().valid_up_to(), cut && error.utf8_error().error_len().is_none());
         let bytes = error.into_bytes();
         // a character that was cut in two makes no other language of the rest
-        if cut_short && end > 0 { String::from_utf8_lossy(&bytes[..end]).into_owned() } else { latin(&bytes) }
+        if cut_short { String::from_utf8_lossy(&bytes[..end]).into_owned() } else { latin(&bytes) }
     })
 }
 

@@ -11,6 +11,7 @@
 //! time zones.
 
 mod lines;
+mod moment;
 mod name;
 mod recurrence;
 
@@ -19,6 +20,7 @@ use super::{DATES_MAX, Dates, Exception, Holiday, RANGES_MAX, Schedule, TimeRang
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Span, Timestamp};
 use lines::{Line, Lines, Property};
+use moment::{Moment, read_date, read_time, utc_or_day};
 use name::name_of;
 use recurrence::Rule;
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,22 +186,6 @@ pub fn read_calendar(text: &[u8], options: &CalendarOptions<'_>) -> Result<Calen
     }
 }
 
-/// A day, or a time of day in a zone.
-#[derive(Clone)]
-enum Moment {
-    Day(Date),
-    Timed(DateTime, Zone),
-}
-
-impl Moment {
-    fn date(&self) -> Date {
-        match self {
-            Moment::Day(date) => *date,
-            Moment::Timed(at, _) => at.date(),
-        }
-    }
-}
-
 #[derive(Default)]
 struct Event {
     line: u32,
@@ -208,7 +194,7 @@ struct Event {
     end: Option<Moment>,
     duration: Option<Span>,
     rule: Option<String>,
-    excepted: BTreeSet<Date>,
+    excepted: Vec<Moment>,
     /// Why it is left out.
     left_out: Option<&'static str>,
 }
@@ -216,21 +202,6 @@ struct Event {
 const UNREADABLE: &str = "have a time that can't be read; correct it in the calendar";
 const MOVED: &str = "are moved or changed occurrences of a series; enter their dates by hand";
 const BACKWARDS: &str = "end before they begin; correct them in the calendar";
-
-/// `20261224`.
-fn read_date(text: &str) -> Option<Date> {
-    let number = |range| text.get(range).filter(|t: &&str| t.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse::<i16>().ok());
-    let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
-    // days of other centuries are nobody's holidays
-    let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
-    (1900..=9000).contains(&year).then_some(date)
-}
-
-fn read_time(text: &str) -> Option<Time> {
-    let number = |range| text.get(range).filter(|t: &&str| t.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse::<i8>().ok());
-    // a leap second is the one before
-    Time::new(number(0..2)?, number(2..4)?, number(4..6)?.min(59), 0).ok()
-}
 
 struct Reader<'a> {
     options: &'a CalendarOptions<'a>,
@@ -283,7 +254,7 @@ impl<'a> Reader<'a> {
             }
             "RDATE" | "EXRULE" => Some("come again on listed dates; enter their dates by hand"),
             "EXDATE" if line.cut || event.excepted.len() > EXCEPTED_MAX => Some("have too many excepted days; enter their dates by hand"),
-            "EXDATE" => property.value.split(',').find_map(|text| moment(text).map(|at| event.excepted.insert(at.date())).err()),
+            "EXDATE" => property.value.split(',').find_map(|text| moment(text).map(|at| event.excepted.push(at)).err()),
             "RECURRENCE-ID" => Some(MOVED),
             "STATUS" if property.value.eq_ignore_ascii_case("CANCELLED") => Some("are cancelled"),
             _ => None,
@@ -341,7 +312,8 @@ impl<'a> Reader<'a> {
             return Err(reason);
         }
         let start = event.start.clone().ok_or("have no beginning; correct them in the calendar")?;
-        let rule = event.rule.as_deref().map(Rule::read).transpose()?;
+        let rule = event.rule.as_deref().map(|rule| Rule::read(rule, |text| Some(utc_or_day(text)?.date_beside(&start)))).transpose()?;
+        let excepted: BTreeSet<Date> = event.excepted.iter().map(|at| at.date_beside(&start)).collect();
         let length = length(&event, &start)?;
         let first = start.date();
         let (days, whole) = match length {
@@ -364,7 +336,7 @@ impl<'a> Reader<'a> {
             Some(rule) => rule.days(first, from, self.last, &mut self.rule_days_left)?,
             None => vec![first],
         };
-        on.retain(|day| last_of(*day) >= self.first && *day <= self.last && !event.excepted.contains(day));
+        on.retain(|day| last_of(*day) >= self.first && *day <= self.last && !excepted.contains(day));
         if on.is_empty() {
             return Err("are past, or more than two years away");
         }

@@ -5,7 +5,8 @@ use crate::routing::schedule::STATE_BYTES_MAX;
 /// A summary as a name: `Tag der Deutschen Einheit` → `tag-der-deutschen-einheit`; empty where nothing of it can be used.
 pub(super) fn name_of(summary: &str) -> String {
     let mut name = String::new();
-    for c in summary.chars().take(4 * STATE_BYTES_MAX).flat_map(char::to_lowercase) {
+    // a line end is written as a backslash and a letter
+    for c in summary.replace("\\n", " ").replace("\\N", " ").chars().take(4 * STATE_BYTES_MAX).flat_map(char::to_lowercase) {
         let plain = match c {
             'a'..='z' | '0'..='9' => c.encode_utf8(&mut [0; 4]).to_owned(),
             'ä' | 'æ' => "ae".to_owned(),

@@ -38,11 +38,12 @@ fn week_day(text: &str) -> Option<i8> {
 }
 
 impl Rule {
-    pub(super) fn read(text: &str) -> Result<Rule, &'static str> {
-        Rule::read_parts(text).ok_or(NOT_READ)
+    /// Reads a rule; `day` says which day its end is where the event is.
+    pub(super) fn read(text: &str, day: impl Fn(&str) -> Option<Date>) -> Result<Rule, &'static str> {
+        Rule::read_parts(text, day).ok_or(NOT_READ)
     }
 
-    fn read_parts(text: &str) -> Option<Rule> {
+    fn read_parts(text: &str, day: impl Fn(&str) -> Option<Date>) -> Option<Rule> {
         let (mut frequency, mut interval, mut count, mut until, mut week_start) = (None, 1, None, None, 0);
         let (mut months, mut month_days, mut days) = (Vec::new(), Vec::new(), Vec::new());
         let numbers = |value: &str, max: i8| {
@@ -63,7 +64,7 @@ impl Rule {
                 }
                 "INTERVAL" => interval = i64::from(value.parse::<u16>().ok().filter(|n| *n > 0)?),
                 "COUNT" => count = Some(value.parse::<u32>().ok()?),
-                "UNTIL" => until = Some(super::read_date(value.get(..8)?)?),
+                "UNTIL" => until = Some(day(value.trim())?),
                 "BYMONTH" => months = numbers(value, 12)?,
                 "BYMONTHDAY" => month_days = numbers(value, 31)?,
                 "BYDAY" => {

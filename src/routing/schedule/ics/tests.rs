@@ -73,6 +73,84 @@ fn latin_1_in_a_summary_costs_no_holiday() {
 }
 
 #[test]
+fn a_latin_1_line_keeps_its_last_letter_and_a_line_end_in_a_summary_is_a_gap() {
+    let text = b"BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:Jour f\xe9ri\xe9\nDTSTART:20270106\nEND:VEVENT\nEND:VCALENDAR\n";
+    assert_eq!(holidays(&read_bytes(text, false).unwrap()), ["jour-ferie 2027-01-06"]);
+    assert_eq!(holidays(&read(&event(&["SUMMARY:Fair\\nDay", "DTSTART:20270106"]), false).unwrap()), ["fair-day 2027-01-06"]);
+}
+
+/// The days of one event that comes again, as text.
+fn days_of(start: &str, rule: &str) -> String {
+    let calendar = read(&event(&["SUMMARY:x", &format!("DTSTART;VALUE=DATE:{start}"), &format!("RRULE:{rule}")]), false).unwrap();
+    holidays(&calendar).join(" ") + &calendar.notes.iter().map(ToString::to_string).collect::<String>()
+}
+
+#[test]
+fn rules_come_on_the_days_that_the_standard_says() {
+    for (start, rule, days) in [
+        ("20261130", "FREQ=DAILY;COUNT=5", "x 2026-11-30..2026-12-04"),
+        ("20261130", "FREQ=DAILY;INTERVAL=3;COUNT=3", "x 2026-11-30,2026-12-03,2026-12-06"),
+        ("20261201", "FREQ=WEEKLY;UNTIL=20261215", "x 2026-12-01,2026-12-08,2026-12-15"),
+        // the standard's own example of WKST: each other week, counted from Monday or from Sunday
+        ("20270803", "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO", "x 2027-08-03,2027-08-08,2027-08-17,2027-08-22"),
+        ("20270803", "FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU", "x 2027-08-03,2027-08-15,2027-08-17,2027-08-29"),
+        ("20261204", "FREQ=MONTHLY;COUNT=3;BYDAY=1FR", "x 2026-12-04,2027-01-01,2027-02-05"),
+        ("20261228", "FREQ=MONTHLY;COUNT=3;BYDAY=-1MO", "x 2026-12-28,2027-01-25,2027-02-22"),
+        ("20261231", "FREQ=MONTHLY;COUNT=3", "x 2026-12-31,2027-01-31,2027-03-31"),
+        ("20261231", "FREQ=MONTHLY;COUNT=3;BYMONTHDAY=-1", "x 2026-12-31,2027-01-31,2027-02-28"),
+        ("20261213", "FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13;COUNT=1", "x 2027-08-13"),
+        // Thanksgiving
+        ("20201126", "FREQ=YEARLY;BYMONTH=11;BYDAY=4TH", "x 2027-11-25,2028-11-23"),
+        ("20200229", "FREQ=YEARLY", "x 02-29"),
+        ("20201224", "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24", "x 12-24"),
+        ("20201224", "FREQ=YEARLY;UNTIL=20271231", "x 2026-12-24,2027-12-24"),
+        // begins in two years: isn't there before
+        ("20281101", "FREQ=YEARLY", "x 2028-11-01"),
+        ("20201224", "FREQ=YEARLY;INTERVAL=2", "x 2026-12-24"),
+    ] {
+        assert_eq!(days_of(start, rule), days, "{start} {rule}");
+    }
+    for rule in [
+        "FREQ=HOURLY",
+        "FREQ=YEARLY;BYWEEKNO=1",
+        "FREQ=YEARLY;BYDAY=20MO",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1",
+        "COUNT=3",
+        "FREQ",
+        "x",
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=WEEKLY;BYDAY=é",
+        "FREQ=DAILY;UNTIL=2026",
+    ] {
+        assert!(days_of("20261201", rule).contains("isn't read here"), "{rule}: {}", days_of("20261201", rule));
+    }
+    assert!(days_of("20201224", "FREQ=DAILY;COUNT=3").contains("are past"));
+}
+
+#[test]
+fn an_end_in_utc_is_a_day_of_the_events_own_zone() {
+    let open = |zone: &str, time: &str, end: &str, more: &str| {
+        let lines = [&format!("DTSTART;TZID={zone}:20261222T{time}"), "DURATION:PT1H", &format!("RRULE:FREQ=DAILY;UNTIL={end}"), more];
+        read(&event(&lines), true).unwrap().exceptions.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    // the end of the 24th in New York is the 25th in UTC; eight o'clock of the 25th in Tokyo is the 24th
+    assert_eq!(open("America/New_York", "090000", "20261225T045959Z", "X-A:b"), ["2026-12-22..2026-12-24 15:00-16:00"]);
+    assert_eq!(open("Asia/Tokyo", "080000", "20261224T230000Z", "X-A:b"), ["2026-12-22..2026-12-25 00:00-01:00"]);
+    assert_eq!(open("America/New_York", "210000", "20261224", "EXDATE:20261224T020000Z"), ["2026-12-23,2026-12-25 03:00-04:00"]);
+}
+
+#[test]
+fn whole_days_from_midnight_to_midnight_alarms_and_cancelled_events_are_known_as_such() {
+    let outlook = event(&["SUMMARY:a", "DTSTART;TZID=Europe/Berlin:20261224T000000", "DTEND;TZID=Europe/Berlin:20261226T000000"]);
+    let alarm = ["SUMMARY:b", "DTSTART:20261228", "BEGIN:VALARM", "SUMMARY:c", "DTSTART:20261229", "END:VALARM"];
+    let cancelled = event(&["SUMMARY:d", "DTSTART:20261230", "STATUS:CANCELLED"]);
+    let same_day = event(&["SUMMARY:e", "DTSTART:20261231", "DTEND:20261231"]);
+    let calendar = read(&[outlook, event(&alarm), cancelled, same_day].concat(), false).unwrap();
+    assert_eq!(holidays(&calendar), ["a 2026-12-24..2026-12-25", "b 2026-12-28", "e 2026-12-31"]);
+    assert_eq!((calendar.events, calendar.notes[0].reason, calendar.notes[0].line), (4, "are cancelled", 16));
+}
+
+#[test]
 fn what_is_no_calendar_or_damaged_says_where() {
     assert!(matches!(read_bytes(b"<html>", false), Err(CalendarError::NoCalendar { line: 1, .. })));
     assert!(matches!(read_bytes(b"", false), Err(CalendarError::NoCalendar { .. })));
