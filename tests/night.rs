@@ -91,9 +91,9 @@ fn a_panel_sets_a_schedule_by_hand_and_lets_it_go() {
     let set = send("PUT", path, r#"{"state":"closed","until":"2999-12-24T17:00:00Z"}"#);
     assert_eq!(set, (200, json!({ "id": "office", "override": "closed until 2999-12-24T17:00:00Z" })));
     let before = plane.store.now_us();
-    assert_eq!(send("PUT", path, r#"{"state":"night","until":"2h"}"#).0, 200);
+    assert_eq!(send("PUT", path, r#"{"state":"holiday","until":"2h"}"#).0, 200);
     let mode = schedule(&plane.store, "acme").mode.unwrap();
-    assert!(mode.state == "night" && mode.until.is_some_and(|until| until >= before + 2 * HOUR_US));
+    assert!(mode.state == "holiday" && mode.until.is_some_and(|until| until >= before + 2 * HOUR_US));
     assert_eq!(send("PUT", path, r#"{"state":"open"}"#), (200, json!({ "id": "office", "override": "open" })));
     assert_eq!(send("DELETE", path, ""), (200, json!({ "id": "office", "override": null })));
     assert_eq!(send("DELETE", path, ""), (200, json!({ "id": "office", "override": null })), "and again");
@@ -103,6 +103,7 @@ fn a_panel_sets_a_schedule_by_hand_and_lets_it_go() {
         ("DELETE", "/schedules/nobody/override", "", 404, "there is no schedule"),
         ("PUT", path, r#"{"state":""}"#, 422, "state"),
         ("PUT", path, r#"{"state":"two words"}"#, 422, "state"),
+        ("PUT", path, r#"{"state":"clsoed"}"#, 422, "did you mean closed?"),
         ("PUT", path, r#"{"state":"closed until 2999-12-24T17:00:00Z"}"#, 422, "one word"),
         ("PUT", path, r#"{"state":"closed","until":"2020-01-01T00:00:00Z"}"#, 422, "isn't after now"),
         ("PUT", path, r#"{"state":"closed","until":"some day"}"#, 422, "is no time"),

@@ -156,6 +156,95 @@ fn what_can_not_be_is_refused_with_its_remedy() {
 }
 
 #[test]
+fn an_edit_that_would_break_what_names_it_is_refused_and_says_what_that_is() {
+    for with_server in [false, true] {
+        let place = Place::new(TENANTS);
+        let _server = with_server.then(|| place.serve(&[]));
+        filled(&place);
+        let numbers: Vec<String> = (300..331).map(|n| format!("extension={n}")).collect();
+        let members: Vec<&str> = numbers.iter().flat_map(|n| ["--member", n]).collect();
+        place.done(&["route", "set", "110", "--step", "busy", "--schedule", "office", "--when", "lunch=dial:+14155550112,trunk=carrier-a"]);
+        for (command, words) in [
+            // 31 in it and 2 beside it
+            ([&["group", "set", "sales"][..], &members].concat(), "group family, which would no longer hold: with the groups in it 33"),
+            (vec!["schedule", "set", "office", "--open", "mon-fri 09:00-17:30"], "route 110, which would no longer hold: when.lunch"),
+            (vec!["schedule", "set", "home", "--code", "1"], "the schedule office has the code 1 already"),
+            (vec!["trunk", "rm", "carrier-a"], "is named by route 110"),
+        ] {
+            let said = place.run(&command);
+            assert!(said.code == Some(2) && said.err.contains(words) && said.out.is_empty(), "{command:?}: {said:?}");
+        }
+        // what is refused of one is no harm to another, and what is put right goes through
+        place.done(&["route", "rm", "110"]);
+        place.done(&["schedule", "set", "office", "--code", "1", "--open", "mon-fri 09:00-17:30"]);
+        place.done(&["group", "set", "mobiles", "--member", "number=+14155550112,trunk=carrier-a"]);
+        assert!(place.run(&["trunk", "rm", "carrier-a"]).err.contains("is named by group mobiles"));
+        place.done(&["group", "rm", "mobiles"]);
+        place.done(&["block", "set", "--prefix", "+1900", "--action", "dial:+14155550112,trunk=carrier-a"]);
+        assert!(place.run(&["trunk", "rm", "carrier-a"]).err.contains("is named by block"));
+        place.done(&["block", "rm", "--prefix", "+1900"]);
+        place.done(&["trunk", "rm", "carrier-a"]);
+        let plan = place.done(&["export"]).out;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &plan).unwrap();
+        assert!(place.done(&["diff", file.path().to_str().unwrap()]).out.contains("nothing differs"));
+        std::fs::write(file.path(), format!("{plan}\n[[schedule]]\nid = \"zoo\"\ncode = \"1\"\n")).unwrap();
+        let twice = place.run(&["diff", file.path().to_str().unwrap()]);
+        assert!(twice.code == Some(2) && twice.err.contains("office has the code 1 already"), "{twice:?}");
+    }
+}
+
+#[test]
+fn a_state_typed_with_a_slip_sets_nothing_by_hand() {
+    let place = Place::new(TENANTS);
+    filled(&place);
+    for (command, words) in [
+        (&["schedule", "override", "office", "clsoed"][..], "did you mean closed?"),
+        (&["schedule", "override", "office", "opne"], "did you mean open?"),
+        (&["schedule", "override", "office", "night"], "it has closed, holiday, lunch, open"),
+        (&["schedule", "override", "office", "off", "--until", "2h"], "--until is for a state"),
+    ] {
+        let said = place.run(command);
+        assert!(said.code == Some(2) && said.err.contains(words), "{command:?}: {said:?}");
+    }
+    let shown = place.run(&["schedule", "show", "office", "--json"]).json();
+    assert!(shown["override"].is_null(), "{shown}");
+    assert!(place.done(&["schedule", "override", "office", "off"]).out.contains("was so already"));
+    let set = place.done(&["schedule", "override", "office", "holiday", "--until", "2030-12-24 18:00"]);
+    assert!(set.out.contains("added") && set.err.contains("office is holiday now until 2030-12-24 18:00 (Europe/Berlin)"), "{set:?}");
+    assert!(place.done(&["schedule", "override", "office", "lunch"]).out.contains("replaced"));
+    let off = place.done(&["schedule", "override", "office", "off"]);
+    assert!(off.out.contains("removed"), "{off:?}");
+}
+
+#[test]
+fn tables_say_what_was_typed_and_scripts_find_every_switch() {
+    let place = Place::new(TENANTS);
+    filled(&place);
+    let out = |command: &[&str]| place.done(command).out;
+    assert_eq!(
+        out(&["group", "ls"]),
+        "family    ringall  25 s  101 Kitchen, +14155550111 Mom (confirm), group sales\nsales     hunt           201, 202\n"
+    );
+    let family = out(&["group", "show", "family"]);
+    assert!(family.starts_with("id") && family.contains("member           number=+14155550111,name=Mom,delay=5,confirm\n"), "{family}");
+    assert_eq!(out(&["extension", "ls"]), "101  Ada  do not disturb, rings 15 s, may call internal national\n");
+    assert_eq!(out(&["limit", "ls"]), "international  each extension  20 an hour  2 at once\npremium        the tenant      1 an hour\n");
+    assert_eq!(out(&["trunk", "ls"]), "carrier-a  e164  emergency  +=0.05  +49=0.01,priority=2,schedule=office\n");
+    assert!(out(&["schedule", "ls"]).contains("office  Europe/Berlin  code 1  mon-fri 09:00-17:30"));
+    assert!(out(&["route", "ls"]).contains("ring:family → voicemail:199  but by schedule office: closed"));
+    place.done(&["extension", "set", "102", "--name", "Bea"]);
+    let json = |command: &[&str]| place.run(&[command, &["--json"]].concat()).json();
+    assert_eq!(json(&["extension", "show", "102"])["dnd"], false);
+    assert_eq!(json(&["limit", "show", "international"])["scope"], "extension");
+    let note = place.done(&["trunk", "set", "bare"]);
+    assert!(note.err.contains("no rate"), "{note:?}");
+    let bare = json(&["trunk", "show", "bare"]);
+    assert_eq!((&bare["format"], &bare["emergency"], &bare["rates"]), (&"plus".into(), &false.into(), &serde_json::json!([])));
+    assert!(bare["revision"].as_u64() > json(&["group", "show", "sales"])["revision"].as_u64());
+}
+
+#[test]
 fn a_schedule_goes_by_hand_until_it_is_let_go() {
     let place = Place::new(TENANTS);
     filled(&place);

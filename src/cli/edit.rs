@@ -108,6 +108,7 @@ pub(super) fn edit(global: &Global, what: &str, request: Request) -> Result<Exit
             | Request::UserRm { .. }
             | Request::TokenRm { .. }
             | Request::ItemRm { .. }
+            | Request::ScheduleOverride { state: None, .. }
     );
     let mut backend = Backend::open(global)?;
     let Reply::Done { revision, existed, changed, notes } = backend.ask(request)? else { return Err(unexpected()) };
@@ -119,8 +120,8 @@ pub(super) fn edit(global: &Global, what: &str, request: Request) -> Result<Exit
         return Ok(Exit::Done);
     }
     let done = match (removing, existed, changed) {
-        (true, ..) => "removed",
-        (false, _, false) => "was so already",
+        (true, true, _) => "removed",
+        (true, false, _) | (false, _, false) => "was so already",
         (false, false, true) => "added",
         (false, true, true) => "replaced",
     };
@@ -177,7 +178,7 @@ pub(super) fn route(global: &Global, verb: RouteVerb) -> Result<Exit, Failure> {
             if global.json {
                 print::json(&all);
             } else {
-                print::out(&print::columns(&all.iter().map(|r| vec![r.route.clone(), r.steps.join(" → ")]).collect::<Vec<_>>()));
+                print::out(&print::columns(&all.iter().map(route_row).collect::<Vec<_>>()));
             }
             Ok(Exit::Done)
         }
@@ -208,6 +209,16 @@ fn scheduled(
         schedule: Some(schedule),
         when: states,
     }))
+}
+
+/// A route on one line: what it does, and where a schedule says otherwise.
+fn route_row(route: &RouteView) -> Vec<String> {
+    let mut row = vec![route.route.clone(), route.steps.join(" → ")];
+    if let Some(schedule) = &route.schedule {
+        let states: Vec<&str> = route.when.keys().map(String::as_str).collect();
+        row.push(format!("but by schedule {schedule}: {}", states.join(", ")).trim_end_matches(": ").to_owned());
+    }
+    row
 }
 
 fn route_text(route: &RouteView) -> String {

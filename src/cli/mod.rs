@@ -22,6 +22,7 @@ mod schedule;
 mod serve;
 mod status;
 mod things;
+mod things_text;
 mod token;
 mod user;
 mod when;

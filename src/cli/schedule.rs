@@ -5,7 +5,8 @@ use super::backend::{Backend, unexpected};
 use super::edit::edit;
 use super::exit::{Exit, Failure};
 use super::print;
-use super::things::{bad, ls, one, said, view};
+use super::things::{bad, ls, one};
+use super::things_text::{said, view};
 use crate::clock::{Clock, SystemClock};
 use crate::control::{ItemWhich, Reply, Request};
 use crate::plan::{ItemDraft, ScheduleDraft};
@@ -46,7 +47,7 @@ pub(super) enum ScheduleVerb {
     Override {
         /// The schedule
         id: String,
-        /// The state: closed, open, a period's name; or off
+        /// The state: closed, open, holiday, a period's name; or off
         state: String,
         /// Until then: 18:00, 2026-12-24 18:00, 8h; for good if left out
         #[arg(long, value_name = "WHEN")]
@@ -108,6 +109,9 @@ pub(super) fn schedule(global: &Global, verb: ScheduleVerb) -> Result<Exit, Fail
         ScheduleVerb::Import { id, file, timed_are_open } => import(global, &id, &file, timed_are_open),
         ScheduleVerb::Override { id, state, until } => {
             let what = format!("override of schedule {id}");
+            if state == "off" && until.is_some() {
+                return Err(bad("--until is for a state that is set; off lets the schedule go by the clock at once"));
+            }
             let state = Some(state).filter(|state| state != "off");
             edit(global, &what, Request::ScheduleOverride { tenant, id, state, until })
         }

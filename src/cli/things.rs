@@ -5,17 +5,17 @@ use super::backend::{Backend, unexpected};
 use super::edit::edit;
 use super::exit::{Exit, Failure};
 use super::print;
+use super::things_text::{row, said, view};
 use crate::control::{ItemWhich, Reply, Request};
 use crate::plan::{ExtensionDraft, GroupDraft, ItemDraft, LimitDraft, MemberDraft, TrunkDraft};
 use crate::routing::{PlanItem, PlanKey};
 use crate::store::PlanSort;
 use clap::{Args, Subcommand};
-use serde_json::Value as Json;
 
 /// What can be done with any of them.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb<S: Args> {
-    /// Add or replace one (of an extension: change what is named and keep the rest)
+    // its help is that of what it takes
     Set(S),
     /// Remove one that nothing else names
     Rm {
@@ -31,6 +31,7 @@ pub(super) enum Verb<S: Args> {
     Ls,
 }
 
+/// Add or replace a ring group
 #[derive(Debug, Args)]
 pub(super) struct GroupArgs {
     /// Its id, such as family
@@ -49,6 +50,7 @@ pub(super) struct GroupArgs {
     members: Vec<String>,
 }
 
+/// Change what is named of an extension and keep the rest
 #[derive(Debug, Args)]
 pub(super) struct ExtensionArgs {
     /// The extension, such as 101
@@ -91,6 +93,7 @@ pub(super) struct ExtensionArgs {
     emergency_caller_id: Option<String>,
 }
 
+/// Add or replace a trunk
 #[derive(Debug, Args)]
 pub(super) struct TrunkArgs {
     /// Its name in the switch
@@ -149,6 +152,12 @@ pub(super) struct LimitWhich {
     /// Count the calls of the whole tenant together, and not each extension's
     #[arg(long)]
     tenant_wide: bool,
+}
+
+impl LimitWhich {
+    fn said(&self) -> String {
+        format!("limit on {} {}", self.class, if self.tenant_wide { "of the tenant" } else { "of each extension" })
+    }
 }
 
 pub(super) fn bad(text: impl ToString) -> Failure {
@@ -276,11 +285,11 @@ pub(super) fn limit(global: &Global, verb: LimitVerb) -> Result<Exit, Failure> {
     let tenant = global.tenant.clone();
     match verb {
         LimitVerb::Set { which, per_hour, concurrent } => {
-            let what = format!("limit on {}", which.class);
+            let what = which.said();
             edit(global, &what, Request::ItemSet { tenant, item: ItemDraft::Limit(draft(which, per_hour, concurrent)) })
         }
         LimitVerb::Rm { which } => {
-            let what = format!("limit on {}", which.class);
+            let what = which.said();
             edit(global, &what, Request::ItemRm { tenant, which: named(which) })
         }
         LimitVerb::Show { which } => show(global, named(which)),
@@ -328,62 +337,14 @@ fn show(global: &Global, which: ItemWhich) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// A thing's fields as people write them.
-pub(super) fn view(item: &PlanItem) -> Json {
-    // a draft comes inside the word for its sort
-    let draft = serde_json::to_value(ItemDraft::of(item)).unwrap_or_default();
-    draft.as_object().and_then(|outer| outer.values().next().cloned()).unwrap_or_default()
-}
-
-pub(super) fn said(global: &Global, view: &Json) {
-    if global.json {
-        print::json(view);
-        return;
-    }
-    let mut rows = Vec::new();
-    for (name, value) in view.as_object().into_iter().flatten() {
-        match value {
-            Json::Null => {}
-            Json::Array(values) => rows.extend(values.iter().map(|v| vec![name.clone(), print::shown(&text_of(v))])),
-            value => rows.push(vec![name.clone(), print::shown(&text_of(value))]),
-        }
-    }
-    print::out(&print::columns(&rows));
-}
-
-fn text_of(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        Json::Object(fields) => {
-            let parts: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", text_of(value))).collect();
-            parts.join(",")
-        }
-        other => other.to_string(),
-    }
-}
-
 pub(super) fn ls(global: &Global, sort: PlanSort) -> Result<Exit, Failure> {
     let mut backend = Backend::look(global)?;
     let items = all_of(&mut backend, &global.tenant, sort)?;
     if global.json {
         print::json(&items.iter().map(view).collect::<Vec<_>>());
-        return Ok(Exit::Done);
+    } else {
+        print::out(&print::columns(&items.iter().map(row).collect::<Vec<_>>()));
     }
-    let rows: Vec<Vec<String>> = items
-        .iter()
-        .map(|item| {
-            let view = view(item);
-            let rest = view.as_object().into_iter().flatten().filter(|(name, _)| !matches!(name.as_str(), "id" | "extension"));
-            let rest: Vec<String> = rest
-                .map(|(name, value)| match value {
-                    Json::Array(values) => values.iter().map(text_of).collect::<Vec<_>>().join("  "),
-                    value => format!("{name}={}", text_of(value)),
-                })
-                .collect();
-            vec![item.key().to_string(), print::shown(&rest.join("  "))]
-        })
-        .collect();
-    print::out(&print::columns(&rows));
     Ok(Exit::Done)
 }
 

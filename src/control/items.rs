@@ -2,12 +2,13 @@
 
 use super::desk::{Desk, PAGE_MAX, Refusal, bad, parse_number};
 use super::request::{ItemWhich, Reply};
-use crate::plan::{ItemDraft, broken, names};
-use crate::routing::{PlanItem, PlanKey, Schedule};
+use crate::plan::{ItemDraft, broken, names, uses};
+use crate::routing::{PlanItem, PlanKey, Route, RouteKey, Schedule};
 use crate::store::{Edit, PlanSort, StoreError};
+use std::collections::BTreeSet;
 
 /// Sorts of things that name others.
-const NAMING: [PlanSort; 3] = [PlanSort::Group, PlanSort::Route, PlanSort::Trunk];
+const NAMING: [PlanSort; 4] = [PlanSort::Group, PlanSort::Route, PlanSort::Trunk, PlanSort::Screen];
 
 impl Desk {
     pub(super) fn item_set(&self, tenant: &str, draft: &ItemDraft) -> Result<Reply, Refusal> {
@@ -18,13 +19,69 @@ impl Desk {
         };
         let item = draft.check(rules, known.as_ref().map(|(_, user)| user)).map_err(Refusal::BadInput)?;
         self.check_references(tenant, &item)?;
-        let notes = match &item {
+        self.check_dependents(tenant, &item)?;
+        self.check_code(tenant, &item)?;
+        let note = match &item {
             PlanItem::Schedule(schedule) if schedule.never_opens() => {
-                vec![format!("the schedule {} never opens: nothing in it says open", schedule.id)]
+                Some(format!("the schedule {} never opens: nothing in it says open", schedule.id))
             }
-            _ => Vec::new(),
+            PlanItem::Trunk(trunk) if trunk.rates.is_empty() => Some(format!(
+                "the trunk {} has no rate: only emergency calls and steps that name it go over it; write --rate +=0.01 for all numbers",
+                trunk.id
+            )),
+            PlanItem::Route(Route { key: RouteKey::Number(number), .. }) => self.note(tenant, number),
+            _ => None,
         };
-        self.edit_with(tenant, Edit::Put(item), notes)
+        self.edit_with(tenant, Edit::Put(item), note.into_iter().collect())
+    }
+
+    /// Refuses what would break others that name it: a group that grows until another has too many telephones, a schedule
+    /// that loses a state. Others that were broken before don't forbid it.
+    fn check_dependents(&self, tenant: &str, item: &PlanItem) -> Result<(), Refusal> {
+        let sort = match item {
+            PlanItem::Group(_) => PlanSort::Group,
+            PlanItem::Schedule(_) => PlanSort::Route,
+            _ => return Ok(()),
+        };
+        let rules = self.tenant(tenant)?;
+        let own = item.key();
+        if self.store.item(tenant, &own)?.is_none() {
+            // nobody can name what wasn't there
+            return Ok(());
+        }
+        let mut others = Vec::new();
+        self.each(tenant, sort, |other| others.push(other))?;
+        // those that name it, and those that name these
+        let mut reached = BTreeSet::from([own.clone()]);
+        loop {
+            let is_next = |other: &PlanItem| !reached.contains(&other.key()) && !names(other).is_disjoint(&reached);
+            let (found, rest): (Vec<_>, Vec<_>) = others.into_iter().partition(is_next);
+            if found.is_empty() {
+                return Ok(());
+            }
+            for other in &found {
+                let mut before = |key: &PlanKey| self.store.item(tenant, key);
+                let mut after = |key: &PlanKey| if *key == own { Ok(Some(item.clone())) } else { self.store.item(tenant, key) };
+                if broken(other, rules, &mut before)?.is_empty()
+                    && let Some(what) = broken(other, rules, &mut after)?.first()
+                {
+                    return bad(format!("{own} is named by {}, which would no longer hold: {what}; change that first", other.key()));
+                }
+            }
+            reached.extend(found.iter().map(PlanItem::key));
+            others = rest;
+        }
+    }
+
+    /// Refuses a second schedule with the same code: a star code would switch one of them only.
+    fn check_code(&self, tenant: &str, item: &PlanItem) -> Result<(), Refusal> {
+        let PlanItem::Schedule(Schedule { id, code: Some(code), .. }) = item else { return Ok(()) };
+        match self.schedule_with_code(tenant, code)? {
+            Some(other) if other.id != *id => {
+                bad(format!("the schedule {} has the code {code} already; give one of them another", other.id))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a thing that names what isn't there, or would close a circle.
@@ -43,7 +100,7 @@ impl Desk {
         let mut naming = Vec::new();
         for sort in NAMING {
             self.each(tenant, sort, |item| {
-                if names(&item).contains(&key) && item.key() != key {
+                if uses(&item).contains(&key) && item.key() != key {
                     naming.push(item.key().to_string());
                 }
             })?;
@@ -79,12 +136,27 @@ impl Desk {
     }
 
     pub(super) fn schedule_override(&self, tenant: &str, id: &str, state: Option<&str>, until: Option<&str>) -> Result<Reply, Refusal> {
-        let draft = state.map(|state| super::OverrideDraft { state: state.to_owned(), until: until.map(str::to_owned) });
-        let before = self.store.revision();
+        let rules = self.tenant(tenant)?;
+        let draft = match state {
+            None if until.is_some() => return bad("an end is for a state that is set; without one the schedule goes by the clock at once"),
+            state => state.map(|state| super::OverrideDraft { state: state.to_owned(), until: until.map(str::to_owned) }),
+        };
+        let before = match self.store.item(tenant, &PlanKey::Schedule(id.to_owned()))? {
+            Some(PlanItem::Schedule(schedule)) => schedule.mode,
+            _ => None,
+        };
         let schedule: Schedule = self.override_set(tenant, id, draft.as_ref())?;
-        let revision = self.store.revision();
-        let notes = schedule.mode.iter().map(|mode| format!("{id} is now {mode}")).collect();
-        Ok(Reply::Done { revision, existed: true, changed: revision != before, notes })
+        let compiled = schedule.compile();
+        let zone = compiled.zone(&rules.timezone);
+        let state = compiled.state_at(self.store.now_us(), &rules.timezone);
+        let end = schedule.mode.as_ref().and_then(|mode| mode.until);
+        let end = end.map(|until| format!(" until {} ({})", zone.local_text(until), zone.name())).unwrap_or_default();
+        Ok(Reply::Done {
+            revision: self.store.revision(),
+            existed: before.is_some(),
+            changed: before != schedule.mode,
+            notes: vec![format!("{id} is {} now{end}", state.word())],
+        })
     }
 
     fn item_key(&self, tenant: &str, which: &ItemWhich) -> Result<PlanKey, Refusal> {

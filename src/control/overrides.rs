@@ -1,10 +1,12 @@
 //! A schedule that is set by hand: closed for the night, and by the clock again.
 
 use super::desk::{Desk, PAGE_MAX, Refusal, bad};
-use crate::routing::schedule::{Override, parse_until};
+use crate::nearest::did_you_mean;
+use crate::routing::schedule::{Override, STATES, parse_until};
 use crate::routing::{PlanItem, PlanKey, Schedule, ScheduleError, Switched, Tenant, Zone};
 use crate::store::{Edit, PlanSort};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// What a star code sets a schedule to.
 const NIGHT: &str = "closed";
@@ -13,7 +15,7 @@ const NIGHT: &str = "closed";
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OverrideDraft {
-    /// The state: `open`, `closed`, a period's name.
+    /// The state: `open`, `closed`, `holiday`, or another that the schedule has.
     pub state: String,
     /// Until when: an instant (`2026-12-24T17:00:00Z`), a time of the schedule's clocks, or how long from now (`8h`). For good
     /// if nobody says.
@@ -58,10 +60,19 @@ impl Desk {
         if mode.until.is_some() {
             return bad("state is one word; write the end into until");
         }
+        // a word with a slip in it would close the house, or open it, for whoever has a plan for that state only
+        let states: BTreeSet<&str> = schedule.states().into_iter().chain(STATES).collect();
+        if !states.contains(mode.state.as_str()) {
+            let hint = did_you_mean(&mode.state, states.iter().copied());
+            let has: Vec<&str> = states.into_iter().collect();
+            return bad(format!("the schedule {} has no state {:?}{hint}; it has {}", schedule.id, mode.state, has.join(", ")));
+        }
         if let Some(until) = &draft.until {
             let own: Option<Zone> = schedule.timezone.as_deref().map(str::parse).transpose().map_err(wrong)?;
             let zone = own.unwrap_or_else(|| rules.timezone.clone());
-            mode.until = Some(parse_until(until, self.store.now_us(), &zone).map_err(wrong)?);
+            let until_us = parse_until(until, self.store.now_us(), &zone).map_err(wrong)?;
+            // nobody types microseconds, and nobody wants to read them
+            mode.until = Some(until_us.div_ceil(1_000_000) * 1_000_000);
         }
         Ok(mode)
     }
@@ -72,7 +83,7 @@ impl Desk {
         Ok(schedule)
     }
 
-    fn schedule_with_code(&self, tenant: &str, code: &str) -> Result<Option<Schedule>, Refusal> {
+    pub(super) fn schedule_with_code(&self, tenant: &str, code: &str) -> Result<Option<Schedule>, Refusal> {
         let mut after = None;
         loop {
             let page = self.store.items(tenant, PlanSort::Schedule, after.as_ref(), PAGE_MAX)?;

@@ -234,7 +234,9 @@ impl ScreenDraft {
         let is_odd =
             list == List::Allow && matches!(key, ScreenKey::Withheld | ScreenKey::Class(_) | ScreenKey::Verification(_) | ScreenKey::Rate);
         if is_odd {
-            return Err(format!("callers of {key} are let through unless the block list says otherwise; remove them there"));
+            return Err(format!(
+                "the allow list is for number, prefix and country; callers are let through unless the block list says otherwise, so remove {key} there"
+            ));
         }
         if list == List::Allow && self.action.is_some() {
             return Err("action is for the block list; allowed callers get the route's answer".to_owned());

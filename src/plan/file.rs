@@ -4,7 +4,7 @@ use super::draft::{ContactText, ItemDraft};
 use super::references::broken;
 use crate::directory::{Contact, ContactDraft};
 use crate::nearest::did_you_mean;
-use crate::routing::{PlanItem, PlanKey, Tenant, User};
+use crate::routing::{PlanItem, PlanKey, Schedule, Tenant, User};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -194,6 +194,16 @@ impl Reading<'_> {
             let Ok(wrong) = broken(item, self.tenant, &mut look);
             let (line, place) = self.stands.get(key).cloned().unwrap_or_default();
             found.extend(wrong.into_iter().map(|what| (line, place.clone(), what)));
+        }
+        // a star code would switch the first of them only
+        let mut codes: BTreeMap<&str, &str> = BTreeMap::new();
+        for item in items.values() {
+            let PlanItem::Schedule(Schedule { id, code: Some(code), .. }) = item else { continue };
+            if let Some(other) = codes.get(code.as_str()) {
+                let (line, place) = self.stands.get(&item.key()).cloned().unwrap_or_default();
+                found.push((line, place, format!("code: the schedule {other} has the code {code} already; give one of them another")));
+            }
+            codes.entry(code).or_insert(id);
         }
         self.errors.extend(found);
     }

@@ -16,6 +16,6 @@ pub use draft::{
     UserDraft,
 };
 pub use file::{ERRORS_MAX, PLAN_BYTES_MAX, PlanErrors, PlanFile, read};
-pub use references::{broken, names};
+pub use references::{broken, names, uses};
 pub use step_draft::StepDraft;
 pub use write::{Shown, write};

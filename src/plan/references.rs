@@ -21,6 +21,19 @@ pub fn names(item: &PlanItem) -> BTreeSet<PlanKey> {
     }
 }
 
+/// What a thing names, and the trunks that it rings over. These may be in the switch alone, and needn't be in the plan; but
+/// what is there isn't removed under them.
+pub fn uses(item: &PlanItem) -> BTreeSet<PlanKey> {
+    let of_step = |step: &Step| if let Action::Dial { trunk, .. } = &step.action { trunk.clone() } else { None };
+    let trunks: Vec<String> = match item {
+        PlanItem::Group(group) => group.members.iter().filter_map(|m| m.trunk.clone()).collect(),
+        PlanItem::Route(route) => route.all_steps().filter_map(of_step).collect(),
+        PlanItem::Screen(screen) => screen.action.iter().filter_map(of_step).collect(),
+        _ => Vec::new(),
+    };
+    names(item).into_iter().chain(trunks.into_iter().map(PlanKey::Trunk)).collect()
+}
+
 /// What is wrong with a thing among the others, which `look` finds: what it names and isn't there, groups and forwards in a
 /// circle, states that a schedule doesn't have, more telephones than can ring.
 ///

@@ -79,6 +79,20 @@ impl PlanItem {
     }
 }
 
+impl PlanItem {
+    /// The edit that made it so, where it knows.
+    pub fn revision(&self) -> Option<u64> {
+        match self {
+            PlanItem::Route(Route { revision, .. })
+            | PlanItem::Group(Group { revision, .. })
+            | PlanItem::Schedule(Schedule { revision, .. })
+            | PlanItem::Extension(Extension { revision, .. })
+            | PlanItem::Trunk(Trunk { revision, .. }) => Some(*revision),
+            PlanItem::Screen(_) | PlanItem::User(_) | PlanItem::Limit(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for PlanKey {
     /// For people: `route +14155550199`, `group family`, `limit on premium of each extension`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

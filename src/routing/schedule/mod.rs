@@ -227,7 +227,8 @@ impl Schedule {
         }
     }
 
-    /// Every state that it can have, sorted: what a route's plans can be for. An override's may be any other word.
+    /// Every state that it can have, sorted: what a route's plans can be for. An override's may be any other word
+    /// where a plan's file says so.
     #[must_use]
     pub fn states(&self) -> Vec<&str> {
         let named = self.periods.iter().map(|p| p.name.as_str()).chain(self.holidays.iter().map(Holiday::state));
