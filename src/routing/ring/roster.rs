@@ -11,6 +11,9 @@ use std::sync::Arc;
 
 /// Times that one step rings, at most: as many as telephones in a group.
 pub(super) const ATTEMPTS_MAX: usize = MEMBERS_MAX;
+/// Groups that are read for one call: as many as 32 telephones at the bottom of as deep groups need. Without a bound, 32 groups
+/// in each of 32 groups and so on would keep a call busy for hours.
+const GROUPS_MAX: usize = MEMBERS_MAX * GROUP_DEPTH_MAX;
 
 /// Who can ring.
 pub(super) struct Roster {
@@ -53,7 +56,7 @@ impl Roster {
     /// Reads a group and the groups in it; `None` where there is no such group. What is missing inside, would be a loop or
     /// is too much is left out, and the trace says so.
     pub(super) fn read(data: &dyn Data, id: &str, trace: &mut Trace) -> Result<Option<Roster>, LookupFailed> {
-        let mut roster = Reader { data, leaves: Vec::new(), revision: 0, above: Vec::new() };
+        let mut roster = Reader { data, leaves: Vec::new(), revision: 0, groups: 0, above: Vec::new() };
         let Some(root) = roster.branch(id, trace)? else { return Ok(None) };
         Ok(Some(Roster { leaves: roster.leaves, root, revision: roster.revision }))
     }
@@ -89,6 +92,8 @@ struct Reader<'a> {
     data: &'a dyn Data,
     leaves: Vec<Member>,
     revision: u64,
+    /// Groups that were looked for.
+    groups: usize,
     /// The groups that the one being read stands in.
     above: Vec<String>,
 }
@@ -104,6 +109,11 @@ impl Reader<'_> {
             skip("groups are in groups deeper than is rung", trace);
             return Ok(None);
         }
+        if self.groups == GROUPS_MAX {
+            skip("more groups are in groups than are read for a call", trace);
+            return Ok(None);
+        }
+        self.groups += 1;
         let Some(group) = self.data.group(id)? else {
             skip("there is no such group", trace);
             return Ok(None);
