@@ -2,7 +2,7 @@
 
 use super::desk::{Desk, PAGE_MAX, Refusal, bad, parse_number};
 use super::request::{ItemWhich, Reply};
-use crate::plan::{ItemDraft, broken, names};
+use crate::plan::{ItemDraft, Mistake, Mistakes, Seen, broken, names};
 use crate::routing::{PlanItem, PlanKey, Schedule};
 use crate::store::{Edit, PlanSort, StoreError};
 
@@ -16,7 +16,7 @@ impl Desk {
             ItemDraft::User(user) => self.store.user(tenant, &user.domain.to_ascii_lowercase(), &user.extension)?,
             _ => None,
         };
-        let item = draft.check(rules, known.as_ref().map(|(_, user)| user)).map_err(Refusal::BadInput)?;
+        let item = draft.check(rules, known.as_ref().map(|(_, user)| user)).map_err(|wrong| Refusal::BadInput(wrong.to_string()))?;
         self.check_references(tenant, &item)?;
         let notes = match &item {
             PlanItem::Schedule(schedule) if schedule.never_opens() => {
@@ -31,11 +31,19 @@ impl Desk {
     pub(super) fn check_references(&self, tenant: &str, item: &PlanItem) -> Result<(), Refusal> {
         let rules = self.tenant(tenant)?;
         let own = item.key();
-        let mut look = |key: &PlanKey| -> Result<Option<PlanItem>, StoreError> {
-            if *key == own { Ok(Some(item.clone())) } else { self.store.item(tenant, key) }
+        let mut look = |key: &PlanKey| -> Result<Seen<'_>, StoreError> {
+            if *key == own {
+                return Ok(Seen::Here(item));
+            }
+            Ok(self.store.item(tenant, key)?.map_or(Seen::Absent, |item| Seen::Fetched(Box::new(item))))
         };
         let wrong = broken(item, rules, &mut look)?;
-        if wrong.is_empty() { Ok(()) } else { bad(format!("{own}: {}", wrong.join("; "))) }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        // what was typed has no paths in it
+        let wrong = wrong.into_iter().map(|m| Mistake { path: String::new(), ..m }).collect();
+        bad(format!("{own}: {}", Mistakes(wrong)))
     }
 
     pub(super) fn item_rm(&self, tenant: &str, which: &ItemWhich) -> Result<Reply, Refusal> {
@@ -96,7 +104,7 @@ impl Desk {
             ItemWhich::Extension(text) => PlanKey::Extension(parse_number(plan, text)?),
             ItemWhich::Limit(draft) => match ItemDraft::Limit(draft.clone()).check(self.tenant(tenant)?, None) {
                 Ok(item) => item.key(),
-                Err(what) => return bad(what),
+                Err(wrong) => return bad(wrong.to_string()),
             },
         })
     }
