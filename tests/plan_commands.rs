@@ -292,13 +292,106 @@ fn an_exported_plan_makes_an_empty_store_the_same_and_one_line_changes_one_thing
         // a plan with a mistake changes nothing
         std::fs::write(file.path(), "[[route]]\nnumber = \"101\"\nsteps = [{ ring = \"gone\" }]\n[[block]]\nprefix = \"x\"\n").unwrap();
         let refused = other.run(&["apply", &path]);
-        assert!(refused.code == Some(2) && refused.err.contains("line 1") && refused.err.contains("line 4"), "{refused:?}");
+        assert!(
+            refused.code == Some(2)
+                && refused.err.contains("line 3: route[0].steps[0]: ")
+                && refused.err.contains("line 5: block[0].prefix: "),
+            "{refused:?}"
+        );
         assert!(other.done(&["group", "ls"]).out.contains("family"));
         // only what is named is touched
         std::fs::write(file.path(), "").unwrap();
         other.done(&["apply", &path, "--only", "block"]);
         assert!(other.done(&["block", "ls"]).out.is_empty() && other.done(&["group", "ls"]).out.contains("family"));
     }
+}
+
+#[test]
+fn a_part_of_a_plan_is_exported_and_applied_beside_the_rest() {
+    let place = Place::new(TENANTS);
+    filled(&place);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    for sort in ["route", "group", "schedule", "trunk", "extension", "block", "contact"] {
+        std::fs::write(file.path(), place.done(&["export", "--only", sort]).out).unwrap();
+        let same = place.run(&["apply", &path, "--only", sort]);
+        assert!(same.code == Some(0) && same.out.contains("nothing differs"), "{sort}: {same:?}");
+    }
+    // routes name groups of the store, and what stays may not lose what it names
+    std::fs::write(file.path(), "[[route]]\nnumber = \"101\"\nsteps = [{ ring = \"gone\" }]\n").unwrap();
+    let gone = place.run(&["apply", &path, "--only", "route"]);
+    assert!(gone.code == Some(2) && gone.err.contains("line 3: route[0].steps[0]: there is no group gone"), "{gone:?}");
+    std::fs::write(file.path(), "[[group]]\nid = \"sales\"\nmembers = [{ extension = \"201\" }]\n").unwrap();
+    let named = place.run(&["apply", &path, "--only", "group"]);
+    assert!(named.code == Some(2) && named.err.contains("route +14155550199, which is stored and would stay"), "{named:?}");
+    assert!(place.done(&["group", "ls"]).out.contains("family"));
+}
+
+#[test]
+fn whatever_commands_made_is_the_same_plan_when_it_comes_back_from_a_file() {
+    let (place, other) = (Place::new(TENANTS), Place::new(TENANTS));
+    filled(&place);
+    for command in [
+        &["schedule", "override", "office", "closed", "--until", "2h"][..],
+        &[
+            "contact",
+            "set",
+            "odd",
+            "--name",
+            "Ünïcode 📞 \"x\" \\ '",
+            "--number",
+            "+4930123456=büro",
+            "--number",
+            "alice@pbx",
+            "--number",
+            "*97",
+        ],
+        &[
+            "group",
+            "set",
+            "odd",
+            "--name",
+            "a = [b] # c",
+            "--member",
+            "number=alice,name=\"Q\" # x",
+            "--member",
+            "number=+4930123456,trunk=gw/1",
+        ],
+        &[
+            "route",
+            "set",
+            "alice",
+            "--step",
+            "goto:from-x,s,1",
+            "--step",
+            "dial:alice,+4930123456,trunk=gw/1",
+            "--fallback",
+            "voicemail:a@b",
+        ],
+        &["route", "set", "--prefix", "2", "--step", "playback:custom/hello"],
+        &["route", "set", "*55", "--step", "conference:room-1"],
+        &["extension", "set", "bob", "--forward-unavailable", "101", "--mailbox", "101"],
+    ] {
+        let said = place.run(command);
+        assert_eq!(said.code, Some(0), "{command:?}: {said:?}");
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap().to_owned();
+    let plan = place.done(&["export"]).out;
+    std::fs::write(file.path(), &plan).unwrap();
+    let same = place.done(&["diff", &path]).out;
+    assert!(same.contains("nothing differs"), "{same}\n{plan}");
+    other.done(&["apply", &path]);
+    assert_eq!(other.done(&["export"]).out, plan);
+}
+
+#[test]
+fn a_schedule_that_never_opens_is_applied_and_told_of() {
+    let place = Place::new(TENANTS);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[[schedule]]\nid = \"never\"\nholidays = [\"x 01-01\"]\n").unwrap();
+    let said = place.run(&["apply", file.path().to_str().unwrap()]);
+    assert!(said.code == Some(0) && said.err.contains("the schedule never never opens"), "{said:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod support;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use strowger::config::{Config, Overrides};
-use strowger::plan::{PlanErrors, PlanFile, Shown, read, write};
+use strowger::plan::{PlanErrors, PlanFile, Shown, differences, read, write};
 use strowger::routing::Tenant;
 
 fn tenant() -> Tenant {
@@ -172,8 +172,119 @@ fn fifty_mistakes_are_fifty_errors_each_with_its_line() {
 }
 
 #[test]
+fn every_mistake_in_one_table_is_told_with_its_own_line_and_key() {
+    let text = r#"
+[[group]]
+id = "a"
+strategy = "rigall"
+timeout_seconds = 9999
+members = [
+  { name = "Mom" },
+  { extension = "101", wieght = 3 },
+  { extension = "102", weight = 0 },
+  { extension = 103 },
+]
+
+[[route]]
+number = "+14155550199"
+steps = [
+  "dail:1",
+  { rnig = "a" },
+  { ring = "a" },
+]
+fallback = "ring:a"
+schdule = "o"
+
+[[schedule]]
+id = 5
+timezone = "Mars/Olympus"
+open = ["mon-fri 9-25", "mon-fri 09:00-17:30", "someday"]
+override = "closed until whenever"
+
+[[extension]]
+extension = "101"
+forward_always = "+33123456789"
+forward_busy = "101"
+ring_seconds = 0
+permissions = ["natoinal"]
+calls_max = 0
+
+[[trunk]]
+id = "a"
+format = "e146"
+rates = ["+=0.05", "49=1", "+49=0.01"]
+"#;
+    let errors = read_text(text).expect_err("mistakes");
+    let found: Vec<String> = errors.errors.iter().map(|(line, place, _)| format!("{line} {place}")).collect();
+    let expected = [
+        "4 group[0].strategy",
+        "5 group[0].timeout_seconds",
+        "7 group[0].members[0]",
+        "8 group[0].members[1].wieght",
+        "9 group[0].members[2]",
+        "10 group[0].members[3].extension",
+        "16 route[0].steps[0]",
+        "17 route[0].steps[1]",
+        "20 route[0].fallback",
+        "21 route[0].schdule",
+        "24 schedule[0].id",
+        "25 schedule[0].timezone",
+        "26 schedule[0].open[0]",
+        "26 schedule[0].open[2]",
+        "27 schedule[0].override",
+        "32 extension[0].forward_busy",
+        "33 extension[0].ring_seconds",
+        "34 extension[0].permissions[0]",
+        "35 extension[0].calls_max",
+        "39 trunk[0].format",
+        "40 trunk[0].rates[1]",
+    ];
+    assert_eq!(found, expected, "{errors}");
+}
+
+#[test]
+fn a_mistake_is_not_told_again_by_those_who_name_its_thing() {
+    for thing in ["[[group]]\nid = \"a\"\nmembers = []\n", "[[group]]\nid = \"a\"\nmembrs = [{ extension = \"1\" }]\n"] {
+        let naming: String = (0..100).map(|n| format!("[[route]]\nnumber = \"+1415555{n:04}\"\nsteps = [{{ ring = \"a\" }}]\n")).collect();
+        let errors = read_text(&format!("{thing}{naming}")).expect_err("a mistake");
+        assert!(errors.errors.iter().all(|(line, ..)| *line <= 3), "{errors}");
+    }
+    let schedule = "[[schedule]]\nid = \"o\"\ncode = \"x\"\n";
+    let route = "[[route]]\ndefault = true\nschedule = \"o\"\nsteps = [\"busy\"]\nwhen = { lunch = [\"busy\"] }\n";
+    assert_eq!(read_text(&format!("{schedule}{route}")).expect_err("a mistake").errors.len(), 1);
+    // a circle is one mistake, from wherever it is looked at
+    let circle: String = (0..20).map(|n| format!("[[group]]\nid = \"g{n}\"\nmembers = [{{ group = \"g{}\" }}]\n", (n + 1) % 20)).collect();
+    let errors = read_text(&circle).expect_err("a circle");
+    assert!(errors.errors.len() == 1 && errors.errors[0].2.contains("g0 → g1 → ") && errors.errors[0].2.ends_with("g19 → g0"), "{errors}");
+}
+
+#[test]
+fn plans_that_would_be_walked_through_for_ever_are_refused_at_once() {
+    // deeper than the stack, wider than a life, and both where nothing is at the end
+    let deep: String = (0..5_000).map(|n| format!("[[group]]\nid = \"g{n}\"\nmembers = [{{ group = \"g{}\" }}]\n", n + 1)).collect();
+    let errors = read_text(&deep).expect_err("too deep");
+    assert!(errors.to_string().contains("more than 8 deep") && errors.more > 4_000, "{errors}");
+    let wide: String = (0..7)
+        .flat_map(|level| (0..32).map(move |n| (level, n)))
+        .map(|(level, n)| {
+            let members: String = (0..32).map(|m| format!("{{ group = \"g{}-{m}\" }},", level + 1)).collect();
+            format!("[[group]]\nid = \"g{level}-{n}\"\nmembers = [{members}]\n")
+        })
+        .collect();
+    assert!(read_text(&wide).expect_err("too wide").to_string().contains("there is no group g7-0"));
+    let ends: String = (0..32).map(|n| format!("[[group]]\nid = \"g7-{n}\"\nmembers = [{{ extension = \"1{n:02}\" }}]\n")).collect();
+    assert!(read_text(&format!("{wide}{ends}")).expect_err("too wide").to_string().contains("more than 32 telephones would ring"));
+    let forwards: String =
+        (0..2_000).map(|n| format!("[[extension]]\nextension = \"{}\"\nforward_always = \"{}\"\n", 10_000 + n, 10_001 + n)).collect();
+    assert!(read_text(&forwards).expect_err("too far").to_string().contains("forwarded more than 64 times"));
+}
+
+#[test]
 fn what_does_not_hold_together_is_refused_and_named() {
+    let contact = "[[contact]]\nid = \"a\"\nname = \"A\"\nnumbers = [{ number = \"+14155550101\" }]\n";
+    let contact_twice = format!("{contact}{contact}");
     for (text, words) in [
+        (contact_twice.as_str(), "contact a stands on line 1 already"),
         ("[[group]]\nid = \"a\"\nmembers = [{ group = \"b\" }]\n[[group]]\nid = \"b\"\nmembers = [{ group = \"a\" }]\n", "a → b → a"),
         ("[[group]]\nid = \"a\"\nmembers = [{ group = \"a\" }]\n", "member of itself"),
         (
@@ -230,6 +341,25 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
+    fn a_plan_with_anything_in_the_wrong_place_is_an_error_or_a_plan(
+        edits in proptest::collection::vec((any::<proptest::sample::Index>(), any::<proptest::sample::Index>()), 1..6)
+    ) {
+        const WORDS: [&str; 12] = ["5", "\"\"", "[]", "{}", "true", "[[]]", "x = 1\n", "\"é\"", "-1", "1979-05-27", "{ a = { b = [] } }", ""];
+        let mut text = SAMPLE.to_owned();
+        for (at, word) in edits {
+            // in the place of a value, where most mistakes are made
+            let values: Vec<usize> = text.match_indices("= ").map(|(n, _)| n + 2).collect();
+            let begins = values[at.index(values.len())];
+            let ends = text[begins..].find([',', '}', '\n']).map_or(text.len(), |n| begins + n);
+            text.replace_range(begins..ends, WORDS[word.index(WORDS.len())]);
+        }
+        if let Err(errors) = read_text(&text) {
+            prop_assert!(!errors.errors.is_empty() && errors.errors.iter().all(|(line, ..)| *line > 0), "{}", errors);
+            prop_assert!(errors.errors.windows(2).all(|w| w[0] != w[1]), "told twice: {}", errors);
+        }
+    }
+
+    #[test]
     fn whatever_a_name_holds_comes_back(name in "[^\\p{Cc}]{1,40}", note in "\\PC{0,60}", label in "[a-z \"\\\\']{1,10}") {
         prop_assume!(!name.trim().is_empty());
         let quoted = |text: &str| serde_json::to_string(text).unwrap();
@@ -241,6 +371,20 @@ proptest! {
         let written = write(&plan.items, &plan.contacts, Shown::WithoutSecrets);
         let again = read_text(&written).map_err(|e| TestCaseError::fail(format!("{e}\n{written}")))?;
         prop_assert_eq!(again, plan);
+    }
+}
+
+#[test]
+fn another_hash_is_told_of_beside_what_else_is_new_and_not_told() {
+    let before = read_text(SAMPLE).unwrap();
+    let other = SAMPLE.replace("72d471071fb90479e8729cf8b8b27dff", "00000000000000000000000000000001");
+    for (text, lines) in [
+        (other.clone(), vec!["~ a1_hash"]),
+        (other.replace("name = \"Küche\"", "name = \"Bad\""), vec!["- name = \"Küche\"", "+ name = \"Bad\"", "~ a1_hash"]),
+    ] {
+        let after = read_text(&text).unwrap();
+        let found = differences((&before.items, &before.contacts), (&after.items, &after.contacts));
+        assert!(found.len() == 1 && found[0].lines == lines, "{found:?}");
     }
 }
 

@@ -8,7 +8,7 @@ use super::print;
 use crate::config::Config;
 use crate::control::{FRAME_BYTES_MAX, Reply, Request};
 use crate::directory::{Contact, ContactDraft};
-use crate::plan::{Difference, DifferenceKind, PLAN_BYTES_MAX, PlanFile, Shown, differences, read, write};
+use crate::plan::{Beside, Difference, DifferenceKind, PLAN_BYTES_MAX, PlanFile, Shown, differences, read_beside, write};
 use crate::routing::{List, PlanItem, PlanKey, Tenant, User};
 use crate::store::PlanSort;
 use clap::Args;
@@ -159,7 +159,7 @@ pub(super) fn tenant(global: &Global) -> Result<Tenant, Failure> {
 }
 
 /// A plan's file. Accounts without a hash keep the stored one.
-fn of_file(path: &Path, tenant: &Tenant, stored: &PlanFile) -> Result<PlanFile, Failure> {
+fn of_file(path: &Path, tenant: &Tenant, stored: &PlanFile, only: &OnlyArgs) -> Result<PlanFile, Failure> {
     let bad = |text: String| Failure::new(Exit::BadInput, text);
     let failed = |e: std::io::Error| bad(format!("{} can't be read ({e})", path.display()));
     let size = std::fs::metadata(path).map_err(failed)?.len();
@@ -181,7 +181,20 @@ fn of_file(path: &Path, tenant: &Tenant, stored: &PlanFile) -> Result<PlanFile, 
             _ => None,
         }
     };
-    read(&text, tenant, &known).map_err(|errors| bad(format!("{} isn't a plan that can be applied:\n{errors}", path.display())))
+    let beside = Beside { stored: &stored.items, covers: &|sort| only.has(sort) };
+    read_beside(&text, tenant, &known, &beside)
+        .map_err(|errors| bad(format!("{} isn't a plan that can be applied:\n{}", path.display(), errors.to_string().trim_end())))
+}
+
+/// Schedules that are no mistake, and probably not what was meant.
+fn say_what_never_opens(plan: &PlanFile, only: &OnlyArgs) {
+    for item in plan.items.values().filter(|item| only.has_item(item)) {
+        if let PlanItem::Schedule(schedule) = item
+            && schedule.never_opens()
+        {
+            print::note(&format!("note: the schedule {} never opens: nothing in it says open", schedule.id));
+        }
+    }
 }
 
 fn summary(found: &[Difference]) -> [usize; 3] {
@@ -198,10 +211,11 @@ fn summary_text(counts: [usize; 3]) -> String {
 pub(super) fn diff(global: &Global, args: &DiffArgs) -> Result<Exit, Failure> {
     let tenant = tenant(global)?;
     let (before, _) = stored(&mut Backend::look(global)?, &global.tenant)?;
-    let after = of_file(&args.file, &tenant, &before)?;
+    let after = of_file(&args.file, &tenant, &before, &args.only)?;
     if let Some(since) = &args.calls {
         return plan_calls::replay(global, &tenant, &before, &after, since);
     }
+    say_what_never_opens(&after, &args.only);
     let (before, after) = (only(before, &args.only), only(after, &args.only));
     let found = differences((&before.items, &before.contacts), (&after.items, &after.contacts));
     let counts = summary(&found);
@@ -219,7 +233,7 @@ pub(super) fn apply(global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> 
     let mut backend = if args.dry_run { Backend::look(global)? } else { Backend::open(global)? };
     for _ in 0..TRIES_MAX {
         let (before, over) = stored(&mut backend, &global.tenant)?;
-        let after = of_file(&args.file, &tenant, &before)?;
+        let after = of_file(&args.file, &tenant, &before, &args.only)?;
         let (before, after) = (only(before, &args.only), only(after, &args.only));
         let found = differences((&before.items, &before.contacts), (&after.items, &after.contacts));
         let counts = summary(&found);
@@ -227,6 +241,7 @@ pub(super) fn apply(global: &Global, args: &ApplyArgs) -> Result<Exit, Failure> 
         let revision = if args.dry_run || found.is_empty() { Some(over) } else { change(&mut backend, global, &before, &after, over)? };
         let Some(revision) = revision else { continue };
         let published_ms = began.elapsed().as_secs_f64() * 1000.0;
+        say_what_never_opens(&after, &args.only);
         if global.json {
             print::json(&json!({
                 "added": counts[0], "changed": counts[1], "removed": counts[2], "changes": found,

@@ -2,7 +2,7 @@
 
 use super::desk::{Desk, PAGE_MAX, Refusal, bad, parse_number};
 use super::request::{ItemWhich, Reply};
-use crate::plan::{ItemDraft, broken, names, uses};
+use crate::plan::{ItemDraft, Mistake, Mistakes, Seen, broken, names, uses};
 use crate::routing::{PlanItem, PlanKey, Route, RouteKey, Schedule};
 use crate::store::{Edit, PlanSort, StoreError};
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ impl Desk {
             ItemDraft::User(user) => self.store.user(tenant, &user.domain.to_ascii_lowercase(), &user.extension)?,
             _ => None,
         };
-        let item = draft.check(rules, known.as_ref().map(|(_, user)| user)).map_err(Refusal::BadInput)?;
+        let item = draft.check(rules, known.as_ref().map(|(_, user)| user)).map_err(|wrong| Refusal::BadInput(wrong.to_string()))?;
         self.check_references(tenant, &item)?;
         self.check_dependents(tenant, &item)?;
         self.check_code(tenant, &item)?;
@@ -60,8 +60,8 @@ impl Desk {
                 return Ok(());
             }
             for other in &found {
-                let mut before = |key: &PlanKey| self.store.item(tenant, key);
-                let mut after = |key: &PlanKey| if *key == own { Ok(Some(item.clone())) } else { self.store.item(tenant, key) };
+                let mut before = |key: &PlanKey| self.seen(tenant, key);
+                let mut after = |key: &PlanKey| if *key == own { Ok(Seen::Here(item)) } else { self.seen(tenant, key) };
                 if broken(other, rules, &mut before)?.is_empty()
                     && let Some(what) = broken(other, rules, &mut after)?.first()
                 {
@@ -88,11 +88,18 @@ impl Desk {
     pub(super) fn check_references(&self, tenant: &str, item: &PlanItem) -> Result<(), Refusal> {
         let rules = self.tenant(tenant)?;
         let own = item.key();
-        let mut look = |key: &PlanKey| -> Result<Option<PlanItem>, StoreError> {
-            if *key == own { Ok(Some(item.clone())) } else { self.store.item(tenant, key) }
-        };
+        let mut look = |key: &PlanKey| if *key == own { Ok(Seen::Here(item)) } else { self.seen(tenant, key) };
         let wrong = broken(item, rules, &mut look)?;
-        if wrong.is_empty() { Ok(()) } else { bad(format!("{own}: {}", wrong.join("; "))) }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        // what was typed has no paths in it
+        let wrong = wrong.into_iter().map(|m| Mistake { path: String::new(), ..m }).collect();
+        bad(format!("{own}: {}", Mistakes(wrong)))
+    }
+
+    fn seen(&self, tenant: &str, key: &PlanKey) -> Result<Seen<'static>, StoreError> {
+        Ok(self.store.item(tenant, key)?.map_or(Seen::Absent, |item| Seen::Fetched(Box::new(item))))
     }
 
     pub(super) fn item_rm(&self, tenant: &str, which: &ItemWhich) -> Result<Reply, Refusal> {
@@ -168,7 +175,7 @@ impl Desk {
             ItemWhich::Extension(text) => PlanKey::Extension(parse_number(plan, text)?),
             ItemWhich::Limit(draft) => match ItemDraft::Limit(draft.clone()).check(self.tenant(tenant)?, None) {
                 Ok(item) => item.key(),
-                Err(what) => return bad(what),
+                Err(wrong) => return bad(wrong.to_string()),
             },
         })
     }

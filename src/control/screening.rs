@@ -56,7 +56,7 @@ impl Desk {
             ListKey::Rate(text) => draft.rate = Some(text),
         }
         let draft = if list == List::Allow { ItemDraft::Allow(draft) } else { ItemDraft::Block(draft) };
-        let item = draft.check(rules, None).map_err(Refusal::BadInput)?;
+        let item = draft.check(rules, None).map_err(|wrong| Refusal::BadInput(wrong.to_string()))?;
         let notes = match &item {
             PlanItem::Screen(Screen { key: ScreenKey::Number(number), .. }) => self.note(tenant, number),
             _ => None,

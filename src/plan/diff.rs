@@ -52,8 +52,8 @@ fn contact_lines(contact: &Contact) -> Vec<String> {
     text.as_object().into_iter().flatten().map(|(name, value)| format!("{name} = {value}")).collect()
 }
 
-/// One thing before and after; `None` where it is the same.
-fn differ(what: String, before: Option<Vec<String>>, after: Option<Vec<String>>, secret: bool) -> Option<Difference> {
+/// One thing before and after. `secret` is whether its hash is another one, which no line shows.
+fn differ(what: String, before: Option<Vec<String>>, after: Option<Vec<String>>, secret: bool) -> Difference {
     let kind = match (&before, &after) {
         (None, Some(_)) => Kind::Added,
         (Some(_), None) => Kind::Removed,
@@ -64,15 +64,16 @@ fn differ(what: String, before: Option<Vec<String>>, after: Option<Vec<String>>,
         let (old, new): (BTreeSet<_>, BTreeSet<_>) = (before.iter().collect(), after.iter().collect());
         lines.extend(before.iter().filter(|line| !new.contains(line)).map(|line| format!("- {}", line.trim())));
         lines.extend(after.iter().filter(|line| !old.contains(line)).map(|line| format!("+ {}", line.trim())));
-        if lines.is_empty() && secret {
+        if secret {
             lines.push("~ a1_hash".to_owned());
-        } else if lines.is_empty() {
+        }
+        if lines.is_empty() {
             lines.push("~ the order of its lines".to_owned());
         }
     } else {
         lines.extend(after.into_iter().flatten().map(|line| format!("+ {}", line.trim())));
     }
-    Some(Difference { what, kind, lines })
+    Difference { what, kind, lines }
 }
 
 /// What differs, in the order of the keys, contacts last. Revisions don't count.
@@ -86,14 +87,15 @@ pub fn differences(
         let (old, new) = (before.0.get(key), after.0.get(key));
         let plain = |item: Option<&PlanItem>| item.map(|item| item.clone().with_revision(0));
         if plain(old) != plain(new) {
-            found.extend(differ(key.to_string(), old.map(lines_of), new.map(lines_of), matches!(key, PlanKey::User(..))));
+            let secret = matches!((old, new), (Some(PlanItem::User(old)), Some(PlanItem::User(new))) if old.a1_hash != new.a1_hash);
+            found.push(differ(key.to_string(), old.map(lines_of), new.map(lines_of), secret));
         }
     }
     let ids: BTreeSet<&String> = before.1.keys().chain(after.1.keys()).collect();
     for id in ids {
         let (old, new) = (before.1.get(id), after.1.get(id));
         if old != new {
-            found.extend(differ(format!("contact {id}"), old.map(contact_lines), new.map(contact_lines), false));
+            found.push(differ(format!("contact {id}"), old.map(contact_lines), new.map(contact_lines), false));
         }
     }
     found

@@ -1,6 +1,7 @@
 //! A plan as a file: in one order, with a word on each sort of thing, and the same bytes for the same plan.
 
 use super::draft::{ContactText, ItemDraft};
+use super::file::table_of;
 use super::step_draft::table;
 use crate::directory::Contact;
 use crate::routing::{PlanItem, PlanKey, Step};
@@ -37,7 +38,7 @@ pub fn write(items: &BTreeMap<PlanKey, PlanItem>, contacts: &BTreeMap<String, Co
     for (sort, words) in SECTIONS {
         let tables: Vec<String> = match *sort {
             "contact" => contacts.values().map(|c| fields(&ContactText::from(c), &BTreeMap::new())).collect(),
-            sort => items.values().filter(|item| table_of(item) == sort).map(|item| one(item, shown)).collect(),
+            sort => items.iter().filter(|(key, _)| table_of(key) == sort).map(|(_, item)| one(item, shown)).collect(),
         };
         if tables.is_empty() {
             continue;
@@ -48,21 +49,6 @@ pub fn write(items: &BTreeMap<PlanKey, PlanItem>, contacts: &BTreeMap<String, Co
         }
     }
     text
-}
-
-/// The table that a thing stands in.
-pub(super) fn table_of(item: &PlanItem) -> &'static str {
-    match ItemDraft::of(item) {
-        ItemDraft::Group(_) => "group",
-        ItemDraft::Schedule(_) => "schedule",
-        ItemDraft::Route(_) => "route",
-        ItemDraft::Block(_) => "block",
-        ItemDraft::Allow(_) => "allow",
-        ItemDraft::Trunk(_) => "trunk",
-        ItemDraft::Limit(_) => "limit",
-        ItemDraft::Extension(_) => "extension",
-        ItemDraft::User(_) => "user",
-    }
 }
 
 /// A thing's lines, without its heading.
