@@ -166,7 +166,10 @@ fn an_edit_that_would_break_what_names_it_is_refused_and_says_what_that_is() {
         place.done(&["route", "set", "110", "--step", "busy", "--schedule", "office", "--when", "lunch=dial:+14155550112,trunk=carrier-a"]);
         for (command, words) in [
             // 31 in it and 2 beside it
-            ([&["group", "set", "sales"][..], &members].concat(), "group family, which would no longer hold: with the groups in it 33"),
+            (
+                [&["group", "set", "sales"][..], &members].concat(),
+                "group family, which would no longer hold: members: with the groups in it more than 32",
+            ),
             (vec!["schedule", "set", "office", "--open", "mon-fri 09:00-17:30"], "route 110, which would no longer hold: when.lunch"),
             (vec!["schedule", "set", "home", "--code", "1"], "the schedule office has the code 1 already"),
             (vec!["trunk", "rm", "carrier-a"], "is named by route 110"),

@@ -92,25 +92,6 @@ fn groups_in_a_circle_ring_whom_they_can_and_end() {
 }
 
 #[test]
-fn groups_of_groups_of_groups_are_not_all_read_while_a_call_waits() {
-    // each is right by itself when it is made, from the top down: 32 to the power of 7 ways lead to the bottom
-    let name = |level: usize, n: usize| if level == 0 { "g".to_owned() } else { format!("g{level}-{n}") };
-    let mut items = Vec::new();
-    for level in 0..7 {
-        for n in 0..if level == 0 { 1 } else { 32 } {
-            let members: Vec<String> = (0..32).map(|m| format!("group={}", name(level + 1, m))).collect();
-            let members: Vec<&str> = members.iter().map(String::as_str).collect();
-            items.push(group(&name(level, n), Strategy::Hunt, Some(10), &members));
-        }
-    }
-    // nothing at the bottom, then one telephone in each group there
-    assert_eq!(calls(items.clone(), &Scene::default(), 1).len(), 1);
-    items.extend((0..32).map(|n| group(&name(7, n), Strategy::Hunt, Some(10), &[&format!("extension=1{n:02}")])));
-    let rung = calls(items, &Scene::default(), 1);
-    assert!(rung.first().is_some_and(|first| first.starts_with("100 ")), "{rung:?}");
-}
-
-#[test]
 fn a_group_that_is_gone_rings_nobody_and_the_plan_goes_on() {
     let mut data = Sheet::default();
     data.put(route(TO, &["ring:gone", "voicemail:199"]));
