@@ -272,7 +272,7 @@ fn plans_that_would_be_walked_through_for_ever_are_refused_at_once() {
         })
         .collect();
     assert!(read_text(&wide).expect_err("too wide").to_string().contains("there is no group g7-0"));
-    let ends: String = (0..32).map(|n| format!("[[group]]\nid = \"g7-{n}\"\nmembers = [{{ extension = \"1{n:02}\" }}]\n")).collect();
+    let ends: String = (0..32).map(|n| format!("[[group]]\nid = \"g7-{n}\"\nmembers = [{{ extension = \"2{n:02}\" }}]\n")).collect();
     assert!(read_text(&format!("{wide}{ends}")).expect_err("too wide").to_string().contains("more than 32 telephones would ring"));
     let forwards: String =
         (0..2_000).map(|n| format!("[[extension]]\nextension = \"{}\"\nforward_always = \"{}\"\n", 10_000 + n, 10_001 + n)).collect();

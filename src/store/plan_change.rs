@@ -275,12 +275,19 @@ impl Reader {
     /// The disk could not be read.
     pub fn entries_of(&self, change: &Change) -> Result<Option<Vec<EntryChange>>, StoreError> {
         let Some(staged) = &change.staged else { return Ok(Some(change.entries.clone())) };
-        let mut entries = Vec::new();
-        let is_there = parts::read(&self.shared.durable, &change.tenant, staged, |part| {
-            entries.extend(part);
-            Ok(())
-        })?;
-        Ok(is_there.then_some(entries))
+        let look = || -> Result<Option<Vec<EntryChange>>, StoreError> {
+            let mut entries = Vec::new();
+            let is_there = parts::read(&self.shared.durable, &change.tenant, staged, |part| {
+                entries.extend(part);
+                Ok(())
+            })?;
+            Ok(is_there.then_some(entries))
+        };
+        match look() {
+            // the parts may be swept while they are read; a second look finds some gone, and what is damaged still damaged
+            Err(StoreError::Corrupt { .. }) => look(),
+            other => other,
+        }
     }
 }
 
