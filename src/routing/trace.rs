@@ -89,7 +89,7 @@ impl Trace {
         Trace { rules: None }
     }
 
-    /// Keeps a rule; it is only made if somebody reads it. What comes after [`RULES_MAX`] is left out, and the last rule
+    /// Keeps a rule; it is only made if somebody reads it. What comes after `RULES_MAX` is left out, and the last rule
     /// says so.
     pub fn note(&mut self, rule: impl FnOnce() -> Rule) {
         match &mut self.rules {
