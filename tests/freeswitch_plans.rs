@@ -39,6 +39,12 @@ fn plan() -> Vec<Request> {
         group("least", "leastrecent", serde_json::json!([desk(101), desk(102)])),
         group("family", "ringall", serde_json::json!([desk(101), mobile, { "number": "+14155550112", "confirm": true }])),
         group("outer", "hunt", serde_json::json!([desk(104), { "group": "hunt" }])),
+        group("late", "ringall", serde_json::json!([desk(101), { "number": "+14155550111", "confirm": true, "delay_seconds": 5 }])),
+        group(
+            "later",
+            "ringall",
+            serde_json::json!([{ "extension": "101", "delay_seconds": 3 }, { "extension": "102", "delay_seconds": 5 }]),
+        ),
     ];
     all.extend(
         [
@@ -51,7 +57,7 @@ fn plan() -> Vec<Request> {
         .map(|extension| item(serde_json::json!({ "extension": extension }))),
     );
     all.push(item(serde_json::json!({ "schedule": { "id": "office", "open": ["daily 00:00-24:00"] } })));
-    let steps: [(usize, &[&str]); 14] = [
+    let steps: [(usize, &[&str]); 16] = [
         (1, &["ring:all"]),
         (2, &["ring:hunt", "voicemail:199"]),
         (3, &["ring:memoryhunt", "hangup"]),
@@ -66,6 +72,8 @@ fn plan() -> Vec<Request> {
         (12, &["dial:203", "hangup"]),
         (13, &["dial:204", "dial:101"]),
         (14, &["ring:hunt", "dial:104", "voicemail:199"]),
+        (16, &["ring:late", "voicemail:199"]),
+        (17, &["ring:later", "voicemail:199"]),
     ];
     all.extend(steps.map(|(n, steps)| item(serde_json::json!({ "route": { "number": did(n), "steps": steps } }))));
     all.push(item(serde_json::json!({ "route": {
@@ -150,6 +158,20 @@ fn a_mobiles_voicemail_steals_no_call_and_the_first_to_press_1_wins() {
         assert_eq!(pressed.bridges[0].shown_number, SCHOOL);
         let nobody = with(way(&agent), &[(mom, Outcome::Answers), (dad, Outcome::Rings), ("user/101", Outcome::Rings)]).call(&call(8));
         assert_eq!(nobody.ran("voicemail").len(), 1, "nobody took it: {:?}", nobody.ending);
+    }
+}
+
+#[test]
+fn who_rings_late_begins_in_his_second_and_rings_no_longer_than_the_group() {
+    let (_place, _server, agent) = serving();
+    for way in BOTH {
+        for (n, begins) in [(16, [Some(0), Some(5)]), (17, [Some(3), Some(5)])] {
+            let record = with(way(&agent), &[("", Outcome::Rings)]).call(&call(n));
+            let bridge = &record.bridges[0];
+            let rang: Vec<_> = bridge.rung.iter().map(|leg| leg.from).collect();
+            assert_eq!((rang, bridge.at), (begins.to_vec(), 20), "route {n}: {bridge:?}");
+            assert_eq!((record.bridges.len(), record.ran("voicemail").len()), (1, 1), "route {n}: nobody took it");
+        }
     }
 }
 

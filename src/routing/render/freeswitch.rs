@@ -2,8 +2,9 @@
 //!
 //! A leg's own time and delay stand in front of it in `[]`. Whether a key has to be pressed is read from the `{}` of a whole
 //! `originate` and never from `[]`, so where a leg has to be confirmed it is one of its own (`:_:`). All legs that needn't
-//! be are one together, because `leg_delay_start` counts only while another leg of the same part rings; a part's only leg
-//! waits by `originate_delay_start` (in milliseconds).
+//! be are one together, because `leg_delay_start` counts only while another leg of the same part rings; what all legs of a
+//! part wait, they wait by `originate_delay_start` (in milliseconds). The part's time begins after that, so its legs are
+//! told what is left of the whole's.
 
 use super::{Rendered, asterisk::dial_string, plain_target};
 use crate::routing::{Action, Decision, DialTemplates, Leg, Ring};
@@ -26,9 +27,11 @@ pub fn freeswitch(decision: &Decision, dial: Option<&DialTemplates>) -> Rendered
 pub fn freeswitch_target(action: &Action, ring: Option<&Ring>, dial: Option<&DialTemplates>) -> String {
     match (ring, dial) {
         (Some(ring), Some(dial)) => {
+            let total = ring.timeout_seconds.unwrap_or(dial.timeout_seconds);
             let (confirmed, plain): (Vec<&Leg>, Vec<&Leg>) = ring.legs.iter().partition(|leg| leg.confirm);
-            let together = (!plain.is_empty()).then(|| together(&plain, dial));
-            let parts: Vec<String> = together.into_iter().chain(confirmed.into_iter().map(|leg| confirmed_leg(leg, dial))).collect();
+            let together = (!plain.is_empty()).then(|| together(&plain, total, dial));
+            let confirmed = confirmed.into_iter().map(|leg| confirmed_leg(leg, total, dial));
+            let parts: Vec<String> = together.into_iter().chain(confirmed).collect();
             // the options stand in front of the whole, and count for the first originate alone
             parts.join(&format!(":_:{}", dial.options))
         }
@@ -39,25 +42,26 @@ pub fn freeswitch_target(action: &Action, ring: Option<&Ring>, dial: Option<&Dia
     }
 }
 
-/// Legs of one originate. A leg that is alone waits by the originate's delay.
-fn together(legs: &[&Leg], dial: &DialTemplates) -> String {
-    let delay = match legs {
-        [leg] if leg.delay_seconds > 0 => format!("{{{}}}", delay_of(leg)),
-        _ => String::new(),
-    };
-    let legs: Vec<String> = legs.iter().map(|leg| simple_leg(leg, dial, legs.len() > 1)).collect();
+/// Legs of one originate. What all of them wait is the originate's delay.
+fn together(legs: &[&Leg], total: u16, dial: &DialTemplates) -> String {
+    let waited = legs.iter().map(|leg| leg.delay_seconds).min().unwrap_or(0);
+    let delay = if waited > 0 { format!("{{{}}}", delay_of(waited)) } else { String::new() };
+    let legs: Vec<String> = legs.iter().map(|leg| simple_leg(leg, waited, total, dial)).collect();
     format!("{delay}{}", legs.join(","))
 }
 
 /// An originate's delay, in milliseconds.
-fn delay_of(leg: &Leg) -> String {
-    format!("originate_delay_start={}", u32::from(leg.delay_seconds) * 1000)
+fn delay_of(seconds: u16) -> String {
+    format!("originate_delay_start={}", u32::from(seconds) * 1000)
 }
 
-/// A leg with its own time, and its delay where others of its originate ring meanwhile.
-fn simple_leg(leg: &Leg, dial: &DialTemplates, has_company: bool) -> String {
-    let timeout = leg.timeout_seconds.map(|seconds| format!("leg_timeout={seconds}"));
-    let delay = (has_company && leg.delay_seconds > 0).then(|| format!("leg_delay_start={}", leg.delay_seconds));
+/// A leg of an originate that has `waited`, with its own time, and what it waits longer than that. The originate's time
+/// begins when it has waited; the whole's doesn't.
+fn simple_leg(leg: &Leg, waited: u16, total: u16, dial: &DialTemplates) -> String {
+    let left = (waited > 0).then(|| total.saturating_sub(leg.delay_seconds).max(1));
+    let timeout = [leg.timeout_seconds, left].into_iter().flatten().min().map(|seconds| format!("leg_timeout={seconds}"));
+    let longer = leg.delay_seconds.saturating_sub(waited);
+    let delay = (longer > 0).then(|| format!("leg_delay_start={longer}"));
     let variables: Vec<String> = timeout.into_iter().chain(delay).collect();
     let head = if variables.is_empty() { String::new() } else { format!("[{}]", variables.join(",")) };
     format!("{head}{}", dial_string(dial, leg))
@@ -65,12 +69,12 @@ fn simple_leg(leg: &Leg, dial: &DialTemplates, has_company: bool) -> String {
 
 /// A leg as an originate of its own, in which a key has to be pressed. The apostrophes keep a comma in the file's name from
 /// beginning the next variable.
-fn confirmed_leg(leg: &Leg, dial: &DialTemplates) -> String {
+fn confirmed_leg(leg: &Leg, total: u16, dial: &DialTemplates) -> String {
     let file = dial.confirm_file.as_deref().unwrap_or(CONFIRM_FILE);
-    let delay = if leg.delay_seconds > 0 { format!(",{}", delay_of(leg)) } else { String::new() };
+    let delay = if leg.delay_seconds > 0 { format!(",{}", delay_of(leg.delay_seconds)) } else { String::new() };
     format!(
         "{{group_confirm_key=1,group_confirm_file='{file}',group_confirm_read_timeout={CONFIRM_WAIT_MS}{delay}}}{}",
-        simple_leg(leg, dial, false)
+        simple_leg(leg, leg.delay_seconds, total, dial)
     )
 }
 
@@ -132,11 +136,18 @@ mod tests {
     }
 
     #[test]
-    fn a_telephone_that_rings_alone_and_late_waits_by_the_originates_delay() {
-        let ring = Ring { legs: vec![Leg { delay_seconds: 4, ..leg("101") }], timeout_seconds: None };
+    fn what_all_wait_is_the_originates_delay_and_they_ring_for_what_is_left() {
+        let late = |text: &str, seconds| Leg { delay_seconds: seconds, ..leg(text) };
+        let target =
+            |legs, timeout_seconds| freeswitch_target(&Action::Ring("g".into()), Some(&Ring { legs, timeout_seconds }), Some(&dial("")));
+        // the configuration's time is 30 s
+        assert_eq!(target(vec![late("101", 4)], None), "{originate_delay_start=4000}[leg_timeout=26]user/101@pbx.example");
         assert_eq!(
-            freeswitch_target(&Action::Ring("g".into()), Some(&ring), Some(&dial(""))),
-            "{originate_delay_start=4000}user/101@pbx.example"
+            target(vec![late("101", 3), late("102", 5)], Some(20)),
+            "{originate_delay_start=3000}[leg_timeout=17]user/101@pbx.example,[leg_timeout=15,leg_delay_start=2]user/102@pbx.example"
         );
+        let mobile = Leg { confirm: true, ..late("+14155550111", 5) };
+        let pressed = target(vec![leg("101"), mobile], Some(20));
+        assert!(pressed.ends_with(",originate_delay_start=5000}[leg_timeout=15]sofia/gateway/carrier/+14155550111"), "{pressed}");
     }
 }
