@@ -20,6 +20,7 @@ pub mod number;
 pub mod plan;
 pub mod play;
 pub mod routing;
+pub mod span;
 pub mod stats;
 pub mod store;
 pub mod wire;

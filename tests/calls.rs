@@ -59,6 +59,7 @@ fn family() -> CallView {
         cause: Some("Normal Clearing".into()),
         decided: vec![Decided {
             at_us: EVENING_US,
+            request: "route".into(),
             status: "found".into(),
             action: "dial".into(),
             reason: "matched".into(),
@@ -401,4 +402,20 @@ fn the_calls_that_a_new_plan_would_send_elsewhere_are_listed() {
     assert_eq!((&call["from"], &call["now"]), (&"+14155550102".into(), &"dial PJSIP/101 (matched)".into()), "{call}");
     assert_eq!(call["then"], "busy (blocked)");
     assert!(place.done(&["diff", &path, "--calls", "2026-11-01"]).out.contains("1 of 3 calls would go elsewhere"));
+}
+
+#[test]
+fn a_call_that_went_out_is_asked_again_as_one() {
+    let decided = Decided { request: "outbound".into(), ..family().decided[0].clone() };
+    let out = CallView { to: "+14155550150".into(), decided: vec![decided], ..missed(5, "101", "Ada") };
+    let place = place_with(&[out]);
+    place.done(&["trunk", "set", "old", "--rate", "+1=0.02"]);
+    let said = place.run(&["explain", "--call", "pbx/m5", "--json"]).json();
+    assert_eq!(said["now"]["targets"]["asterisk"], "PJSIP/+14155550150@old", "{said}");
+    let plan = tempfile::NamedTempFile::new().unwrap();
+    let path = plan.path().to_str().unwrap().to_owned();
+    std::fs::write(plan.path(), place.done(&["export"]).out + "\n[[trunk]]\nid = \"new\"\nrates = [\"+1=0.01\"]\n").unwrap();
+    let said = place.run(&["diff", &path, "--calls", "2026-11-01", "--json"]).json();
+    assert_eq!((&said["asked"], said["elsewhere"].as_array().map(Vec::len)), (&1.into(), Some(1)), "{said}");
+    assert!(said["elsewhere"][0]["then"].as_str().is_some_and(|then| then.starts_with("dial PJSIP/+14155550150@new")), "{said}");
 }

@@ -7,7 +7,7 @@ use strowger::control::{Request, RouteWhich};
 use strowger::daemon::Options;
 use strowger::number::{Class, NumberPlan};
 use strowger::play::CallFields;
-use strowger::routing::{Group, Limit, List, Member, NumberFormat, PlanItem, Rate, Scope, Screen, ScreenKey, Strategy, Trunk};
+use strowger::routing::{Group, Limit, List, Member, PlanItem, Rate, Scope, Screen, ScreenKey, Strategy, Trunk};
 use strowger::store::Edit;
 use support::*;
 
@@ -111,16 +111,7 @@ fn a_caller_who_calls_too_often_is_stopped_and_others_and_explain_are_not() {
 #[test]
 fn an_hours_limit_counts_what_was_let_out_and_calls_at_once_cannot_be_limited_without_a_switch() {
     let (place, server) = served(Options::default(), vec![]);
-    let trunk = Trunk {
-        id: "carrier".into(),
-        format: NumberFormat::Plus,
-        tech_prefix: String::new(),
-        caller_id_format: NumberFormat::Plus,
-        caller_id: None,
-        emergency: false,
-        rates: vec![Rate::parse("+=0.01").unwrap()],
-        revision: 0,
-    };
+    let trunk = Trunk::of("carrier", vec![Rate::parse("+=0.01").unwrap()]);
     put(&server, "default", PlanItem::Trunk(trunk));
     let to = "+14155550111";
     let class = NumberPlan::new("US".parse().ok()).class_of(&NumberPlan::new(None).parse(to).unwrap());

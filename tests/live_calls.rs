@@ -10,7 +10,7 @@ use strowger::daemon::Options;
 use strowger::journal::{Journal, JournalLimits};
 use strowger::number::{Class, NumberPlan};
 use strowger::play::CallFields;
-use strowger::routing::{Group, Limit, Member, NumberFormat, PlanItem, Rate, Scope, Strategy, Trunk};
+use strowger::routing::{Group, Limit, Member, PlanItem, Rate, Scope, Strategy, Trunk};
 use strowger::store::Edit;
 use support::event_switch::{FakeSwitch, SECRET, Speaks, USER, newchannel};
 use support::*;
@@ -46,16 +46,7 @@ fn calls_at_once_are_limited_while_they_live_and_no_longer() {
     let switch = FakeSwitch::start(Speaks::Ami);
     let place = listening(&switch);
     let server = start(&place, &switch);
-    let trunk = Trunk {
-        id: "carrier".into(),
-        format: NumberFormat::Plus,
-        tech_prefix: String::new(),
-        caller_id_format: NumberFormat::Plus,
-        caller_id: None,
-        emergency: false,
-        rates: vec![Rate::parse("+=0.01").unwrap()],
-        revision: 0,
-    };
+    let trunk = Trunk::of("carrier", vec![Rate::parse("+=0.01").unwrap()]);
     put(&server, PlanItem::Trunk(trunk));
     let limit = Limit { class: Class::International, scope: Scope::Extension, per_hour: None, concurrent: Some(2) };
     put(&server, PlanItem::Limit(limit));

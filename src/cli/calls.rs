@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::control::{Client, ClientError, JournalQuery, Reply, Request, journalled, journalled_call};
 use crate::cti::SourcePhase;
 use crate::journal::{Journal, JournalLimits};
-use crate::routing::Tenants;
+use crate::routing::{Request as Asked, Tenants};
 use serde_json::Value as Json;
 use std::io::{IsTerminal, stdout};
 
@@ -100,6 +100,14 @@ fn live_calls(server: &mut Backend, tenant: &str) -> Result<Vec<Json>, Failure> 
 /// One finished call of the journal.
 pub(super) fn journalled_one(global: &Global, id: &str) -> Result<Json, Failure> {
     Past::open(global)?.call(&global.tenant, id)
+}
+
+/// What was asked first of a call: where it goes (`route`), or how it gets out (`outbound`). The journal once didn't keep
+/// that; then it is taken for one that came in.
+pub(super) fn request_of(call: &Json) -> &'static str {
+    let decisions = call.get("decisions").and_then(Json::as_array).into_iter().flatten();
+    let mut asked = decisions.filter_map(|decision| Asked::from_name(decision.get("request")?.as_str()?));
+    asked.find(|request| matches!(request, Asked::Route | Asked::Outbound)).unwrap_or(Asked::Route).name()
 }
 
 /// Every finished call of the journal since a time, the oldest first.

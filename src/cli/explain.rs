@@ -2,7 +2,7 @@
 
 use super::args::Global;
 use super::backend::{Backend, unexpected};
-use super::calls::journalled_one;
+use super::calls::{journalled_one, request_of};
 use super::exit::{Exit, Failure};
 use super::{print, when};
 use crate::clock::{Clock, SystemClock};
@@ -91,7 +91,7 @@ fn of_the_journal(global: &Global, args: &ExplainArgs, id: &str) -> Result<Exit,
     };
     let is_withheld = call.pointer("/from/withheld").and_then(Json::as_bool).unwrap_or_default();
     let ask = ExplainAsk {
-        request: "route".to_owned(),
+        request: request_of(&call).to_owned(),
         to: said("/to"),
         from: said("/from/number"),
         withheld: is_withheld,

@@ -1,7 +1,7 @@
 //! `diff --calls`: the calls of the journal asked again, of the plan that is and of the one that would be.
 
 use super::args::Global;
-use super::calls::each_journalled;
+use super::calls::{each_journalled, request_of};
 use super::exit::{Exit, Failure};
 use super::{print, when};
 use crate::clock::{Clock, SystemClock};
@@ -31,7 +31,7 @@ pub(super) fn replay(global: &Global, tenant: &Tenant, before: &PlanFile, after:
         let said = |at: &str| call.pointer(at).and_then(Json::as_str).unwrap_or_default();
         let at_us = when::instant(said("/started"), SystemClock.now_us()).unwrap_or_default();
         let text = QuestionText {
-            request: "route",
+            request: request_of(call),
             to: said("/to"),
             from: said("/from/number"),
             restricted: call.pointer("/from/withheld").and_then(Json::as_bool).unwrap_or_default(),

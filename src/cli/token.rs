@@ -7,9 +7,9 @@ use super::backend::{Backend, unexpected};
 use super::edit::edit;
 use super::exit::{Exit, Failure};
 use super::print;
-use super::when;
 use crate::access::Secret;
 use crate::control::{Reply, Request, TokenDraft, TokenView};
+use crate::span::span_seconds;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -41,7 +41,7 @@ pub(super) struct TokenAddArgs {
 /// `90d` in seconds.
 fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no time; write a number and its unit, such as 90d, 12h, 30m or 45s");
-    when::span_seconds(text).filter(|seconds| *seconds > 0).ok_or_else(wrong)
+    span_seconds(text).filter(|seconds| *seconds > 0).ok_or_else(wrong)
 }
 
 pub(super) fn token(global: &Global, verb: TokenVerb) -> Result<Exit, Failure> {

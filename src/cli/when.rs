@@ -1,5 +1,6 @@
 //! Instants as they are typed. What names no zone is UTC, as all that is printed.
 
+use crate::span::span_seconds;
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -21,23 +22,6 @@ pub(super) fn instant(text: &str, now_us: u64) -> Result<u64, String> {
     })?;
     // nothing is older than 1970
     Ok(u64::try_from(at.as_microsecond()).unwrap_or(0))
-}
-
-/// `90s`, `15m`, `2h`, `7d` in seconds.
-pub(super) fn span_seconds(text: &str) -> Option<u64> {
-    let unit = text.chars().last()?;
-    let number = &text[..text.len() - unit.len_utf8()];
-    if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(seconds)
 }
 
 /// A span of time in its largest whole unit: `45 s`, `12 min`, `3 h`, `5 d`.

@@ -141,6 +141,9 @@ pub struct Decided {
     /// When. Microseconds since 1970; RFC 3339 in JSON.
     #[serde(rename = "at", serialize_with = "instant")]
     pub at_us: u64,
+    /// What was asked: `route`, `outbound`, …; empty where the journal is from a time when it didn't keep that.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub request: String,
     /// `found`, `late`, ….
     pub status: String,
     /// `dial`, `voicemail`, ….

@@ -30,7 +30,7 @@ use std::time::Duration;
 use upkeep::Upkeep;
 
 /// The schema that this version writes.
-pub const JOURNAL_SCHEMA: u32 = 1;
+pub const JOURNAL_SCHEMA: u32 = 2;
 /// Calls on one page, at most.
 pub const PAGE_CALLS_MAX: usize = 1000;
 /// The longest id of a call, in bytes: a switch's name and a UUID have 70.
@@ -273,7 +273,8 @@ fn open_engine(dir: &Path) -> Result<Engine, StoreError> {
             opened => break opened?,
         }
     };
-    if marker.is_none() {
+    // an older one is read, and marked before anything of this schema is in it
+    if marker.is_none_or(|marker| marker.schema < JOURNAL_SCHEMA) {
         engine.sync()?;
         Marker { schema: JOURNAL_SCHEMA, revision: 0 }.write(dir)?;
     }

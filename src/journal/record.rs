@@ -7,7 +7,9 @@ use crate::store::StoreError;
 use serde::{Deserialize, Serialize};
 
 /// The version that this program writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Its decisions don't say what was asked.
+const VERSION_1: u8 = 1;
 /// The largest record, in bytes; a call of usual size has some 500. sled puts larger pages into files of their own.
 pub(super) const RECORD_BYTES_MAX: usize = 32 * 1024;
 /// What is left of a call that is larger than that: so many of its legs and decisions, the last ones.
@@ -16,8 +18,9 @@ const LAST_KEPT: usize = 32;
 const CALL_STATES: &[CallState] = &[CallState::Ringing, CallState::Answered, CallState::Bridged, CallState::Held, CallState::Ended];
 const LEG_STATES: &[LegState] = &[LegState::Dialing, LegState::Ringing, LegState::Up, LegState::Held, LegState::Ended];
 
+/// A call, with decisions as a version has them.
 #[derive(Serialize, Deserialize)]
-struct Call {
+struct Call<D> {
     id: String,
     switch: String,
     tenant: String,
@@ -35,7 +38,7 @@ struct Call {
     talk_ms: Option<u64>,
     disposition: Option<u8>,
     cause: Option<String>,
-    decided: Vec<Decision>,
+    decided: Vec<D>,
     incomplete: bool,
 }
 
@@ -62,6 +65,13 @@ struct Leg {
 
 #[derive(Serialize, Deserialize)]
 struct Decision {
+    request: String,
+    answer: Answer,
+}
+
+/// All of a decision, in version 1.
+#[derive(Serialize, Deserialize)]
+struct Answer {
     at_us: u64,
     status: String,
     action: String,
@@ -91,7 +101,7 @@ pub(super) fn encode(call: &CallView) -> Result<Vec<u8>, StoreError> {
     let mut bytes = written(&record)?;
     if bytes.len() > RECORD_BYTES_MAX {
         record.incomplete = true;
-        record.decided.iter_mut().for_each(|d| d.trace.clear());
+        record.decided.iter_mut().for_each(|d| d.answer.trace.clear());
         bytes = written(&record)?;
     }
     if bytes.len() > RECORD_BYTES_MAX {
@@ -105,24 +115,26 @@ pub(super) fn encode(call: &CallView) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
-fn written(record: &Call) -> Result<Vec<u8>, StoreError> {
+fn written(record: &Call<Decision>) -> Result<Vec<u8>, StoreError> {
     postcard::to_extend(record, vec![VERSION]).map_err(|e| StoreError::TooLarge(format!("the call can't be written ({e})")))
 }
 
 /// A call back from its bytes.
 pub(super) fn decode(bytes: &[u8]) -> Result<CallView, StoreError> {
     match bytes.split_first() {
-        Some((&VERSION, body)) => {
-            let record: Call = postcard::from_bytes(body).map_err(|e| corrupt(format!("it can't be read: {e}")))?;
-            record.view()
-        }
+        Some((&VERSION, body)) => read::<Call<Decision>>(body)?.view(Decision::view),
+        Some((&VERSION_1, body)) => read::<Call<Answer>>(body)?.view(|answer| answer.view(String::new())),
         Some((version, _)) => Err(corrupt(format!("it has version {version}, which this program doesn't know"))),
         None => Err(corrupt("it is empty".into())),
     }
 }
 
-impl Call {
-    fn of(call: &CallView) -> Call {
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, StoreError> {
+    postcard::from_bytes(body).map_err(|e| corrupt(format!("it can't be read: {e}")))
+}
+
+impl Call<Decision> {
+    fn of(call: &CallView) -> Call<Decision> {
         Call {
             id: call.id.clone(),
             switch: call.switch.clone(),
@@ -150,8 +162,10 @@ impl Call {
             incomplete: call.incomplete,
         }
     }
+}
 
-    fn view(self) -> Result<CallView, StoreError> {
+impl<D> Call<D> {
+    fn view(self, decided: impl Fn(D) -> Decided) -> Result<CallView, StoreError> {
         let legs: Result<Vec<LegView>, StoreError> = self.legs.into_iter().map(Leg::view).collect();
         Ok(CallView {
             id: self.id,
@@ -171,7 +185,7 @@ impl Call {
             talk_ms: self.talk_ms,
             disposition: self.disposition.map(|d| decoded(Disposition::ALL, d)).transpose()?,
             cause: self.cause,
-            decided: self.decided.into_iter().map(Decision::view).collect(),
+            decided: self.decided.into_iter().map(decided).collect(),
             incomplete: self.incomplete,
         })
     }
@@ -209,7 +223,7 @@ impl Leg {
 
 impl Decision {
     fn of(decided: &Decided) -> Decision {
-        Decision {
+        let answer = Answer {
             at_us: decided.at_us,
             status: decided.status.clone(),
             action: decided.action.clone(),
@@ -217,11 +231,19 @@ impl Decision {
             route: decided.route.clone(),
             revision: decided.revision,
             trace: decided.trace.clone(),
-        }
+        };
+        Decision { request: decided.request.clone(), answer }
     }
 
     fn view(self) -> Decided {
+        self.answer.view(self.request)
+    }
+}
+
+impl Answer {
+    fn view(self, request: String) -> Decided {
         Decided {
+            request,
             at_us: self.at_us,
             status: self.status,
             action: self.action,

@@ -46,6 +46,7 @@ fn call(tenant: &str, id: &str, ended_us: u64, from: &str, to: &str) -> CallView
         cause: Some("Normal Clearing".into()),
         decided: vec![Decided {
             at_us: 4,
+            request: "route".into(),
             status: "found".into(),
             action: "dial".into(),
             reason: "matched".into(),
@@ -187,7 +188,7 @@ fn a_newer_journal_is_refused_untouched_and_damage_is_a_value() {
     drop(opened(dir.path()));
     let marker = dir.path().join("STROWGER");
     let text = std::fs::read_to_string(&marker).unwrap();
-    let newer = text.replace("schema 1", "schema 2");
+    let newer = text.replace("schema 2", "schema 3");
     std::fs::write(&marker, &newer).unwrap();
     let files = |dir: &Path| {
         let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap()).collect();
@@ -196,9 +197,12 @@ fn a_newer_journal_is_refused_untouched_and_damage_is_a_value() {
     };
     let before = files(dir.path());
     let refused = Journal::open(dir.path(), JournalLimits::default()).map(drop).unwrap_err().to_string();
-    assert!(refused.contains("schema 2") && refused.contains("newer strowger"), "{refused}");
+    assert!(refused.contains("schema 3") && refused.contains("newer strowger"), "{refused}");
     assert_eq!(files(dir.path()), before);
-    std::fs::write(&marker, &text).unwrap();
+    // an older one is this one from now on
+    std::fs::write(&marker, text.replace("schema 2", "schema 1")).unwrap();
+    drop(opened(dir.path()));
+    assert_eq!(std::fs::read_to_string(&marker).unwrap(), text);
     let journal = opened(dir.path());
     let locked = Journal::open(dir.path(), JournalLimits::default()).map(drop).unwrap_err();
     assert!(locked.is_locked(), "{locked}");
@@ -306,7 +310,7 @@ fn a_record_that_can_not_be_read_is_passed_over_and_goes_with_its_age() {
 }
 
 #[test]
-fn a_record_of_the_first_version_is_read_for_ever() {
+fn a_record_of_each_version_is_read_for_ever() {
     let hex = concat!(
         "01077062782f312e31037062780174040c2b313431353535353031303101034164610103616461000c2b31343135353535303139390105",
         "2b3134313502026c3117504a5349502f31353535303130312d3030303030303031010c2b31343135353535303131310831353535303130",
@@ -317,6 +321,13 @@ fn a_record_of_the_first_version_is_read_for_ever() {
     );
     let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
     let whole = call("t", "pbx/1.1", 1_000, "+14155550101", "+14155550199");
+    let mut of_1 = whole.clone();
+    of_1.decided[0].request.clear();
+    assert_eq!(record::decode(&bytes).unwrap(), of_1);
+    // since version 2 a decision says what was asked
+    let at = hex.find("010405666f756e64").unwrap() + 2;
+    let hex = format!("02{}05726f757465{}", &hex[2..at], &hex[at..]);
+    let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
     assert_eq!(record::decode(&bytes).unwrap(), whole);
     assert_eq!(data_encoding::HEXLOWER.encode(&record::encode(&whole).unwrap()), hex, "another layout is another version");
 }

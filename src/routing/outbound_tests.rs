@@ -4,16 +4,8 @@ use crate::routing::*;
 use proptest::prelude::*;
 
 fn trunk(id: &str, rates: &[&str], set: impl FnOnce(&mut Trunk)) -> PlanItem {
-    let mut trunk = Trunk {
-        id: id.into(),
-        format: NumberFormat::Plus,
-        tech_prefix: String::new(),
-        caller_id_format: NumberFormat::Plus,
-        caller_id: None,
-        emergency: false,
-        rates: rates.iter().map(|r| Rate::parse(r).expect("a rate")).collect(),
-        revision: 1,
-    };
+    let rates = rates.iter().map(|r| Rate::parse(r).expect("a rate")).collect();
+    let mut trunk = Trunk { revision: 1, ..Trunk::of(id, rates) };
     set(&mut trunk);
     PlanItem::Trunk(trunk.check().expect("a trunk"))
 }

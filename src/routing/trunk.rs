@@ -196,6 +196,20 @@ impl fmt::Display for Rate {
 }
 
 impl Trunk {
+    /// A trunk that takes numbers as they are, for these rates.
+    pub fn of(id: impl Into<String>, rates: Vec<Rate>) -> Trunk {
+        Trunk {
+            id: id.into(),
+            format: NumberFormat::default(),
+            tech_prefix: String::new(),
+            caller_id_format: NumberFormat::default(),
+            caller_id: None,
+            emergency: false,
+            rates,
+            revision: 0,
+        }
+    }
+
     /// Checks every field, and puts the rates into order.
     ///
     /// # Errors
@@ -326,17 +340,7 @@ mod tests {
     #[test]
     fn the_longest_prefix_counts_and_its_own_time_beats_always() {
         let rates = ["+49=1", "+4930=2", "+4930=3,schedule=night", "+=9"].map(|r| Rate::parse(r).expect("a rate"));
-        let trunk = Trunk {
-            id: "a".into(),
-            format: NumberFormat::Plus,
-            tech_prefix: String::new(),
-            caller_id_format: NumberFormat::Plus,
-            caller_id: None,
-            emergency: false,
-            rates: rates.to_vec(),
-            revision: 0,
-        };
-        let trunk = trunk.check().expect("a trunk");
+        let trunk = Trunk::of("a", rates.to_vec()).check().expect("a trunk");
         let number = |digits| Number::from_key(Kind::E164, digits).expect("a number");
         let price = |digits, night: bool| {
             longest_rate(&trunk, &number(digits), |_| Ok::<_, ()>(night)).expect("no error").map(|r| r.price_micros / 1_000_000)

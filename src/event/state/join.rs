@@ -128,6 +128,7 @@ fn apply(call: &mut Call, record: &DecisionRecord, ctx: &mut Context<'_>) {
     let route = decision.route.as_ref().map(ToString::to_string);
     let decided = Decided {
         at_us: record.at_us,
+        request: record.request.clone(),
         status: decision.status.word().to_owned(),
         action: decision.step.action.word().to_owned(),
         reason: decision.reason.word().to_owned(),

@@ -5,6 +5,7 @@
 //! lock between calls and whoever resolves zones behind them; this way there is nothing that two threads share.
 
 use super::{ScheduleError, shown};
+use crate::span::span_seconds;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
@@ -154,19 +155,7 @@ pub fn parse_until(text: &str, now_us: u64, zone: &Zone) -> Result<u64, Schedule
 
 /// `90s`, `30m`, `2h`, `7d`.
 fn from_now(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let unit = text.chars().last()?;
-    let digits = text.strip_suffix(unit)?;
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 60 * 60,
-        'd' => 24 * 60 * 60,
-        _ => return None,
-    };
-    now.checked_add(SignedDuration::from_secs(digits.parse::<i64>().ok()?.checked_mul(seconds)?)).ok()
+    now.checked_add(SignedDuration::from_secs(i64::try_from(span_seconds(text)?).ok()?)).ok()
 }
 
 /// `2026-12-24 18:00`, or with a `T`.
