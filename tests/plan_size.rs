@@ -61,15 +61,8 @@ fn plan(word: &str) -> Vec<PlanItem> {
 
 fn contact(n: u64) -> Contact {
     let numbers = (0..1 + n % 2).map(|m| e164(100_000_000 + n * 2 + m));
-    Contact {
-        id: format!("crm-{n}"),
-        name: format!("Contact number {n}"),
-        company: None,
-        numbers: numbers.map(|number| ContactNumber { typed: number.to_string(), number, label: None }).collect(),
-        tags: vec![],
-        note: None,
-        source: "crm".into(),
-    }
+    let numbers = numbers.map(|number| ContactNumber::of(number.clone(), number.to_string(), None)).collect();
+    Contact { source: "crm".into(), ..Contact::of(format!("crm-{n}"), format!("Contact number {n}"), numbers) }
 }
 
 fn opened(dir: &Path) -> (Store, std::thread::JoinHandle<()>) {

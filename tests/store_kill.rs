@@ -29,8 +29,7 @@ fn number(n: u64) -> Number {
 }
 
 fn contact(id: &str, name: String, numbers: &[Number]) -> Contact {
-    let numbers = numbers.iter().map(|n| ContactNumber { number: n.clone(), typed: n.to_string(), label: None }).collect();
-    Contact { id: id.into(), name, company: None, numbers, tags: vec![], note: None, source: String::new() }
+    Contact::of(id, name, numbers.iter().map(|n| ContactNumber::of(n.clone(), n.to_string(), None)).collect())
 }
 
 /// What the edit with this number writes.

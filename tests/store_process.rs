@@ -18,9 +18,9 @@ const DIR: &str = "STROWGER_TEST_STORE_DIR";
 
 fn contact(n: usize, note_bytes: usize) -> Contact {
     let number = Number::from_key(Kind::E164, &format!("4930{n:06}")).unwrap();
-    let numbers = vec![ContactNumber { typed: number.to_string(), number, label: None }];
+    let numbers = vec![ContactNumber::of(number.clone(), number.to_string(), None)];
     let note = Some("x".repeat(note_bytes));
-    Contact { id: format!("c{n}"), name: format!("Name {n}"), company: None, numbers, tags: vec![], note, source: String::new() }
+    Contact { note, ..Contact::of(format!("c{n}"), format!("Name {n}"), numbers) }
 }
 
 /// A plan of so many routes that no single record of the log holds them.

@@ -185,7 +185,7 @@ pub(super) struct ContactSetArgs {
     /// The name that is shown
     #[arg(long, value_name = "TEXT")]
     pub(super) name: String,
-    /// A number, with a label if you like; may stand several times, the main one first
+    /// A number, with a label if you like, or many (+49301234*, +4930123400..99, +49301234-0); may stand several times, the main one first
     #[arg(long = "number", required = true, value_name = "N[=LABEL]")]
     pub(super) numbers: Vec<String>,
     /// The company
@@ -197,6 +197,12 @@ pub(super) struct ContactSetArgs {
     /// A note
     #[arg(long, value_name = "T")]
     pub(super) note: Option<String>,
+    /// Put it into this extension's personal phone book instead of everybody's
+    #[arg(long, value_name = "EXTENSION")]
+    pub(super) owner: Option<String>,
+    /// Let it stand first in its phone book
+    #[arg(long)]
+    pub(super) favourite: bool,
 }
 
 #[derive(Debug, Args)]

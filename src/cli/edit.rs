@@ -48,6 +48,8 @@ fn draft(args: ContactSetArgs) -> ContactDraft {
         numbers: args.numbers.into_iter().map(number).collect(),
         tags: args.tags,
         note: args.note,
+        owner: args.owner,
+        favourite: args.favourite,
     }
 }
 

@@ -316,5 +316,7 @@ fn draft(contact: &Contact) -> ContactDraft {
         numbers: contact.numbers.into_iter().map(|n| (n.typed, n.label)).collect(),
         tags: contact.tags,
         note: contact.note,
+        owner: contact.owner.map(|owner| owner.to_string()),
+        favourite: contact.favourite,
     }
 }

@@ -122,7 +122,10 @@ fn row_error(error: &ContactError, typed: &[String]) -> RowError {
         ContactError::NameEmpty => ("name", None),
         ContactError::TooLong { field, .. } | ContactError::TooMany { field, .. } => (*field, None),
         ContactError::NoNumber => ("number", Some(0)),
-        ContactError::Number { typed: text, .. } | ContactError::Withheld(text) => ("number", typed.iter().position(|t| t == text)),
+        ContactError::Owner(_) => ("owner", None),
+        ContactError::Number { typed: text, .. } | ContactError::Reach { typed: text, .. } | ContactError::Withheld(text) => {
+            ("number", typed.iter().position(|t| t == text))
+        }
     };
     RowError { row: 0, field: field.to_owned(), number_index, message: error.to_string() }
 }

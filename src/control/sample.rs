@@ -15,7 +15,7 @@ pub fn sample_requests(tenant: &str) -> Vec<Request> {
             company: company.map(str::to_owned),
             numbers: numbers.iter().map(|(n, label)| ((*n).to_owned(), Some((*label).to_owned()))).collect(),
             tags: vec!["sample".to_owned()],
-            note: None,
+            ..ContactDraft::default()
         },
     };
     let route = |which: RouteWhich, steps: &[&str]| Request::RouteSet {

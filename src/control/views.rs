@@ -38,6 +38,12 @@ pub struct ContactView {
     pub note: Option<String>,
     /// The import it came from; empty for one made by hand.
     pub source: String,
+    /// Whose personal phone book it is in; everybody's, if nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Whether it stands first in its phone book.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub favourite: bool,
     /// The revision of its last change.
     pub revision: u64,
 }
@@ -57,6 +63,8 @@ impl ContactView {
             tags: contact.tags,
             note: contact.note,
             source: contact.source,
+            owner: contact.owner.map(|owner| owner.to_string()),
+            favourite: contact.favourite,
             revision,
         }
     }

@@ -1,6 +1,7 @@
 //! A person or a company with numbers.
 
-use crate::number::{Number, NumberError, NumberPlan};
+use super::{Reach, ReachError};
+use crate::number::{Kind, Number, NumberError, NumberPlan};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -19,15 +20,24 @@ pub const TAGS_MAX: usize = 32;
 /// The longest tag or label, in bytes.
 pub const LABEL_BYTES_MAX: usize = 64;
 
-/// One number of a contact: the canonical key and the text that was typed.
+/// One number of a contact, or many: the canonical key and the text that was typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactNumber {
-    /// What is compared.
+    /// What is compared; of a range the first one, of a beginning what all begin with.
     pub number: Number,
     /// What the administrator wrote, for reading back.
     pub typed: String,
     /// `office`, `mobile`, …
     pub label: Option<String>,
+    /// How far it reaches.
+    pub reach: Reach,
+}
+
+impl ContactNumber {
+    /// A number that is nothing but itself.
+    pub fn of(number: Number, typed: impl Into<String>, label: Option<String>) -> ContactNumber {
+        ContactNumber { number, typed: typed.into(), label, reach: Reach::Itself }
+    }
 }
 
 /// A contact as it is stored.
@@ -47,6 +57,19 @@ pub struct Contact {
     pub note: Option<String>,
     /// The import it came from; empty for contacts made by hand.
     pub source: String,
+    /// Whose personal phone book it is in: an extension's. Everybody's, if nobody's.
+    pub owner: Option<Number>,
+    /// Whether it stands first in its phone book.
+    pub favourite: bool,
+}
+
+impl Contact {
+    /// A contact of the shared phone book, made by hand, of which no more is known.
+    pub fn of(id: impl Into<String>, name: impl Into<String>, numbers: Vec<ContactNumber>) -> Contact {
+        let (company, note, owner) = (None, None, None);
+        let (id, name, tags, source) = (id.into(), name.into(), Vec::new(), String::new());
+        Contact { id, name, company, numbers, tags, note, source, owner, favourite: false }
+    }
 }
 
 /// What somebody wants a contact to be: all text, nothing checked.
@@ -60,7 +83,7 @@ pub struct ContactDraft {
     /// The company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub company: Option<String>,
-    /// (number as typed, label).
+    /// (number as typed, label): `+4930123456`, or many: `+49301234*`, `+4930123400..+4930123499`, `+49301234-0`.
     pub numbers: Vec<(String, Option<String>)>,
     /// Free words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -68,6 +91,12 @@ pub struct ContactDraft {
     /// Free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whose personal phone book it is in: an extension as typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Whether it stands first in its phone book.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub favourite: bool,
 }
 
 /// What is wrong with a contact, which field, and what to do.
@@ -110,6 +139,17 @@ pub enum ContactError {
         /// What is wrong with it.
         error: NumberError,
     },
+    /// A range or a beginning that can't be one.
+    #[error("the numbers {typed:?} {error}")]
+    Reach {
+        /// What was typed.
+        typed: String,
+        /// What is wrong with it.
+        error: ReachError,
+    },
+    /// An owner that is no extension.
+    #[error("the owner {0:?} is no extension; write its number, such as 101")]
+    Owner(String),
     /// A withheld caller has no number to be known by.
     #[error("{0:?} is what switches say when a number is withheld; it can't belong to a contact")]
     Withheld(String),
@@ -160,14 +200,22 @@ impl ContactDraft {
             if crate::number::is_withheld(&typed) && !typed.trim().is_empty() {
                 return Err(ContactError::Withheld(typed));
             }
-            let number = plan.parse(&typed).map_err(|error| ContactError::Number { typed: typed.clone(), error })?;
-            if !numbers.iter().any(|n| n.number == number) {
-                numbers.push(ContactNumber { number, typed, label: label.filter(|l| !l.is_empty()) });
+            let (number, reach) = match Reach::read(&typed, plan) {
+                Some(many) => many.map_err(|error| ContactError::Reach { typed: typed.clone(), error })?,
+                None => (plan.parse(&typed).map_err(|error| ContactError::Number { typed: typed.clone(), error })?, Reach::Itself),
+            };
+            if !numbers.iter().any(|n| n.number == number && n.reach == reach) {
+                numbers.push(ContactNumber { number, typed, label: label.filter(|l| !l.is_empty()), reach });
             }
         }
         if numbers.is_empty() {
             return Err(ContactError::NoNumber);
         }
+        let owner = self.owner.filter(|owner| !owner.trim().is_empty());
+        let owner = owner.map(|typed| match plan.parse(&typed) {
+            Ok(number) if number.kind() == Kind::Extension => Ok(number),
+            _ => Err(ContactError::Owner(typed)),
+        });
         Ok(Contact {
             id: self.id,
             name,
@@ -176,6 +224,8 @@ impl ContactDraft {
             tags: self.tags,
             note: self.note.filter(|n| !n.is_empty()),
             source: source.to_owned(),
+            owner: owner.transpose()?,
+            favourite: self.favourite,
         })
     }
 }
@@ -204,6 +254,15 @@ mod tests {
         assert!(check(draft("ada", "Ada", &["anonymous"])).contains("withheld"));
         assert!(check(draft("ada", "Ada", &["+49 30 12345678901234"])).contains("too long"));
         assert!(check(draft("ada", &"x".repeat(300), &["+4930123456"])).contains("300 bytes"));
+    }
+
+    #[test]
+    fn an_owner_is_an_extension() {
+        let plan = NumberPlan::new("DE".parse().ok());
+        let owned = |owner: &str| ContactDraft { owner: Some(owner.into()), ..draft("ada", "Ada", &["+4930123456"]) }.check(&plan, "");
+        assert_eq!(owned("101").expect("fine").owner, plan.parse("101").ok());
+        assert_eq!(owned(" ").expect("nobody").owner, None);
+        assert!(owned("+4930123456").expect_err("no extension").to_string().contains("the owner \"+4930123456\" is no extension"));
     }
 
     #[test]

@@ -2,5 +2,11 @@
 
 mod contact;
 pub mod csv_file;
+pub mod file;
+mod reach;
 
-pub use contact::{Contact, ContactDraft, ContactError, ContactNumber, ID_BYTES_MAX, NAME_BYTES_MAX, check_id};
+pub use contact::{
+    COMPANY_BYTES_MAX, Contact, ContactDraft, ContactError, ContactNumber, ID_BYTES_MAX, LABEL_BYTES_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX,
+    NUMBERS_MAX, TAGS_MAX, check_id,
+};
+pub use reach::{Indexed, Reach, ReachError};

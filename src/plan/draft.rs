@@ -26,6 +26,12 @@ pub struct ContactText {
     /// Free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whose personal phone book it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Whether it stands first in its phone book.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub favourite: bool,
 }
 
 /// A number of a contact.
@@ -42,7 +48,8 @@ pub struct NumberText {
 impl From<ContactText> for ContactDraft {
     fn from(text: ContactText) -> ContactDraft {
         let numbers = text.numbers.into_iter().map(|n| (n.number, n.label)).collect();
-        ContactDraft { id: text.id, name: text.name, company: text.company, numbers, tags: text.tags, note: text.note }
+        let ContactText { id, name, company, tags, note, owner, favourite, .. } = text;
+        ContactDraft { id, name, company, numbers, tags, note, owner, favourite }
     }
 }
 

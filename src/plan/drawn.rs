@@ -137,6 +137,8 @@ impl From<&Contact> for ContactText {
             numbers: contact.numbers.iter().map(|n| NumberText { number: n.typed.clone(), label: n.label.clone() }).collect(),
             tags: contact.tags.clone(),
             note: contact.note.clone(),
+            owner: contact.owner.as_ref().map(ToString::to_string),
+            favourite: contact.favourite,
         }
     }
 }

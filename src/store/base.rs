@@ -152,14 +152,9 @@ mod tests {
     #[test]
     fn the_newest_contact_with_a_number_comes_first() {
         let number = |digits: &str, kind| Number::from_key(kind, digits).expect("a number");
-        let contact = |id: &str, numbers: &[Number]| Contact {
-            id: id.into(),
-            name: format!("name of {id}"),
-            company: None,
-            numbers: numbers.iter().map(|n| ContactNumber { number: n.clone(), typed: n.to_string(), label: None }).collect(),
-            tags: vec![],
-            note: None,
-            source: String::new(),
+        let contact = |id: &str, numbers: &[Number]| {
+            let numbers = numbers.iter().map(|n| ContactNumber::of(n.clone(), n.to_string(), None));
+            Contact::of(id, format!("name of {id}"), numbers.collect())
         };
         let (office, star) = (number("4930123456", Kind::E164), number("*55", Kind::FeatureCode));
         let mut builder = BaseBuilder::default();

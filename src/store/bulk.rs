@@ -5,7 +5,7 @@ use super::durable::block_value;
 use super::record::{self, Generation};
 use super::writer::Job;
 use super::{Store, StoreError, key};
-use crate::directory::{Contact, check_id};
+use crate::directory::{Contact, ContactNumber, check_id};
 use crate::routing::check_tenant_id;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -256,8 +256,8 @@ impl Stage<'_> {
 
     fn put(&mut self, id: &[u8], revision: u64, bytes: &[u8], numbers: &mut Numbers) -> Result<(), StoreError> {
         let contact: Contact = record::decode(bytes)?;
-        for number in &contact.numbers {
-            numbers.push(&key::number_of_contact(&number.number, &contact.id))?;
+        for way in contact.numbers.iter().flat_map(ContactNumber::indexed) {
+            numbers.push(&key::index_of_contact(&way, &contact.id))?;
         }
         let full = self.writer.push(&[&[key::CONTACT], id].concat(), &block_value(revision, bytes));
         self.hand_over(full, false)

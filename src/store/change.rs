@@ -4,14 +4,15 @@ use super::durable::{Durable, live_value};
 use super::engine::Space;
 use super::record::{self, EntryChange, Generation};
 use super::{StoreError, key};
-use crate::directory::Contact;
+use crate::directory::{Contact, ContactNumber};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A contact's entries and those of its numbers, before and after.
 pub(super) fn contact_entries(id: &str, before: Option<&Contact>, after: Option<&Contact>) -> Result<Vec<EntryChange>, StoreError> {
     let numbers = |c: Option<&Contact>| -> BTreeSet<Vec<u8>> {
-        c.map(|c| c.numbers.iter().map(|n| key::number_of_contact(&n.number, id)).collect()).unwrap_or_default()
+        let ways = c.into_iter().flat_map(|c| c.numbers.iter().flat_map(ContactNumber::indexed));
+        ways.map(|way| key::index_of_contact(&way, id)).collect()
     };
     let (old, new) = (numbers(before), numbers(after));
     // All numbers are written, also those that stay: the layer below may lose them to an import, while this edit
@@ -40,9 +41,8 @@ pub(super) fn apply_entries(
     for entry in entries {
         let live_key = [tenant_key.as_slice(), &entry.key].concat();
         // imports bring contacts and nothing else: whatever else is removed needs no tombstone
-        let may_be_imported = matches!(entry.key.first(), Some(&key::CONTACT | &key::NUMBER_OF));
         match &entry.after {
-            None if !may_be_imported || (!begun && !durable.is_in_a_generation(tenant, &entry.key)?) => {
+            None if !key::is_of_contacts(&entry.key) || (!begun && !durable.is_in_a_generation(tenant, &entry.key)?) => {
                 durable.engine.remove(Space::Live, &live_key)?;
             }
             after => durable.engine.put(Space::Live, &live_key, &live_value(revision, after.as_deref()))?,

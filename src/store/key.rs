@@ -2,9 +2,11 @@
 //!
 //! Inside a tenant an entry's key is one byte for the sort and the rest for the thing:
 //! `c` id (a contact), `e` number (an extension), `g` id (a group), `h` id (opening hours), `k` id (a trunk), `l` (a brake),
-//! `n` number 0 id (a contact has this number), `r` (a route), `s` (a list entry), `t` name (a token), `u` domain 0
-//! extension (a user).
+//! `n` number 0 id (a contact has this number), `o` digits 0 id (a contact has what stands behind these digits), `p` digits 0
+//! id (a contact has all numbers that begin like this), `r` (a route), `s` (a list entry), `t` name (a token), `u` domain 0
+//! extension (a user). A generation holds contacts first, and then what they are found by: in the order of their letters.
 
+use crate::directory::Indexed;
 use crate::number::{Kind, Number};
 use crate::routing::{List, PlanKey, Prefix, RouteKey, ScreenKey};
 
@@ -16,6 +18,8 @@ pub(super) const SCHEDULE: u8 = b'h';
 pub(super) const TRUNK: u8 = b'k';
 pub(super) const LIMIT: u8 = b'l';
 pub(super) const NUMBER_OF: u8 = b'n';
+pub(super) const BEHIND: u8 = b'o';
+pub(super) const BEGINNING: u8 = b'p';
 pub(super) const ROUTE: u8 = b'r';
 pub(super) const SCREEN: u8 = b's';
 pub(super) const TOKEN: u8 = b't';
@@ -60,11 +64,28 @@ pub(super) fn number_of(number: &Number) -> Vec<u8> {
     key
 }
 
-/// "This contact has this number."
-pub(super) fn number_of_contact(number: &Number, id: &str) -> Vec<u8> {
-    let mut key = number_of(number);
+/// What the keys of all contacts that are found in a way begin with.
+pub(super) fn found_by(way: &Indexed) -> Vec<u8> {
+    let (sort, digits) = match way {
+        Indexed::Number(number) => return number_of(number),
+        Indexed::Beginning(digits) => (BEGINNING, digits),
+        Indexed::Behind(digits) => (BEHIND, digits),
+    };
+    let mut key = joined(&[sort], digits);
+    key.push(0);
+    key
+}
+
+/// "This contact is found in this way."
+pub(super) fn index_of_contact(way: &Indexed, id: &str) -> Vec<u8> {
+    let mut key = found_by(way);
     key.extend_from_slice(id.as_bytes());
     key
+}
+
+/// Whether a key is one that an import may bring: of a contact, or of what it is found by.
+pub(super) fn is_of_contacts(entry_key: &[u8]) -> bool {
+    matches!(entry_key.first(), Some(&CONTACT | &NUMBER_OF | &BEGINNING | &BEHIND))
 }
 
 pub(super) fn route(route: &RouteKey) -> Vec<u8> {

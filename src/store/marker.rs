@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// The schema that this version writes.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 const NAME: &str = "STROWGER";
 
 /// What the marker says.

@@ -2,7 +2,8 @@
 
 use super::{StoreError, key};
 use crate::access::Token;
-use crate::directory::Contact;
+use crate::directory::{Contact, ContactNumber};
+use crate::number::Number;
 use crate::routing::{Extension, Group, Limit, List, PlanItem, Route, RouteKey, Schedule, Screen, ScreenKey, Step, Trunk, User};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,35 @@ pub(super) trait Record: Serialize + DeserializeOwned {
     }
 }
 
-impl Record for Contact {}
+/// Version 1 knew no ranges, no phone books of one's own and no favourites.
+impl Record for Contact {
+    const VERSION: u8 = 2;
+
+    fn older(version: u8, body: &[u8]) -> Option<Result<Contact, postcard::Error>> {
+        #[derive(Deserialize)]
+        struct Number1 {
+            number: Number,
+            typed: String,
+            label: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Contact1 {
+            id: String,
+            name: String,
+            company: Option<String>,
+            numbers: Vec<Number1>,
+            tags: Vec<String>,
+            note: Option<String>,
+            source: String,
+        }
+        let read = || {
+            let Contact1 { id, name, company, numbers, tags, note, source } = postcard::from_bytes(body)?;
+            let numbers = numbers.into_iter().map(|n: Number1| ContactNumber::of(n.number, n.typed, n.label)).collect();
+            Ok(Contact { company, tags, note, source, ..Contact::of(id, name, numbers) })
+        };
+        (version == 1).then(read)
+    }
+}
 impl Record for User {}
 impl Record for Token {}
 impl Record for Group {}

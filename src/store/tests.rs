@@ -102,15 +102,7 @@ fn e164(digits: &str) -> Number {
 }
 
 fn contact_with(id: &str, name: &str, numbers: &[Number]) -> Contact {
-    Contact {
-        id: id.into(),
-        name: name.into(),
-        company: None,
-        numbers: numbers.iter().map(|n| ContactNumber { number: n.clone(), typed: n.to_string(), label: None }).collect(),
-        tags: vec![],
-        note: None,
-        source: String::new(),
-    }
+    Contact::of(id, name, numbers.iter().map(|n| ContactNumber::of(n.clone(), n.to_string(), None)).collect())
 }
 
 fn contact(id: &str, name: &str, digits: &[&str]) -> Contact {

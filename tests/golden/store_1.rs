@@ -20,20 +20,8 @@ fn e164(digits: &str) -> Number {
 }
 
 fn contact(id: &str, name: &str, source: &str, numbers: &[(Number, &str, Option<&str>)]) -> Contact {
-    let numbers = numbers.iter().map(|(number, typed, label)| ContactNumber {
-        number: number.clone(),
-        typed: (*typed).to_owned(),
-        label: label.map(str::to_owned),
-    });
-    Contact {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        company: None,
-        numbers: numbers.collect(),
-        tags: vec![],
-        note: None,
-        source: source.to_owned(),
-    }
+    let numbers = numbers.iter().map(|(number, typed, label)| ContactNumber::of(number.clone(), *typed, label.map(str::to_owned)));
+    Contact { source: source.to_owned(), ..Contact::of(id, name, numbers.collect()) }
 }
 
 fn school() -> Contact {

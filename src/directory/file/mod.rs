@@ -1,0 +1,77 @@
+//! Files that contacts come from: each format is a reader of its own that gives rows, one at a time and bounded.
+
+use super::ContactDraft;
+use std::fmt;
+use thiserror::Error;
+
+/// The longest field that is read, in bytes; longer than any field of a contact may be.
+pub const FIELD_BYTES_MAX: usize = 16 * 1024;
+
+/// Where something stands in a file, as its reader shows it: `row 12`, `line 7`, `card 3 (line 20)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What is counted: `row`, `line`, `card`, `entry`.
+    pub unit: &'static str,
+    /// Which one, from 1; a header counts.
+    pub number: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.unit, self.number)
+    }
+}
+
+/// What a row says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// A contact.
+    Contact(ContactDraft),
+    /// A number that is to be blocked.
+    Blocked(String),
+}
+
+/// A row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Where it stands.
+    pub place: Place,
+    /// What it says.
+    pub said: Said,
+    /// How many bytes of text it has, at most: what a message of many rows is bounded by.
+    pub bytes: usize,
+}
+
+/// Why a file can't be read: where, what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FileError {
+    /// The file as a whole.
+    #[error("{0}")]
+    Whole(String),
+    /// One place in it.
+    #[error("{place}: {what}")]
+    At {
+        /// Where.
+        place: Place,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+}
+
+/// A file of contacts.
+pub trait ContactFile {
+    /// The next row; `None` at the end. After an error there is nothing more.
+    ///
+    /// # Errors
+    /// [`FileError`]: the file can't be read on.
+    fn next_row(&mut self) -> Result<Option<Row>, FileError>;
+
+    /// Where a field that a contact was refused for stands inside a row, as people find it: `column 4 (number2)`. The index
+    /// counts a contact's numbers from 0.
+    fn field_place(&self, field: &str, number_index: Option<usize>) -> Option<String>;
+
+    /// What was passed over on purpose, and how often: (`photos`, 12).
+    fn passed_over(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+}
