@@ -1,5 +1,14 @@
 //! Files that contacts come from: each format is a reader of its own that gives rows, one at a time and bounded.
 
+mod astdb;
+mod json_lines;
+mod ldif;
+mod lines;
+#[cfg(test)]
+mod reading_tests;
+mod vcard;
+mod vcard_text;
+
 use super::ContactDraft;
 use std::fmt;
 use thiserror::Error;
