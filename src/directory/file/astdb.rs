@@ -197,6 +197,8 @@ mod tests {
     #[test]
     fn a_dump_that_is_cut_or_damaged_anywhere_gives_whole_rows_and_no_panic() {
         cuts(DUMP.as_bytes(), true, |input| open(input).map(|file| Box::new(file) as Box<dyn ContactFile>));
+        let large = DUMP.lines().next().unwrap().replace("AMPUSER/101/cidname", "cidname/101        ") + "\n";
+        cuts(large.repeat(1000).as_bytes(), true, |input| open(input).map(|file| Box::new(file) as Box<dyn ContactFile>));
         mutations(DUMP.as_bytes(), |input| open(input).map(|file| Box::new(file) as Box<dyn ContactFile>));
     }
 }

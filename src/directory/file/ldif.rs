@@ -147,7 +147,10 @@ impl<R: Read> Ldif<R> {
             }
             "dn" => return at_line(number, "a second \"dn:\" in one entry; put an empty line between entries"),
             "changetype" | "control" => {
-                return at_line(number, "this is a list of changes and no directory; export the entries themselves, without \"changetype\"");
+                return at_line(
+                    number,
+                    "this is a list of changes and no directory; export the entries themselves, without \"changetype\"",
+                );
             }
             _ if entry.line == 0 => return at_line(number, "an entry has to begin with \"dn:\"; is the beginning of the file missing?"),
             _ => {}
@@ -227,7 +230,10 @@ impl<R: Read> Ldif<R> {
         loop {
             let line = self.logical()?;
             let ends = line.is_none() || self.line.is_empty();
-            if ends && entry.line > 0 && let Some(row) = self.contact(std::mem::take(&mut entry)) {
+            if ends
+                && entry.line > 0
+                && let Some(row) = self.contact(std::mem::take(&mut entry))
+            {
                 return Ok(Some(row));
             }
             let Some(line) = line else { return Ok(None) };
@@ -299,8 +305,13 @@ mod tests {
             assert_eq!(told, expected.map(|(place, name)| (place.to_owned(), name)));
             let ada = draft(&rows[0]);
             let numbers: Vec<(&str, &str)> = ada.numbers.iter().map(|(n, l)| (n.as_str(), l.as_deref().unwrap())).collect();
-            let expected =
-                [("+49 30 123456", "work"), ("+49 151 1234567", "mobile"), ("+49 30 654321", "home"), ("+49 30 123457", "fax"), ("0815", "pager")];
+            let expected = [
+                ("+49 30 123456", "work"),
+                ("+49 151 1234567", "mobile"),
+                ("+49 30 654321", "home"),
+                ("+49 30 123457", "fax"),
+                ("0815", "pager"),
+            ];
             assert_eq!(numbers, expected);
             assert_eq!((ada.id.as_str(), ada.company.as_deref()), ("ada", Some("Analytical Engines Ltd")));
             assert_eq!(ada.note.as_deref(), Some("a note that goes on in the next line, and ends there"));
@@ -336,7 +347,8 @@ mod tests {
             let error = fails(open(Cursor::new(format!("dn: cn=a\nsn: b\ncn: {long}\n"))).unwrap());
             assert!(error.contains("line 3: cn is longer than 16384"), "{error}");
             // what isn't wanted may be as long as it likes
-            let (rows, _) = reads(open(Cursor::new(format!("dn: cn=a\njpegPhoto:: {long}\nhomepostal: {long}\ncn: A\nmobile: 1\n"))).unwrap());
+            let (rows, _) =
+                reads(open(Cursor::new(format!("dn: cn=a\njpegPhoto:: {long}\nhomepostal: {long}\ncn: A\nmobile: 1\n"))).unwrap());
             assert_eq!(draft(&rows[0]).name, "A");
         }
     }

@@ -1,13 +1,26 @@
 //! Files that contacts come from: each format is a reader of its own that gives rows, one at a time and bounded.
 
 mod astdb;
+mod columns;
+mod csv;
+mod encoding;
+mod header;
+mod headings;
 mod json_lines;
 mod ldif;
 mod lines;
+mod open;
 #[cfg(test)]
 mod reading_tests;
 mod vcard;
 mod vcard_text;
+mod xlsx;
+mod xlsx_parts;
+#[cfg(test)]
+mod xlsx_tests;
+
+pub use header::COLUMNS;
+pub use open::{Format, Reading, open};
 
 use super::ContactDraft;
 use std::fmt;
@@ -81,6 +94,12 @@ pub trait ContactFile {
 
     /// What was passed over on purpose, and how often: (`photos`, 12).
     fn passed_over(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// What people should know of how the file was understood, in whole sentences without a full stop: a guessed encoding,
+    /// a missing header.
+    fn notes(&self) -> Vec<String> {
         Vec::new()
     }
 }

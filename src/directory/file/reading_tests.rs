@@ -1,6 +1,6 @@
 //! What every reader of contacts must stand: files cut anywhere, and files of any bytes.
 
-use super::{ContactFile, FileError, Row};
+use super::{ContactFile, FileError, Format, Reading, Row, Said, open};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::io::Cursor;
@@ -91,4 +91,62 @@ pub(super) fn mutations(bytes: &[u8], open: impl Fn(Input) -> Result<Box<dyn Con
         Ok(())
     });
     told.unwrap();
+}
+
+const FIXTURES: [(&str, &[u8], usize); 7] = [
+    ("vcard", include_bytes!("../../../tests/files/telephone-2.1.vcf"), 3),
+    ("vcard", include_bytes!("../../../tests/files/apple-3.0.vcf"), 3),
+    ("vcard", include_bytes!("../../../tests/files/nextcloud-4.0.vcf"), 2),
+    ("ldif", include_bytes!("../../../tests/files/thunderbird.ldif"), 3),
+    ("jsonl", include_bytes!("../../../tests/files/contacts.jsonl"), 4),
+    ("astdb", include_bytes!("../../../tests/files/asterisk-22-database-show.txt"), 6),
+    ("xlsx", include_bytes!("../../../tests/files/contacts.xlsx"), 3),
+];
+
+fn rows_of(bytes: Vec<u8>, reading: &Reading) -> Vec<Row> {
+    let (rows, error) = tries(open(Box::new(Cursor::new(bytes)), None, reading));
+    assert_eq!(error, None);
+    rows
+}
+
+#[test]
+fn a_file_is_read_by_what_is_in_it_whatever_its_encoding() {
+    for (word, bytes, count) in FIXTURES {
+        let rows = rows_of(bytes.to_vec(), &Reading::default());
+        assert_eq!(rows.len(), count, "{word}");
+        let said = Reading { format: word.parse().ok(), ..Reading::default() };
+        assert_eq!(rows_of(bytes.to_vec(), &said), rows, "{word}");
+        let Ok(text) = std::str::from_utf8(bytes) else { continue };
+        let marked = [b"\xef\xbb\xbf", bytes].concat();
+        let utf16: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for other in [marked, utf16] {
+            assert_eq!(rows_of(other, &Reading::default()), rows, "{word}");
+        }
+        // an encoding that it isn't in gives other names, or an error, and no panic
+        for encoding in ["utf-16be", "koi8-r", "shift_jis"] {
+            tries(open(Box::new(Cursor::new(bytes.to_vec())), None, &Reading { encoding: Some(encoding.into()), ..said.clone() }));
+        }
+    }
+}
+
+#[test]
+fn a_card_says_itself_what_its_lines_are_in() {
+    let names = |bytes: &[u8]| -> Vec<String> {
+        let name = |row: Row| match row.said {
+            Said::Contact(draft) => draft.name,
+            Said::Blocked(number) => number,
+        };
+        rows_of(bytes.to_vec(), &Reading::default()).into_iter().map(name).collect()
+    };
+    assert_eq!(names(FIXTURES[0].1), ["Jürgen Groß", "Müller, Bäckerei", "Ёжик"]);
+}
+
+#[test]
+fn bytes_that_a_format_was_said_for_are_read_or_refused() {
+    for (word, bytes, _) in FIXTURES {
+        for format in Format::ALL {
+            tries(open(Box::new(Cursor::new(bytes.to_vec())), None, &Reading { format: Some(format), ..Reading::default() }));
+        }
+        mutations(bytes, |input| open(Box::new(input), None, &Reading { format: word.parse().ok(), ..Reading::default() }));
+    }
 }

@@ -258,10 +258,13 @@ mod tests {
         let ada = &all[0];
         assert_eq!(
             numbers(ada),
-            [("+44 20 7946 0001", "main"), ("+44 7700 900001", "mobile"), ("+44 20 7946 0002", "fax"), ("+44 20 7946 0003", "Engine room"), (
-                "+44 20 7946 0004",
-                "work"
-            )]
+            [
+                ("+44 20 7946 0001", "main"),
+                ("+44 7700 900001", "mobile"),
+                ("+44 20 7946 0002", "fax"),
+                ("+44 20 7946 0003", "Engine room"),
+                ("+44 20 7946 0004", "work")
+            ]
         );
         assert_eq!((ada.name.as_str(), ada.company.as_deref()), ("Ada, Countess of Lovelace", Some("Engines; Analytical")));
         assert_eq!(ada.note.as_deref(), Some("a note\nthat, goes on"));
@@ -286,8 +289,14 @@ mod tests {
     fn a_file_that_is_wrong_says_where() {
         for (text, expected) in [
             ("name,number\nAda,101\n", "line 1: it stands outside of any card"),
-            ("BEGIN:VCARD\nFN:A\nTEL:1\nBEGIN:VCARD\n", "card at line 1: card 1 of the file has no END:VCARD before the next one begins in line 4"),
-            ("BEGIN:VCARD\nFN:A\nTEL:1\nEND:VCARD\n\nBEGIN:VCARD\nFN:A\nTEL:1\n", "card at line 6: card 2 of the file has no END:VCARD; the file breaks off"),
+            (
+                "BEGIN:VCARD\nFN:A\nTEL:1\nBEGIN:VCARD\n",
+                "card at line 1: card 1 of the file has no END:VCARD before the next one begins in line 4",
+            ),
+            (
+                "BEGIN:VCARD\nFN:A\nTEL:1\nEND:VCARD\n\nBEGIN:VCARD\nFN:A\nTEL:1\n",
+                "card at line 6: card 2 of the file has no END:VCARD; the file breaks off",
+            ),
             ("BEGIN:VCARD\nFN:A\nTEL:1\nPHOTO;ENCODING=b:AAAA\n AAA", "card 1 of the file has no END:VCARD"),
         ] {
             for end in ["\n", "\r\n", "\r"] {
@@ -317,7 +326,8 @@ mod tests {
     #[test]
     fn a_note_is_shortened_and_a_photo_of_a_megabyte_is_nothing() {
         let (note, photo) = ("ä".repeat(3000), "A".repeat(1 << 20));
-        let (all, passed) = contacts(format!("BEGIN:VCARD\nFN:A\nTEL:1\nNOTE:{note}\nPHOTO:data:image/png;base64,{photo}\nEND:VCARD").as_bytes());
+        let (all, passed) =
+            contacts(format!("BEGIN:VCARD\nFN:A\nTEL:1\nNOTE:{note}\nPHOTO:data:image/png;base64,{photo}\nEND:VCARD").as_bytes());
         assert_eq!(all[0].note.as_ref().unwrap().len(), NOTE_BYTES_MAX);
         assert_eq!(passed, [("photos", 1), ("notes that were shortened", 1)]);
     }

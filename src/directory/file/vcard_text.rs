@@ -156,7 +156,8 @@ impl<R: Read> Cards<R> {
             property.clear();
             return Before::Nothing;
         }
-        let soft = property.ends_with(b"=") && Head::of(&property[..property.len().min(HEAD_BYTES_MAX)]).is_some_and(|head| head.quoted_printable);
+        let soft =
+            property.ends_with(b"=") && Head::of(&property[..property.len().min(HEAD_BYTES_MAX)]).is_some_and(|head| head.quoted_printable);
         if soft { Before::Soft } else { Before::Property }
     }
 
@@ -266,12 +267,12 @@ fn plain(property: &[u8], text: &mut String) {
 /// become the two letters that stand for one.
 fn decoded(bytes: &[u8], charset: Option<&'static Encoding>, text: &mut String) {
     let from = text.len();
-    match charset {
-        Some(encoding) => text.push_str(&encoding.decode_without_bom_handling(bytes).0),
-        None => match std::str::from_utf8(bytes) {
-            Ok(utf8) => text.push_str(utf8),
-            Err(_) => text.push_str(&WINDOWS_1252.decode_without_bom_handling(bytes).0),
-        },
+    match (std::str::from_utf8(bytes), charset) {
+        // a file that was turned into UTF-8 as a whole still says what its lines once were
+        (Ok(utf8), _) if !utf8.is_ascii() => text.push_str(utf8),
+        (_, Some(encoding)) => text.push_str(&encoding.decode_without_bom_handling(bytes).0),
+        (Ok(utf8), None) => text.push_str(utf8),
+        (Err(_), None) => text.push_str(&WINDOWS_1252.decode_without_bom_handling(bytes).0),
     }
     if text[from..].contains(['\r', '\n']) {
         let escaped = text[from..].replace("\r\n", "\\n").replace(['\r', '\n'], "\\n");
