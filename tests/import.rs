@@ -98,9 +98,9 @@ fn a_wrong_row_is_named_with_row_and_column_and_nothing_is_imported() {
         }
     }
     let place = &alone;
-    let latin = place.file("latin.csv", b"name,number\nM\xfcller,+12025550101\n");
-    let said = place.run(&["contact", "import", &latin]);
-    assert!(said.code == Some(2) && said.err.contains("row 2: column 1 isn't UTF-8"), "{said:?}");
+    let damaged = place.file("damaged.csv", b"name,number\nM\xc3\xbcller,+12025550101\nGro\xdf\xe9,+12025550102\nJ\xc3\xb6rg,1\n");
+    let said = place.run(&["contact", "import", &damaged]);
+    assert!(said.code == Some(2) && said.err.contains("row 3: column 1 (name) isn't text in the file's encoding"), "{said:?}");
     // thousands of wrong rows are counted, not told one by one
     let many: String = (0..3_000).map(|n| format!("Nobody {n},+\n")).collect();
     let said = place.run(&["contact", "import", &place.file("many.csv", format!("name,number\n{many}"))]);

@@ -6,10 +6,10 @@ use super::exit::{Exit, Failure};
 use super::print;
 use crate::control::{ImportView, Reply, Request, RowError};
 use crate::daemon::threads;
-use crate::directory::csv_file::{CsvContacts, CsvError};
+use crate::directory::file::{ContactFile, FileError, Reading, Said, open};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
-use std::io::{self, BufReader, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -28,22 +28,26 @@ pub(super) fn import(global: &Global, args: &ImportArgs) -> Result<Exit, Failure
         (Box::new(file), bytes)
     };
     let source = args.source.clone().unwrap_or_else(|| source_of(&args.file));
-    let wrong_file = |e: CsvError| Failure::new(Exit::BadInput, format!("{}: {e}; nothing was imported", args.file.display()));
+    let wrong_file = |e: FileError| Failure::new(Exit::BadInput, format!("{}: {e}; nothing was imported", args.file.display()));
     // nobody's call waits for an import, and calls on this machine don't wait for the processor because of one
     threads::lower_priority();
     let progress = Progress::new(bytes);
-    let mut csv = CsvContacts::new(BufReader::with_capacity(1 << 16, progress.watch(file))).map_err(wrong_file)?;
+    let mut contacts = open(Box::new(progress.watch(file)), Some(&args.file), &Reading::default()).map_err(wrong_file)?;
+    contacts.notes().iter().for_each(|note| print::note(note));
     let mut backend = Backend::open(global)?;
     backend.ask(Request::ImportBegin { tenant: global.tenant.clone(), source })?;
     let (mut rows, mut size) = (Vec::with_capacity(ROWS_PER_REQUEST), 0);
     let mut seen = 0;
     loop {
-        let row = csv.next_row().map_err(wrong_file)?;
+        let row = contacts.next_row().map_err(wrong_file)?;
         let at_end = row.is_none();
-        if let Some((n, draft)) = row {
+        if let Some(row) = row {
             // fields are bounded; JSON makes six bytes of a control character at most
-            size += 64 + 6 * csv.last_row_bytes();
-            rows.push((n, draft));
+            size += 64 + 6 * row.bytes;
+            match row.said {
+                Said::Contact(draft) => rows.push((row.place.number, draft)),
+                Said::Blocked(_) => return Err(wrong_file(FileError::At { place: row.place, what: "is no contact".to_owned() })),
+            }
         }
         if rows.len() == ROWS_PER_REQUEST || size > BYTES_PER_REQUEST || (at_end && !rows.is_empty()) {
             seen += rows.len() as u64;
@@ -59,7 +63,7 @@ pub(super) fn import(global: &Global, args: &ImportArgs) -> Result<Exit, Failure
     let Reply::Import(view) = backend.ask(Request::ImportCommit)? else { return Err(unexpected()) };
     progress.end();
     if view.revision.is_none() {
-        return Err(Failure::new(Exit::BadInput, wrong_rows(&args.file, &view, &csv)));
+        return Err(Failure::new(Exit::BadInput, wrong_rows(&args.file, &view, contacts.as_ref())));
     }
     if global.json {
         print::json(&view);
@@ -85,10 +89,10 @@ fn source_of(file: &Path) -> String {
     if label.is_empty() { "import".to_owned() } else { label }
 }
 
-fn wrong_rows<R: Read>(file: &Path, view: &ImportView, csv: &CsvContacts<R>) -> String {
+fn wrong_rows(file: &Path, view: &ImportView, contacts: &dyn ContactFile) -> String {
     let mut text = format!("{}: {} of {} rows are wrong; nothing was imported", file.display(), view.wrong, view.rows);
     for error in &view.errors {
-        text.push_str(&format!("\n  {}", row_text(error, csv)));
+        text.push_str(&format!("\n  {}", row_text(error, contacts)));
     }
     if view.wrong > view.errors.len() as u64 {
         text.push_str(&format!("\n  and {} more", view.wrong - view.errors.len() as u64));
@@ -96,9 +100,9 @@ fn wrong_rows<R: Read>(file: &Path, view: &ImportView, csv: &CsvContacts<R>) -> 
     text
 }
 
-fn row_text<R: Read>(error: &RowError, csv: &CsvContacts<R>) -> String {
-    match csv.column_of(&error.field, error.number_index) {
-        Some((name, at)) => format!("row {}, column {at} ({name}): {}", error.row, error.message),
+fn row_text(error: &RowError, contacts: &dyn ContactFile) -> String {
+    match contacts.field_place(&error.field, error.number_index) {
+        Some(place) => format!("row {}, {place}: {}", error.row, error.message),
         None => format!("row {}: {}", error.row, error.message),
     }
 }

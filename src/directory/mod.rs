@@ -1,7 +1,6 @@
 //! Who is who: contacts, what makes one valid, and the files they come from.
 
 mod contact;
-pub mod csv_file;
 pub mod file;
 mod reach;
 

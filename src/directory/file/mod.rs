@@ -1,5 +1,15 @@
 //! Files that contacts come from: each format is a reader of its own that gives rows, one at a time and bounded.
 
+mod columns;
+mod csv;
+mod encoding;
+mod header;
+mod headings;
+mod open;
+
+pub use header::COLUMNS;
+pub use open::{Format, Reading, open};
+
 use super::ContactDraft;
 use std::fmt;
 use thiserror::Error;
@@ -72,6 +82,12 @@ pub trait ContactFile {
 
     /// What was passed over on purpose, and how often: (`photos`, 12).
     fn passed_over(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// What people should know of how the file was understood, in whole sentences without a full stop: a guessed encoding,
+    /// a missing header.
+    fn notes(&self) -> Vec<String> {
         Vec::new()
     }
 }

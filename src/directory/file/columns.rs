@@ -1,0 +1,246 @@
+//! A table's columns, and how a row of fields becomes a contact. `header.rs` finds out which column is what.
+
+use super::FIELD_BYTES_MAX;
+use super::header::own;
+use super::headings::Program;
+use crate::directory::{ContactDraft, NOTE_BYTES_MAX};
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Id,
+    Name,
+    Given,
+    Middle,
+    Family,
+    /// The first number is 0.
+    Number(usize),
+    Label(usize),
+    Company,
+    Tags,
+    Note,
+    Owner,
+    Favourite,
+    /// Nothing that is taken.
+    Passed,
+}
+
+/// Whose table it is: what may be missing in a row depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Ours: every row is a contact, and what is missing is an error.
+    Own,
+    /// Another program's: who has no number is no contact here.
+    Of(Program),
+    /// As somebody said, over a header; likewise.
+    Mapped,
+    /// Without a header; likewise.
+    Headless,
+}
+
+/// The columns of a table, and what was passed over in it.
+#[derive(Debug)]
+pub(super) struct Columns {
+    form: Form,
+    pub(super) columns: Vec<Column>,
+    pub(super) names: Vec<String>,
+    /// By number: what it is called where no column says it.
+    pub(super) labels: Vec<&'static str>,
+    /// What people should know of how the table was understood.
+    pub(super) notes: Vec<String>,
+    empty_rows: u64,
+    without_number: u64,
+    without_name: u64,
+    notes_cut: u64,
+}
+
+/// A field that can't be taken: which column, from 0, and what is wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct WrongField {
+    pub(super) column: usize,
+    pub(super) what: String,
+}
+
+impl Columns {
+    pub(super) fn new(form: Form, columns: Vec<Column>, names: Vec<String>) -> Columns {
+        let (labels, notes) = (Vec::new(), Vec::new());
+        Columns { form, columns, names, labels, notes, empty_rows: 0, without_number: 0, without_name: 0, notes_cut: 0 }
+    }
+
+    /// No columns: before the first row has been looked at.
+    pub(super) fn none() -> Columns {
+        Columns::new(Form::Headless, Vec::new(), Vec::new())
+    }
+
+    /// Whether the first row names the columns.
+    pub(super) fn has_header(&self) -> bool {
+        self.form != Form::Headless
+    }
+
+    /// How many columns there are.
+    pub(super) fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// A column as people find it: `column 4 (number2)`.
+    pub(super) fn place(&self, column: usize) -> String {
+        match self.names.get(column) {
+            Some(name) if !name.is_empty() => format!("column {} ({name})", column + 1),
+            _ => format!("column {}", column + 1),
+        }
+    }
+
+    /// Where a field of a contact stands.
+    pub(super) fn field_place(&self, field: &str, number_index: Option<usize>) -> Option<String> {
+        let nth = |wanted: fn(&Column) -> Option<usize>, nth: usize| {
+            let mut places: Vec<(usize, usize)> =
+                self.columns.iter().enumerate().filter_map(|(at, column)| wanted(column).map(|order| (order, at))).collect();
+            places.sort_unstable();
+            places.get(nth).map(|(_, at)| *at)
+        };
+        let at = |wanted: Column| self.columns.iter().position(|column| *column == wanted);
+        let column = match field {
+            "number" => nth(|c| if let Column::Number(n) = c { Some(*n) } else { None }, number_index.unwrap_or(0)),
+            "label" => nth(|c| if let Column::Label(n) = c { Some(*n) } else { None }, 0),
+            "name" => [Column::Name, Column::Given, Column::Family, Column::Company].into_iter().find_map(at),
+            "tag" => at(Column::Tags),
+            other => own(other).and_then(at),
+        };
+        column.map(|column| self.place(column))
+    }
+
+    /// What was passed over, and how often.
+    pub(super) fn passed_over(&self) -> Vec<(&'static str, u64)> {
+        let columns = self.columns.iter().zip(&self.names).filter(|(c, name)| **c == Column::Passed && *name != "source").count() as u64;
+        let counted = [
+            ("columns", columns),
+            ("empty rows", self.empty_rows),
+            ("rows without a number", self.without_number),
+            ("rows without a name", self.without_name),
+            ("ends of long notes", self.notes_cut),
+        ];
+        counted.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Counts a row in which nothing stands.
+    pub(super) fn pass_empty_row(&mut self) {
+        self.empty_rows += 1;
+    }
+
+    /// A contact out of a row's fields; `None` for a row that is none, which is counted.
+    ///
+    /// # Errors
+    /// A field that isn't text, is too long, or says neither yes nor no.
+    pub(super) fn draft<'a>(&mut self, fields: impl Iterator<Item = &'a [u8]>) -> Result<Option<ContactDraft>, WrongField> {
+        let mut draft = ContactDraft::default();
+        let mut parts: [&str; 3] = [""; 3];
+        let mut numbers: Vec<(usize, &str)> = Vec::new();
+        let mut labels: Vec<(usize, &str)> = Vec::new();
+        let google = self.form == Form::Of(Program::Google);
+        for (at, (column, bytes)) in self.columns.iter().zip(fields).enumerate() {
+            if bytes.is_empty() || *column == Column::Passed {
+                continue;
+            }
+            let wrong = |what: String| Err(WrongField { column: at, what });
+            let text = match text(bytes) {
+                Ok("") => continue,
+                Ok(text) => text,
+                Err(what) => return wrong(what),
+            };
+            let text = if self.form == Form::Own { without_guard(text) } else { text };
+            match column {
+                Column::Id => draft.id = text.to_owned(),
+                Column::Name => draft.name = text.to_owned(),
+                Column::Given => parts[0] = text,
+                Column::Middle => parts[1] = text,
+                Column::Family => parts[2] = text,
+                Column::Number(n) => numbers.push((*n, text)),
+                Column::Label(n) => labels.push((*n, text)),
+                Column::Company => draft.company = Some(text.to_owned()),
+                Column::Owner => draft.owner = Some(text.to_owned()),
+                Column::Note if text.len() > NOTE_BYTES_MAX && self.form != Form::Own => {
+                    self.notes_cut += 1;
+                    let end = (0..=NOTE_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+                    draft.note = Some(text[..end].to_owned());
+                }
+                Column::Note => draft.note = Some(text.to_owned()),
+                Column::Tags if google => {
+                    draft.favourite |= text.split(" ::: ").any(|group| group.trim().eq_ignore_ascii_case("* starred"));
+                    // groups with a star are Google's own: `* myContacts`
+                    draft.tags = words(text, " ::: ").filter(|group| !group.starts_with("* ")).map(str::to_owned).collect();
+                }
+                Column::Tags => draft.tags = words(text, ";").map(str::to_owned).collect(),
+                Column::Favourite => match yes(text) {
+                    Some(yes) => draft.favourite = yes,
+                    None => return wrong(format!("is {text:?}; write yes or no")),
+                },
+                Column::Passed => {}
+            }
+        }
+        if draft.name.is_empty() {
+            draft.name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        }
+        numbers.sort_by_key(|(n, _)| *n);
+        for (n, text) in numbers {
+            let said = labels.iter().find(|(l, _)| *l == n).map(|(_, label)| *label);
+            let label = said.or(self.labels.get(n).copied()).filter(|label| !label.is_empty());
+            if google {
+                // the main one has a star
+                let label = label.map(|label| label.trim_start_matches("* ").to_owned()).filter(|l| !l.is_empty() && l != "*");
+                draft.numbers.extend(words(text, ":::").map(|number| (number.to_owned(), label.clone())));
+            } else {
+                draft.numbers.push((text.to_owned(), label.map(str::to_owned)));
+            }
+        }
+        if self.form != Form::Own {
+            if draft.name.is_empty() {
+                draft.name = draft.company.clone().unwrap_or_default();
+            }
+            if draft.numbers.is_empty() {
+                self.without_number += 1;
+                return Ok(None);
+            }
+            if draft.name.is_empty() {
+                self.without_name += 1;
+                return Ok(None);
+            }
+        }
+        Ok(Some(draft))
+    }
+}
+
+/// A field's text without blanks around it.
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    if bytes.len() > FIELD_BYTES_MAX {
+        return Err(format!(
+            "has {} bytes, more than {FIELD_BYTES_MAX}; a double quote that isn't closed where it should be does that",
+            bytes.len()
+        ));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let byte = bytes.get(error.valid_up_to()).copied().unwrap_or_default();
+        format!("isn't text in the file's encoding (byte {byte:#04x}); say which one it is in, such as --encoding windows-1252")
+    })?;
+    if text.contains('\0') {
+        return Err("holds a zero byte; the file is damaged, or in UTF-16 (--encoding utf-16le)".to_owned());
+    }
+    Ok(text.trim())
+}
+
+/// What was written behind an apostrophe, so that no spreadsheet runs it.
+fn without_guard(text: &str) -> &str {
+    let like_a_formula = |rest: &str| rest.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    text.strip_prefix('\'').filter(|rest| like_a_formula(rest)).unwrap_or(text)
+}
+
+fn words<'a>(text: &'a str, between: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(between).map(str::trim).filter(|word| !word.is_empty())
+}
+
+fn yes(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "yes" | "y" | "true" | "1" | "x" | "ja" => Some(true),
+        "no" | "n" | "false" | "0" | "nein" => Some(false),
+        _ => None,
+    }
+}
