@@ -66,7 +66,8 @@ fn the_fixture_has_every_region_and_every_type() {
     // the library's 245 regions, and the calling codes of no country as one more
     assert_eq!((examples.len(), regions.len(), regions["001"]), (1_134, 246, 9));
     let kinds = count(|e| e.kind);
-    for kind in ["fixed-line", "mobile", "toll-free", "premium-rate", "shared-cost", "voip", "personal-number", "pager", "uan", "voicemail"] {
+    for kind in ["fixed-line", "mobile", "toll-free", "premium-rate", "shared-cost", "voip", "personal-number", "pager", "uan", "voicemail"]
+    {
         assert!(kinds.get(kind).is_some_and(|count| *count >= 5), "{kind} in {kinds:?}");
     }
 }
@@ -100,12 +101,14 @@ fn a_tenant_reads_its_own_numbers_as_libphonenumber_does() {
 
 #[test]
 fn every_tenant_reads_every_number_in_the_spelling_of_e164() {
-    let plans = [NumberPlan::new(None), plan("DE"), plan("US"), plan("IT"), plan("HK"), plan("BR"), plan("GB").with_extension_digits_max(12)];
+    let plans =
+        [NumberPlan::new(None), plan("DE"), plan("US"), plan("IT"), plan("HK"), plan("BR"), plan("GB").with_extension_digits_max(12)];
     let mut wrong = Vec::new();
     for example in examples() {
         for plan in &plans {
             let plus = format!("+{}", example.e164);
-            for spelling in [&plus, &example.international.replace(' ', "\u{a0}"), &format!("tel:{plus}"), &format!("{plus};cpc=ordinary")] {
+            for spelling in [&plus, &example.international.replace(' ', "\u{a0}"), &format!("tel:{plus}"), &format!("{plus};cpc=ordinary")]
+            {
                 wrong.extend(otherwise(plan, spelling, example.e164));
             }
             assert!(!is_withheld(&plus), "{plus}");

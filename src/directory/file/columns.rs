@@ -229,7 +229,8 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
 
 /// What was written behind an apostrophe, so that no spreadsheet runs it.
 fn without_guard(text: &str) -> &str {
-    let like_a_formula = |rest: &str| rest.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let like_a_formula =
+        |rest: &str| rest.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     text.strip_prefix('\'').filter(|rest| like_a_formula(rest)).unwrap_or(text)
 }
 

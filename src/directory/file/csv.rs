@@ -108,7 +108,8 @@ pub(super) fn open<R: Read>(file: R, begin: &str, options: &Reading) -> Result<C
     let mut first = Vec::with_capacity(csv.record.len());
     for (at, field) in csv.record.iter().enumerate() {
         let text = std::str::from_utf8(field).map_err(|_| {
-            let what = format!("column {} isn't text in the file's encoding; say which one it is in, such as --encoding windows-1252", at + 1);
+            let what =
+                format!("column {} isn't text in the file's encoding; say which one it is in, such as --encoding windows-1252", at + 1);
             FileError::At { place: place(row), what }
         })?;
         first.push(text.trim_start_matches('\u{feff}').trim().to_owned());
@@ -180,7 +181,8 @@ impl<R: Read> Csv<R> {
                 Ok(Some(row))
             }
             Err(_) if self.watch.over.get() => {
-                let what = format!("the row has more than {ROW_BYTES_MAX} bytes; a double quote that opens in it is never closed, most likely");
+                let what =
+                    format!("the row has more than {ROW_BYTES_MAX} bytes; a double quote that opens in it is never closed, most likely");
                 Err(self.wrong(line, what))
             }
             Err(error) => Err(self.wrong(line, format!("the file can't be read ({error})"))),

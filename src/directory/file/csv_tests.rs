@@ -31,7 +31,8 @@ fn all(text: &str) -> Result<Vec<(u64, ContactDraft)>, String> {
 fn short(text: &str, options: &Reading) -> Vec<String> {
     let rows = read(text, options).unwrap_or_else(|e| panic!("{e}: {text}"));
     let numbers = |draft: &ContactDraft| {
-        let number = |(number, label): &(String, Option<String>)| label.as_ref().map_or(number.clone(), |label| format!("{number}={label}"));
+        let number =
+            |(number, label): &(String, Option<String>)| label.as_ref().map_or(number.clone(), |label| format!("{number}={label}"));
         draft.numbers.iter().map(number).collect::<Vec<_>>().join(" ")
     };
     rows.iter().map(|(row, d)| format!("{row} {}|{}|{}", d.name, d.company.as_deref().unwrap_or_default(), numbers(d))).collect()
@@ -49,10 +50,8 @@ fn mapping(map: &str) -> Reading {
 
 #[test]
 fn rows_become_contacts_whatever_the_order_of_the_columns() {
-    let rows = all(
-        "\u{feff}Company, NAME ,number,number2,label2,tags,owner,favourite,source\r\n\
-         ACME,\"Ada, L\",+4930123456,101,desk,a;b,102,yes,crm\r\n,Bob,102,,,,,no,\r\n",
-    )
+    let rows = all("\u{feff}Company, NAME ,number,number2,label2,tags,owner,favourite,source\r\n\
+         ACME,\"Ada, L\",+4930123456,101,desk,a;b,102,yes,crm\r\n,Bob,102,,,,,no,\r\n")
     .unwrap();
     let ada = &rows[0].1;
     assert_eq!((rows[0].0, ada.name.as_str(), ada.company.as_deref()), (2, "Ada, L", Some("ACME")));
@@ -115,7 +114,9 @@ fn what_divides_columns_is_told_by_the_first_line() {
         assert_eq!(delimiter_of(line), wanted, "{line:?}");
     }
     for delimiter in [";", "\t", "|", ","] {
-        let text = "name,number\n\"A,B;C|D\tE\",1\n".replace("name,number", &format!("name{delimiter}number")).replace("\",", &format!("\"{delimiter}"));
+        let text = "name,number\n\"A,B;C|D\tE\",1\n"
+            .replace("name,number", &format!("name{delimiter}number"))
+            .replace("\",", &format!("\"{delimiter}"));
         assert_eq!(short(&text, &Reading::default()), ["2 A,B;C|D\tE||1"]);
     }
     assert_eq!(short("sep=;\r\nname;number\r\nAda;101\r\n", &Reading::default()), ["3 Ada||101"]);
@@ -152,7 +153,11 @@ fn tables_of_other_programs_are_known_by_their_headers() {
             old_google,
             &["2 Ada King Lovelace|Engines|+44 20 7946 0100=Mobile +44 20 7946 0101=Mobile 101=Work"] as &[&str],
         ),
-        (Some("Google Contacts"), new_google, &["2 Grace Brewster Hopper|US Navy|+1 202 555 0199=Mobile", "3 Night Shop|Night Shop|030 1234"]),
+        (
+            Some("Google Contacts"),
+            new_google,
+            &["2 Grace Brewster Hopper|US Navy|+1 202 555 0199=Mobile", "3 Night Shop|Night Shop|030 1234"],
+        ),
         (Some("Outlook"), outlook, &["2 Ada Lovelace|Engines|(030) 123-456=office 0170 1234567=mobile 109=assistant 108=fax"]),
         (Some("Outlook"), &german, &["2 Ada Lovelace|Engines|030 1=office 030 2=office 0170 4=mobile 030 3=home"]),
         (Some("FreePBX's Contact Manager"), freepbx, &["2 Ada Lovelace|Engines|4930123=work 4917012=cell"]),
@@ -164,7 +169,10 @@ fn tables_of_other_programs_are_known_by_their_headers() {
         assert!(name.is_none_or(|name| notes == [format!("the columns are those of {name}")]), "{notes:?}");
     }
     let rows = all(old_google).unwrap();
-    assert_eq!((rows[0].1.tags.as_slice(), rows[0].1.favourite, rows[0].1.note.as_deref()), (&["Maths".to_owned()][..], true, Some("Poet")));
+    assert_eq!(
+        (rows[0].1.tags.as_slice(), rows[0].1.favourite, rows[0].1.note.as_deref()),
+        (&["Maths".to_owned()][..], true, Some("Poet"))
+    );
     assert_eq!(passed(old_google), [("columns", 4), ("rows without a number", 1)]);
     assert_eq!(all(&german).unwrap()[0].1.tags, ["Chor", "Kegeln"]);
     assert_eq!(all(freepbx).unwrap()[0].1.tags, ["Suppliers"]);

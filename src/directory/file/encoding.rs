@@ -210,7 +210,8 @@ mod tests {
         assert_eq!(found(b"\xff\xfen\0"), "UTF-16LE");
         assert_eq!(found(b"\xfe\xff\0n"), "UTF-16BE");
         assert_eq!(found(b"Name;Telefon\nM\xfcller, J\xf6rg;030 1\nStra\xdfer;2\n"), "windows-1252");
-        for text in ["name,number\nAda,101\n", "имя,номер\nАнна,+7495123\nБорис,101\n", "氏名,電話\n山田,03-1234\n"] {
+        for text in ["name,number\nAda,101\n", "имя,номер\nАнна,+7495123\nБорис,101\n", "氏名,電話\n山田,03-1234\n"]
+        {
             assert_eq!(found(&utf16(text, false)), "UTF-16LE", "{text}");
             assert_eq!(found(&utf16(text, true)), "UTF-16BE", "{text}");
         }

@@ -148,8 +148,10 @@ fn foreign_table(first: &[String], lower: &[String]) -> Result<Columns, String> 
 impl Columns {
     /// Which columns nobody asked for, where they aren't a known program's.
     fn note_of_passed_columns(&self) -> Option<String> {
-        let passed: Vec<String> =
-            (0..self.len()).filter(|at| self.columns[*at] == Column::Passed && !self.names[*at].is_empty()).map(|at| self.place(at)).collect();
+        let passed: Vec<String> = (0..self.len())
+            .filter(|at| self.columns[*at] == Column::Passed && !self.names[*at].is_empty())
+            .map(|at| self.place(at))
+            .collect();
         let more = if passed.len() > NAMED_MAX { format!(" and {} more", passed.len() - NAMED_MAX) } else { String::new() };
         (!passed.is_empty()).then(|| format!("passed over: {}{more}", passed[..passed.len().min(NAMED_MAX)].join(", ")))
     }
@@ -158,7 +160,8 @@ impl Columns {
 /// A table whose first row is a contact; `None` if it isn't.
 fn headless(first: &[String]) -> Option<Result<(Columns, bool), String>> {
     let numbers: Vec<usize> = (0..first.len()).filter(|at| looks_like_number(&first[*at])).collect();
-    if numbers.is_empty() || first.iter().any(|name| own(&name.trim().to_lowercase()).is_some() || Program::Any.word(&key(name)).is_some()) {
+    if numbers.is_empty() || first.iter().any(|name| own(&name.trim().to_lowercase()).is_some() || Program::Any.word(&key(name)).is_some())
+    {
         return None;
     }
     let ([number], 2) = (numbers.as_slice(), first.len()) else {
@@ -187,7 +190,8 @@ fn headless(first: &[String]) -> Option<Result<(Columns, bool), String>> {
 /// What people write as a number, and nothing that they write as a heading.
 fn looks_like_number(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
-    digits >= 3 && text.trim().chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '*' | '#'))
+    digits >= 3
+        && text.trim().chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '.' | '/' | '(' | ')' | '\u{a0}' | '*' | '#'))
 }
 
 /// A column's letters, as spreadsheets count: A, B, …, Z, AA, …

@@ -137,8 +137,18 @@ fn word(key: &str) -> Option<Word> {
         | "telefonnummer" | "telefonnr" | "rufnummer" | "rufnr" | "nummer" | "fon" | "durchwahl" | "extension" | "ext" | "callerid"
         | "calleridnumber" | "callernumber" | "cidnum" | "téléphone" | "telefono" | "teléfono" | "telefoon" | "numéro" | "numero"
         | "número" | "e164" | "msisdn" => Word::Number(100, ""),
-        "businessphone" | "officephone" | "officenumber" | "workphone" | "workphonenumber" | "worknumber" | "phonework" | "telwork"
-        | "telefongeschäftlich" | "telefonberuflich" | "telefondienstlich" | "telefonbüro" => Word::Number(200, "office"),
+        "businessphone"
+        | "officephone"
+        | "officenumber"
+        | "workphone"
+        | "workphonenumber"
+        | "worknumber"
+        | "phonework"
+        | "telwork"
+        | "telefongeschäftlich"
+        | "telefonberuflich"
+        | "telefondienstlich"
+        | "telefonbüro" => Word::Number(200, "office"),
         "mobilephone" | "mobilephonenumber" | "mobilenumber" | "mobile" | "mobil" | "mobiltelefon" | "mobiltelefonnummer"
         | "mobilnummer" | "handy" | "handynummer" | "cell" | "cellphone" | "cellnumber" | "phonemobile" | "telcell" | "natel" | "gsm"
         | "portable" | "móvil" | "cellulare" | "mobiel" => Word::Number(300, "mobile"),

@@ -152,7 +152,10 @@ pub fn open(mut input: Box<dyn Read>, name: Option<&Path>, options: &Reading) ->
     let text = Text::new(rest, found.encoding);
     let mut notes = Vec::new();
     if found.guessed {
-        notes.push(format!("the text is read as {}; if names look wrong, say which it is, such as --encoding iso-8859-15", found.encoding.name()));
+        notes.push(format!(
+            "the text is read as {}; if names look wrong, say which it is, such as --encoding iso-8859-15",
+            found.encoding.name()
+        ));
     }
     let file: Box<dyn ContactFile> = match format {
         Format::Csv => Box::new(csv::open(text, &begin, options)?),
@@ -198,7 +201,8 @@ fn by_content(begin: &str) -> Option<Format> {
         return Some(Format::Ldif);
     }
     // "/cidname/4930123456                               : Ada", as `database show` prints
-    let entry = |line: &str| line.split_once(": ").or_else(|| line.split_once(" :")).is_some_and(|(key, _)| key.ends_with(' ') && is_key(key));
+    let entry =
+        |line: &str| line.split_once(": ").or_else(|| line.split_once(" :")).is_some_and(|(key, _)| key.ends_with(' ') && is_key(key));
     entry(first).then_some(Format::Astdb)
 }
 

@@ -4,9 +4,9 @@ mod check;
 mod made;
 
 use super::things::{keys, numbers};
-use made::ops;
 use super::*;
 use crate::access::TokenDigest;
+use made::ops;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -229,7 +229,14 @@ impl Model {
     }
 
     /// Lays rows over what was there before (`seen`); what was edited since stays as it is, removed ones too.
-    fn import(&mut self, tenant: usize, (source, mode): (usize, ImportMode), rows: &[Contact], screens: &[Screen], seen: &Seen) -> BulkOutcome {
+    fn import(
+        &mut self,
+        tenant: usize,
+        (source, mode): (usize, ImportMode),
+        rows: &[Contact],
+        screens: &[Screen],
+        seen: &Seen,
+    ) -> BulkOutcome {
         let source = SOURCES[source];
         let rows: BTreeMap<String, Contact> = rows.iter().map(|c| (c.id.clone(), Contact { source: source.into(), ..c.clone() })).collect();
         let mut outcome = BulkOutcome { revision: seen.since, ..BulkOutcome::default() };
