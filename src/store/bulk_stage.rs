@@ -186,7 +186,10 @@ impl Staging {
         let mut outcome = self.outcome;
         let generation = outcome.is_change().then(|| self.generation.clone());
         for _ in 0..PLAN_TRIES_MAX {
-            let (over, puts) = self.store.undisturbed(&self.tenant, || new_screens(&self.store, &self.tenant, &self.screens))?;
+            let (over, puts) = match self.screens.is_empty() {
+                true => (0, Vec::new()),
+                false => self.store.undisturbed(&self.tenant, || new_screens(&self.store, &self.tenant, &self.screens))?,
+            };
             outcome.blocked = puts.len() as u64;
             let mut prepared = None;
             if !puts.is_empty() {
