@@ -154,6 +154,11 @@ impl Columns {
                 Column::Given => parts[0] = text,
                 Column::Middle => parts[1] = text,
                 Column::Family => parts[2] = text,
+                Column::Number(_) if is_rounded(text) => {
+                    return wrong(format!(
+                        "is {text:?}: a spreadsheet took the number for a quantity and lost its end; make the column text there"
+                    ));
+                }
                 Column::Number(n) => numbers.push((*n, text)),
                 Column::Label(n) => labels.push((*n, text)),
                 Column::Company => draft.company = Some(text.to_owned()),
@@ -232,6 +237,13 @@ fn without_guard(text: &str) -> &str {
     let like_a_formula =
         |rest: &str| rest.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     text.strip_prefix('\'').filter(|rest| like_a_formula(rest)).unwrap_or(text)
+}
+
+/// Whether a spreadsheet has rounded a long number: `4.93012E+11`, `4,93E+11`.
+fn is_rounded(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let parts = text.split_once(['E', 'e']).map(|(front, power)| (front.split_once(['.', ',']).unwrap_or((front, "0")), power));
+    parts.is_some_and(|((whole, rest), power)| digits(whole) && digits(rest) && power.strip_prefix('+').is_some_and(digits))
 }
 
 fn words<'a>(text: &'a str, between: &'a str) -> impl Iterator<Item = &'a str> {

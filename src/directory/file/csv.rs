@@ -132,7 +132,7 @@ fn said_delimiter(begin: &str) -> Option<u8> {
 fn delimiter_of(begin: &str) -> u8 {
     let mut counts = [0usize; DELIMITERS.len()];
     let mut quoted = false;
-    let begin = begin.trim_start_matches(|c: char| matches!(c, '\r' | '\n' | '\u{feff}'));
+    let begin = begin.trim_start_matches(['\r', '\n', '\u{feff}']);
     for byte in begin.bytes() {
         match byte {
             b'"' => quoted = !quoted,

@@ -11,6 +11,8 @@ pub const COLUMNS: &[&str] = &["id", "name", "number", "label", "company", "tags
 /// The most columns that a table has: Google's have some 100, spreadsheets may have 16,384, and a header line of a million
 /// commas is no table.
 const COLUMNS_MAX: usize = 1024;
+/// How much of a heading is compared and shown, in characters; a first row that is a contact may hold anything.
+const HEADING_CHARS_MAX: usize = 100;
 /// Columns that are named in a message; the rest are counted.
 const NAMED_MAX: usize = 8;
 
@@ -21,6 +23,8 @@ impl Columns {
     /// # Errors
     /// What is missing, unknown or there twice, and what to do.
     pub(super) fn find(first: &[String], map: &[(String, String)]) -> Result<(Columns, bool), FileError> {
+        let first: Vec<String> = first.iter().map(|heading| heading.chars().take(HEADING_CHARS_MAX).collect()).collect();
+        let first = first.as_slice();
         let found = if first.len() > COLUMNS_MAX {
             Err(format!("the first row has {} columns, more than {COLUMNS_MAX}", first.len()))
         } else if !map.is_empty() {
