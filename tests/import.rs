@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use std::io::Write;
 use std::process::Stdio;
 use std::time::Duration;
-use strowger::control::{Client, Reply, Request};
+use strowger::control::{Client, ImportAsk, ImportPart, Reply, Request};
 use strowger::directory::ContactDraft;
 use support::*;
 
@@ -128,9 +128,17 @@ fn a_server_killed_in_the_middle_of_an_import_has_the_directory_of_before() {
         let mut server = place.serve(&[]);
         let mut client = Client::connect(&server.admin).unwrap();
         let mut ask = |request: &Request| client.ask(request);
-        assert!(matches!(ask(&Request::ImportBegin { tenant: "default".into(), source: "crm".into() }).unwrap(), Reply::Import(_)));
+        assert!(matches!(
+            ask(&Request::ImportBegin { tenant: "default".into(), ask: ImportAsk { source: "crm".into(), ..ImportAsk::default() } })
+                .unwrap(),
+            Reply::Import(_)
+        ));
         for batch in 0..batches {
-            let Reply::Import(view) = ask(&Request::ImportRows { rows: rows(batch * 500, 500) }).unwrap() else { panic!("refused") };
+            let Reply::Import(view) =
+                ask(&Request::ImportRows(ImportPart { rows: rows(batch * 500, 500), ..ImportPart::default() })).unwrap()
+            else {
+                panic!("refused")
+            };
             assert_eq!(view.wrong, 0);
         }
         let acknowledged = if commit {
@@ -172,13 +180,18 @@ fn an_import_that_is_broken_off_leaves_nothing() {
     let server = place.serve(&[]);
     let before = listed(&place);
     let mut client = Client::connect(&server.admin).unwrap();
-    client.ask(&Request::ImportBegin { tenant: "default".into(), source: "crm".into() }).unwrap();
-    client.ask(&Request::ImportRows { rows: rows(0, 500) }).unwrap();
+    client
+        .ask(&Request::ImportBegin { tenant: "default".into(), ask: ImportAsk { source: "crm".into(), ..ImportAsk::default() } })
+        .unwrap();
+    client.ask(&Request::ImportRows(ImportPart { rows: rows(0, 500), ..ImportPart::default() })).unwrap();
     drop(client);
     assert_eq!(listed(&place), before);
     // what was begun on one connection is not another's
     let mut client = Client::connect(&server.admin).unwrap();
     assert!(matches!(client.ask(&Request::ImportCommit).unwrap(), Reply::BadInput(_)));
-    assert!(matches!(client.ask(&Request::ImportRows { rows: rows(0, 1) }).unwrap(), Reply::BadInput(_)));
+    assert!(matches!(
+        client.ask(&Request::ImportRows(ImportPart { rows: rows(0, 1), ..ImportPart::default() })).unwrap(),
+        Reply::BadInput(_)
+    ));
     assert_eq!(listed(&place), before);
 }

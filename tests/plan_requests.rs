@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use strowger::clock::SystemClock;
 use strowger::config::{Config, Overrides};
-use strowger::control::{Desk, FRAME_BYTES_MAX, Reply, Request};
+use strowger::control::{Desk, FRAME_BYTES_MAX, ImportAsk, ImportPart, Reply, Request};
 use strowger::directory::ContactDraft;
 use strowger::number::{Kind, Number};
 use strowger::routing::{A1Hash, Action, Group, List, Member, MemberTarget, PlanItem, PlanKey, Prefix, Route, RouteKey, Screen, ScreenKey};
@@ -146,8 +146,11 @@ fn contacts_made_by_hand_are_part_of_a_plan_and_imported_ones_are_not() {
         numbers: vec![("+14155550101".into(), Some("office".into()))],
         ..ContactDraft::default()
     };
-    office.ask(&Request::ImportBegin { tenant: "default".into(), source: "crm".into() });
-    office.ask(&Request::ImportRows { rows: (0..1500).map(|n| (n, draft(&format!("crm-{n}"), "Imported"))).collect() });
+    office.ask(&Request::ImportBegin { tenant: "default".into(), ask: ImportAsk { source: "crm".into(), ..ImportAsk::default() } });
+    office.ask(&Request::ImportRows(ImportPart {
+        rows: (0..1500).map(|n| (n, draft(&format!("crm-{n}"), "Imported"))).collect(),
+        ..ImportPart::default()
+    }));
     assert!(matches!(office.ask(&Request::ImportCommit), Reply::Import(view) if view.added == 1500));
     office.begin(office.store.revision());
     let contacts: Vec<ContactDraft> = (0..1700).map(|n| draft(&format!("hand-{n:04}"), "By hand")).collect();

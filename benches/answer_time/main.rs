@@ -6,7 +6,7 @@
 //!
 //! Parts: `answers` (throughput, slowest hundredth, processor time over FastAGI), `socket` and `http` (the same for
 //! FreeSWITCH's ways), `idle` (beside ten thousand sockets that say nothing), `import` (answers while a million contacts
-//! come in), `memory` (after a restart), `plan` (a large plan beside a small one). All by default; some minutes.
+//! come in and are replaced: seconds, memory, p99 beside quiet), `memory` (after a restart), `plan` (a large plan beside a small one). All by default; some minutes.
 
 mod answers;
 mod idle;

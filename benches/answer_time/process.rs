@@ -97,11 +97,16 @@ impl Strowger {
 
 /// A CSV of contacts with consecutive numbers.
 pub(super) fn contacts_csv(path: &Path, count: u64) -> Outcome<u64> {
+    contacts_csv_named(path, count, "Contact Number")
+}
+
+/// The same with names that begin like this.
+pub(super) fn contacts_csv_named(path: &Path, count: u64, name: &str) -> Outcome<u64> {
     let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
     writeln!(file, "name,number,company")?;
     let mut raw = 0;
     for n in 0..count {
-        let line = format!("Contact Number {n},+1415{:07},Company {}\n", 2_000_000 + n, n % 5000);
+        let line = format!("{name} {n},+1415{:07},Company {}\n", 2_000_000 + n, n % 5000);
         raw += line.len() as u64;
         file.write_all(line.as_bytes())?;
     }

@@ -2,6 +2,7 @@
 
 use super::explain::ExplainArgs;
 use super::follow::EventsArgs;
+use super::import_args::ImportArgs;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
 use super::schedule::ScheduleVerb;
@@ -25,7 +26,7 @@ pub(super) struct Cli {
 }
 
 /// Options that stand before or after the verb.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Global {
     /// Keep the store and the admin socket in this directory [default: the configuration's, else ~/.local/share/strowger]
     #[arg(long, global = true, env = "STROWGER_DATA", value_name = "DIR")]
@@ -174,7 +175,7 @@ pub(super) enum ContactVerb {
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
     },
-    /// Import contacts from a CSV file with a header line (name,number[,company,…]), all or nothing
+    /// Import contacts from a file, all or nothing: CSV, vCard, LDIF, JSON lines, XLSX, AstDB
     Import(ImportArgs),
 }
 
@@ -203,15 +204,6 @@ pub(super) struct ContactSetArgs {
     /// Let it stand first in its phone book
     #[arg(long)]
     pub(super) favourite: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ImportArgs {
-    /// The file, or - for standard input
-    pub(super) file: PathBuf,
-    /// Call the source this; a second import of the same source updates the first [default: the file's name without its ending]
-    #[arg(long, value_name = "LABEL")]
-    pub(super) source: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

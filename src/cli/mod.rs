@@ -12,6 +12,8 @@ mod explain;
 mod flood;
 mod follow;
 mod import;
+mod import_args;
+mod import_text;
 mod look;
 mod plan;
 mod plan_calls;

@@ -86,7 +86,7 @@ impl Client {
 
 fn wait_max(request: &Request) -> Duration {
     match request {
-        Request::ImportCommit | Request::PlanCommit => COMMIT_WAIT_MAX,
+        Request::ImportPreview { .. } | Request::ImportCommit | Request::PlanCommit => COMMIT_WAIT_MAX,
         Request::ContactSet { .. }
         | Request::ContactRm { .. }
         | Request::RouteSet { .. }
@@ -101,7 +101,8 @@ fn wait_max(request: &Request) -> Duration {
         | Request::TokenAdd { .. }
         | Request::TokenRm { .. }
         | Request::ImportBegin { .. }
-        | Request::ImportRows { .. }
+        | Request::ImportRows(_)
+        | Request::ImportStage
         // a page waits while an edit is being written
         | Request::PlanPage { .. }
         | Request::PlanContacts { .. }

@@ -1,55 +1,95 @@
 //! Imports: rows come in, a whole source becomes true, or nothing does.
+//!
+//! What follows on a connection: [`Request::ImportBegin`](super::Request), parts, then either a preview, which ends it, or
+//! steps (each some tenths of a second, so that whoever asked can show how far it is, and go away) and the end, before which
+//! nothing has changed. The end does the steps that are left itself.
 
-use super::desk::{Desk, Refusal, bad};
+use super::desk::{Desk, Refusal, bad, parse_number};
+use super::import_views::{DifferenceView, DuplicateView, ImportAsk, ImportDifferences, ImportPart, ImportView, RowError};
 use super::request::Reply;
-use super::views::{ImportView, RowError};
-use crate::directory::{ContactDraft, ContactError, ContactNumber};
-use crate::number::Kind;
-use crate::store::Bulk;
-use std::collections::HashMap;
+use crate::directory::{Contact, ContactDraft, ContactError};
+use crate::number::{Kind, Number};
+use crate::plan::{ItemDraft, ScreenDraft};
+use crate::routing::{PlanItem, ScreenKey, Tenant};
+use crate::store::{Bulk, BulkOutcome, ImportMode, Staging};
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 /// Wrong rows that are told in full; the rest are counted.
 const ERRORS_SHOWN_MAX: usize = 20;
+/// Differences of each sort that a preview may show in full: it has to fit into a frame.
+const DIFFERENCES_MAX: usize = 500;
 /// The longest source label, in bytes; it begins the ids of contacts that have none of their own.
 const SOURCE_BYTES_MAX: usize = 24;
+/// Numbers that a file may block. They are edits of the plan, whose entries are made up in memory.
+const BLOCKED_MAX: usize = 100_000;
+/// How often an import is put together anew because another one of the tenant was faster.
+const TRIES_MAX: usize = 5;
 
 /// An import on its way.
 pub(super) struct Import {
     tenant: String,
-    source: String,
+    ask: ImportAsk,
     bulk: Bulk,
+    staging: Option<Staging>,
     view: ImportView,
     /// id → name, hashed: what finds duplicates.
     seen: HashMap<u64, u64>,
+    /// Numbers, hashed: what finds those that several contacts have.
+    numbers: HashSet<u64>,
+    /// The first rows with an earlier row's id.
+    duplicates: Vec<DuplicateView>,
+    blocked: HashSet<Number>,
 }
 
 impl Desk {
-    pub(super) fn import_begin(&mut self, tenant: &str, source: &str) -> Result<Reply, Refusal> {
-        self.tenant(tenant)?;
+    pub(super) fn import_begin(&mut self, tenant: &str, mut ask: ImportAsk) -> Result<Reply, Refusal> {
+        let plan = &self.tenant(tenant)?.plan;
+        let source = &ask.source;
         let fits = (1..=SOURCE_BYTES_MAX).contains(&source.len())
             && source.starts_with(|c: char| c.is_ascii_alphanumeric())
             && source.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
         if !fits {
             return bad(format!("the source {source:?} can't be used; write 1 to {SOURCE_BYTES_MAX} of A-Z a-z 0-9 _ -"));
         }
-        let bulk = self.store.bulk(tenant, source);
-        let import =
-            Import { tenant: tenant.to_owned(), source: source.to_owned(), bulk, view: ImportView::default(), seen: HashMap::new() };
-        self.import = Some(import);
+        if let Some(owner) = &ask.owner {
+            let number = parse_number(plan, owner)?;
+            if number.kind() != Kind::Extension {
+                return bad(format!("the owner {owner:?} is no extension; a personal phone book is an extension's, such as 101"));
+            }
+            ask.owner = Some(number.to_string());
+        }
+        let bulk = self.store.bulk_as(tenant, source, ask.mode);
+        self.import = Some(Import {
+            tenant: tenant.to_owned(),
+            ask,
+            bulk,
+            staging: None,
+            view: ImportView::default(),
+            seen: HashMap::new(),
+            numbers: HashSet::new(),
+            duplicates: Vec::new(),
+            blocked: HashSet::new(),
+        });
         Ok(Reply::Import(ImportView::default()))
     }
 
-    pub(super) fn import_rows(&mut self, rows: Vec<(u64, ContactDraft)>) -> Result<Reply, Refusal> {
-        let Some(mut import) = self.import.take() else { return bad("there is no import; begin one first") };
-        let plan = &self.tenant(&import.tenant)?.plan;
-        for (row, draft) in rows {
+    pub(super) fn import_rows(&mut self, part: ImportPart) -> Result<Reply, Refusal> {
+        let Some(mut import) = self.import.take() else { return no_import() };
+        if import.staging.is_some() {
+            return bad("the import is being put together already; nothing can be added to it");
+        }
+        let rules = self.tenant(&import.tenant)?;
+        for (row, draft) in part.rows {
             import.view.rows += 1;
-            if let Err(error) = import.take_row(draft, plan)? {
-                import.view.wrong += 1;
-                if import.view.errors.len() < ERRORS_SHOWN_MAX {
-                    import.view.errors.push(RowError { row, ..error });
-                }
+            if let Err(error) = import.take_row(row, draft, rules)? {
+                import.is_wrong(RowError { row, ..error });
+            }
+        }
+        for (row, number) in part.blocked {
+            import.view.rows += 1;
+            if let Err(message) = import.take_blocked(number, rules)? {
+                import.is_wrong(RowError { row, field: "number".to_owned(), number_index: Some(0), message, place: None });
             }
         }
         let view = import.view.clone();
@@ -57,62 +97,179 @@ impl Desk {
         Ok(Reply::Import(view))
     }
 
-    pub(super) fn import_commit(&mut self) -> Result<Reply, Refusal> {
-        let Some(import) = self.import.take() else { return bad("there is no import; begin one first") };
-        let mut view = import.view;
-        if view.wrong > 0 {
-            // nothing is imported; the reply says what is wrong
-            return Ok(Reply::Import(view));
+    /// What it would do. It is over then, and nothing has changed.
+    pub(super) fn import_preview(&mut self, shown_max: usize) -> Result<Reply, Refusal> {
+        let Some(mut import) = self.import.take() else { return no_import() };
+        let preview = import.bulk.preview(shown_max.min(DIFFERENCES_MAX))?;
+        import.says(&preview.counts);
+        let of = |list: &[crate::store::BulkDifference]| list.iter().map(DifferenceView::of).collect();
+        import.duplicates.truncate(shown_max);
+        import.view.differences = Some(Box::new(ImportDifferences {
+            added: of(&preview.added),
+            changed: of(&preview.changed),
+            removed: of(&preview.removed),
+            missing: of(&preview.missing),
+            absent: of(&preview.absent),
+            duplicates: import.duplicates,
+        }));
+        Ok(Reply::Import(import.view))
+    }
+
+    /// Puts together some more of it.
+    pub(super) fn import_stage(&mut self) -> Result<Reply, Refusal> {
+        let Some(mut import) = self.import.take() else { return no_import() };
+        if import.view.wrong == 0 && !import.view.is_staged {
+            import.check_not_empty()?;
+            let staging = match &mut import.staging {
+                Some(staging) => staging,
+                none => none.insert(import.bulk.begin()?),
+            };
+            import.view.is_staged = staging.step()?;
+            import.view.rows_staged = staging.rows_done() as u64;
         }
-        let done = import.bulk.commit(&self.who)?;
-        view.added = done.added;
-        view.changed = done.changed;
-        view.unchanged = done.unchanged;
-        view.revision = Some(done.revision);
+        let view = import.view.clone();
+        self.import = Some(import);
         Ok(Reply::Import(view))
+    }
+
+    pub(super) fn import_commit(&mut self) -> Result<Reply, Refusal> {
+        let Some(mut import) = self.import.take() else { return no_import() };
+        if import.view.wrong > 0 {
+            // nothing is imported; the reply says what is wrong
+            return Ok(Reply::Import(import.view));
+        }
+        import.check_not_empty()?;
+        for _ in 0..TRIES_MAX {
+            let mut staging = match import.staging.take() {
+                Some(staging) => staging,
+                None => import.bulk.begin()?,
+            };
+            while !staging.step()? {}
+            if let Some(done) = staging.finish(&self.who)? {
+                import.says(&done);
+                import.view.revision = Some(done.revision);
+                return Ok(Reply::Import(import.view));
+            }
+        }
+        bad("other imports of this tenant kept coming in between; import again when they are done")
     }
 }
 
+fn no_import<T>() -> Result<T, Refusal> {
+    bad("there is no import; begin one first")
+}
+
 impl Import {
+    fn is_wrong(&mut self, error: RowError) {
+        self.view.wrong += 1;
+        if self.view.errors.len() < ERRORS_SHOWN_MAX {
+            self.view.errors.push(error);
+        }
+    }
+
+    fn says(&mut self, done: &BulkOutcome) {
+        let view = &mut self.view;
+        (view.added, view.changed, view.unchanged, view.removed) = (done.added, done.changed, done.unchanged, done.removed);
+        (view.missing, view.kept, view.taken_over, view.overridden) = (done.missing, done.kept, done.taken, done.overridden);
+        (view.absent, view.blocked) = (view.absent + done.absent, done.blocked);
+    }
+
+    /// A file that lost its contacts on the way here must not take a whole source along.
+    fn check_not_empty(&self) -> Result<(), Refusal> {
+        if self.ask.mode == ImportMode::Replace && self.bulk.is_empty() && !self.ask.may_be_empty {
+            return bad(format!(
+                "the file has no contacts, and replacing would remove all that {} brought; nothing was imported. If that is meant, add --allow-empty",
+                self.ask.source
+            ));
+        }
+        Ok(())
+    }
+
+    fn take_blocked(&mut self, number: String, rules: &Tenant) -> Result<Result<(), String>, Refusal> {
+        let draft = ItemDraft::Block(ScreenDraft { number: Some(number), ..ScreenDraft::default() });
+        let screen = match draft.check(rules, None) {
+            Ok(PlanItem::Screen(screen)) => screen,
+            Ok(_) => return Ok(Err("is nothing that can be blocked".to_owned())),
+            Err(wrong) => return Ok(Err(wrong.to_string())),
+        };
+        if let ScreenKey::Number(number) = &screen.key
+            && !self.blocked.insert(number.clone())
+        {
+            self.view.duplicates += 1;
+            return Ok(Ok(()));
+        }
+        if self.blocked.len() > BLOCKED_MAX {
+            return bad(format!(
+                "the file blocks more than {BLOCKED_MAX} numbers; block prefixes instead (strowger block set --prefix), or split the file"
+            ));
+        }
+        if self.ask.mode == ImportMode::Update {
+            // it adds nothing, here neither
+            self.view.absent += 1;
+        } else {
+            self.bulk.screen(screen);
+        }
+        Ok(Ok(()))
+    }
+
     /// Takes a row: outside, a trouble with the store; inside, what is wrong with the row.
-    fn take_row(&mut self, draft: ContactDraft, plan: &crate::number::NumberPlan) -> Result<Result<(), RowError>, Refusal> {
+    fn take_row(&mut self, row: u64, draft: ContactDraft, rules: &Tenant) -> Result<Result<(), RowError>, Refusal> {
         let given_id = !draft.id.is_empty();
         let typed: Vec<String> = draft.numbers.iter().map(|n| n.0.clone()).collect();
-        let draft = if given_id { draft } else { ContactDraft { id: "row".to_owned(), ..draft } };
-        let mut contact = match draft.check(plan, &self.source) {
+        let id = if given_id { draft.id.clone() } else { "row".to_owned() };
+        let owner = self.ask.owner.clone().or_else(|| draft.owner.clone());
+        let draft = ContactDraft { id, owner, ..draft };
+        let mut contact = match draft.check(&rules.plan, &self.ask.source) {
             Ok(contact) => contact,
             Err(error) => return Ok(Err(row_error(&error, &typed))),
         };
         let name = hash(contact.name.as_bytes());
-        if !given_id && let Some(number) = contact.numbers.first() {
-            contact.id = row_id(&self.source, number);
+        if !given_id {
+            contact.id = row_id(&self.ask.source, &contact);
         }
-        match self.seen.entry(hash(contact.id.as_bytes())) {
-            Entry::Vacant(free) => drop(free.insert(name)),
-            Entry::Occupied(taken) if given_id || *taken.get() == name => self.view.duplicates += 1,
+        let is_again = match self.seen.entry(hash(contact.id.as_bytes())) {
+            Entry::Vacant(free) => {
+                free.insert(name);
+                false
+            }
+            Entry::Occupied(taken) if given_id || *taken.get() == name => true,
             Entry::Occupied(_) => {
                 // another person with the same number: the name tells them apart
                 contact.id = format!("{}-{:08x}", contact.id, name as u32);
-                if self.seen.insert(hash(contact.id.as_bytes()), name).is_some() {
-                    self.view.duplicates += 1;
-                }
+                self.seen.insert(hash(contact.id.as_bytes()), name).is_some()
             }
+        };
+        if is_again {
+            self.view.duplicates += 1;
+            if self.duplicates.len() < DIFFERENCES_MAX {
+                self.duplicates.push(DuplicateView { row, id: contact.id.clone() });
+            }
+        } else {
+            let is_new = |n: &Number| self.numbers.insert(hash(format!("{}{}", n.kind().tag(), n.digits()).as_bytes()));
+            let own: HashSet<&Number> = contact.numbers.iter().map(|n| &n.number).collect();
+            self.view.shared_numbers += own.into_iter().map(is_new).filter(|is_new| !is_new).count() as u64;
         }
-        self.bulk.push(&contact)?;
+        self.bulk.push_from(&contact, row)?;
         Ok(Ok(()))
     }
 }
 
-/// An id made of source and number, so that a second import of the same file changes nothing.
-fn row_id(source: &str, number: &ContactNumber) -> String {
+/// An id made of source, owner and number, so that a second import of the same file changes nothing.
+fn row_id(source: &str, contact: &Contact) -> String {
+    let Some(number) = contact.numbers.first() else { return source.to_owned() };
+    let whose = match contact.owner.as_ref().map(Number::digits) {
+        None => String::new(),
+        Some(digits) if digits.len() <= 8 && digits.bytes().all(|b| b.is_ascii_alphanumeric()) => format!("{digits}-"),
+        Some(digits) => format!("{:08x}-", hash(digits.as_bytes()) as u32),
+    };
     let digits = number.number.digits();
     match number.number.kind() {
-        Kind::E164 => format!("{source}-{digits}"),
+        Kind::E164 => format!("{source}-{whose}{digits}"),
         kind if digits.len() <= 15 && digits.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            format!("{source}-{}{digits}", char::from(kind.tag()))
+            format!("{source}-{whose}{}{digits}", char::from(kind.tag()))
         }
         // what can't be part of an id is told apart by its hash
-        kind => format!("{source}-{}{:016x}", char::from(kind.tag()), hash(digits.as_bytes())),
+        kind => format!("{source}-{whose}{}{:016x}", char::from(kind.tag()), hash(digits.as_bytes())),
     }
 }
 
@@ -127,7 +284,7 @@ fn row_error(error: &ContactError, typed: &[String]) -> RowError {
             ("number", typed.iter().position(|t| t == text))
         }
     };
-    RowError { row: 0, field: field.to_owned(), number_index, message: error.to_string() }
+    RowError { row: 0, field: field.to_owned(), number_index, message: error.to_string(), place: None }
 }
 
 /// FNV-1a: small, and the same in every version, which ids need.

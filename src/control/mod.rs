@@ -11,6 +11,7 @@ mod features;
 mod feed;
 mod http;
 mod import;
+mod import_views;
 mod items;
 mod observed;
 mod overrides;
@@ -29,14 +30,13 @@ pub use desk::{Desk, PlaneStatusSource};
 pub use features::ExtensionPatch;
 pub use feed::FeedQuery;
 pub use http::FeedLimits;
+pub use import_views::{DifferenceView, DuplicateView, FieldView, ImportAsk, ImportDifferences, ImportPart, ImportView, RowError};
 pub use observed::{EventStatus, Observed, SourceView};
 pub use overrides::OverrideDraft;
 pub use request::{ExplainAsk, ItemWhich, ListKey, Reply, Request, RouteWhich, TokenDraft, UserWhich};
 pub use sample::sample_requests;
 pub use server::{AdminServer, BindError};
-pub use views::{
-    ContactView, DecisionView, ImportView, NumberSeen, PlaneStatus, RouteView, RowError, ScreenView, StatusView, TokenView, UserView,
-};
+pub use views::{ContactView, DecisionView, NumberSeen, PlaneStatus, RouteView, ScreenView, StatusView, TokenView, UserView};
 
 /// The largest frame on the admin socket, in bytes; an import comes in many.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;

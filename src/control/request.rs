@@ -2,7 +2,8 @@
 
 use super::calls::JournalQuery;
 use super::feed::FeedQuery;
-use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView, TokenView, UserView};
+use super::import_views::{ImportAsk, ImportPart, ImportView};
+use super::views::{ContactView, DecisionView, RouteView, ScreenView, StatusView, TokenView, UserView};
 use crate::access::TokenDigest;
 use crate::directory::{Contact, ContactDraft};
 use crate::plan::{ItemDraft, LimitDraft};
@@ -178,9 +179,17 @@ pub enum Request {
     /// One finished call, whole.
     JournalCall { tenant: String, id: String },
     /// Begins an import; what follows on this connection belongs to it.
-    ImportBegin { tenant: String, source: String },
-    /// Rows of the import: (row in the file, contact).
-    ImportRows { rows: Vec<(u64, ContactDraft)> },
+    ImportBegin {
+        tenant: String,
+        #[serde(flatten)]
+        ask: ImportAsk,
+    },
+    /// Rows of the import.
+    ImportRows(ImportPart),
+    /// Says what the import would do, so many differences of each sort in full, and drops it.
+    ImportPreview { shown_max: usize },
+    /// Puts together some more of the import, for some tenths of a second; nobody sees it.
+    ImportStage,
     /// Makes the import true.
     ImportCommit,
     /// A page of one sort of a tenant's plan, whole as of one revision: pages with the same revision are of the same plan.

@@ -247,40 +247,6 @@ pub struct NumberSeen {
     pub withheld: bool,
 }
 
-/// What is wrong with a row of an import.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowError {
-    /// The row in the file; the header is row 1.
-    pub row: u64,
-    /// The field: `name`, `number`, …
-    pub field: String,
-    /// Which of several numbers, from 0.
-    pub number_index: Option<usize>,
-    /// What is wrong.
-    pub message: String,
-}
-
-/// How an import stands, or what it did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportView {
-    /// Rows that were read.
-    pub rows: u64,
-    /// Rows with the number and name of an earlier row.
-    pub duplicates: u64,
-    /// Rows that are wrong.
-    pub wrong: u64,
-    /// The first of them.
-    pub errors: Vec<RowError>,
-    /// Contacts added, once committed.
-    pub added: u64,
-    /// Contacts changed, once committed.
-    pub changed: u64,
-    /// Contacts that were the same already.
-    pub unchanged: u64,
-    /// The store's revision, once committed.
-    pub revision: Option<u64>,
-}
-
 /// What the daemon tells of its planes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlaneStatus {

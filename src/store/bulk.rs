@@ -1,45 +1,130 @@
 //! Bulk changes: a whole source's contacts, put together beside the store and made true at once.
+//!
+//! Rows are collected and sorted here, compared with what is there in [`super::bulk_compare`], written as a generation in
+//! [`super::bulk_stage`], and made true in [`super::bulk_commit`].
 
-use super::block::BlockWriter;
-use super::durable::block_value;
-use super::record::{self, Generation};
-use super::writer::Job;
-use super::{Store, StoreError, key};
-use crate::directory::{Contact, ContactNumber, check_id};
-use crate::routing::check_tenant_id;
-use std::sync::mpsc::sync_channel;
-use std::time::Duration;
+use super::bulk_stage::Staging;
+use super::record;
+use super::{Store, StoreError};
+use crate::directory::{Contact, check_id};
+use crate::routing::Screen;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
 /// Bytes that one bulk change may hold in memory.
 const BULK_BYTES_MAX: usize = 3 * 1024 * 1024 * 1024;
-/// Blocks that are handed to the writer at once.
-const BLOCKS_PER_JOB: usize = 32;
-
-/// The pause after each handing over. Writing is the kernel's work, which no scheduling class holds back; in small pieces
-/// with room between them it leaves the processors to calls (a million contacts take some two seconds longer).
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// How often an import is put together anew because another one of the tenant was faster.
 const TRIES_MAX: usize = 5;
 
+/// What an import does with what is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImportMode {
+    /// Adds and changes, removes nothing.
+    #[default]
+    Merge,
+    /// Also removes the source's contacts that the file doesn't have.
+    Replace,
+    /// Changes contacts that are there, whatever their source, which they keep; adds and removes nothing.
+    Update,
+}
+
+impl ImportMode {
+    /// As it is typed.
+    pub const fn word(self) -> &'static str {
+        match self {
+            ImportMode::Merge => "merge",
+            ImportMode::Replace => "replace",
+            ImportMode::Update => "update",
+        }
+    }
+}
+
+impl fmt::Display for ImportMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for ImportMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ImportMode, String> {
+        let modes = [ImportMode::Merge, ImportMode::Replace, ImportMode::Update];
+        modes.into_iter().find(|m| m.word() == text).ok_or_else(|| format!("{text:?} is no mode; write merge, replace or update"))
+    }
+}
+
 /// Contacts on their way into the store. Dropping it leaves the store as it was.
 pub struct Bulk {
-    store: Store,
-    tenant: String,
-    source: String,
+    pub(super) store: Store,
+    pub(super) tenant: String,
+    pub(super) source: String,
+    pub(super) mode: ImportMode,
+    pub(super) rows: Arc<Rows>,
+    pub(super) blocked: Arc<Vec<Screen>>,
+}
+
+/// Rows and what they say.
+#[derive(Clone, Default)]
+pub(super) struct Rows {
     /// record bytes one after the other.
     arena: Vec<u8>,
-    /// (id's offset in `ids`, id's length, record's offset, record's length)
-    rows: Vec<Row>,
+    list: Vec<Row>,
     ids: Vec<u8>,
 }
 
 #[derive(Clone, Copy)]
 struct Row {
     id: u32,
-    id_len: u8,
     record: u32,
-    record_len: u32,
+    /// Where it stood in the file.
+    place: u32,
+    record_len: u16,
+    id_len: u8,
+}
+
+/// A record's length fits into a row.
+const _: () = assert!(record::RECORD_BYTES_MAX <= u16::MAX as usize);
+
+impl Rows {
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn id(&self, at: usize) -> &[u8] {
+        self.id_of(self.list[at])
+    }
+
+    pub(super) fn record(&self, at: usize) -> &[u8] {
+        &self.arena[self.list[at].record as usize..][..usize::from(self.list[at].record_len)]
+    }
+
+    pub(super) fn place(&self, at: usize) -> u64 {
+        u64::from(self.list[at].place)
+    }
+
+    fn id_of(&self, row: Row) -> &[u8] {
+        &self.ids[row.id as usize..][..usize::from(row.id_len)]
+    }
+
+    /// Sorts the rows by id. Of rows with one id the last stays.
+    fn sort(&mut self) {
+        let mut list = std::mem::take(&mut self.list);
+        // stable: equal ids stay in the order of the file
+        list.sort_by(|a, b| self.id_of(*a).cmp(self.id_of(*b)));
+        list.dedup_by(|later, kept| {
+            let is_same = self.id_of(*later) == self.id_of(*kept);
+            if is_same {
+                *kept = *later;
+            }
+            is_same
+        });
+        self.list = list;
+    }
 }
 
 /// What a bulk change did.
@@ -53,11 +138,32 @@ pub struct BulkOutcome {
     pub changed: u64,
     /// Contacts that were the same already.
     pub unchanged: u64,
+    /// Contacts of the source that the file doesn't have, and that were removed.
+    pub removed: u64,
+    /// Contacts of the source that the file doesn't have, and that stay.
+    pub missing: u64,
+    /// Those of them that stay because somebody edited them since the last import that brought them.
+    pub kept: u64,
+    /// Changed contacts that were another source's, or made by hand, and are this one's now.
+    pub taken: u64,
+    /// Changed contacts that somebody had edited since the last import: the file speaks over him.
+    pub overridden: u64,
+    /// Rows of an update whose contact isn't there.
+    pub absent: u64,
+    /// Numbers that are blocked now and weren't before.
+    pub blocked: u64,
+}
+
+impl BulkOutcome {
+    /// Whether anything in the directory is different.
+    pub(super) fn is_change(&self) -> bool {
+        self.added + self.changed + self.removed > 0
+    }
 }
 
 impl Bulk {
-    pub(super) fn new(store: Store, tenant: &str, source: &str) -> Bulk {
-        Bulk { store, tenant: tenant.to_owned(), source: source.to_owned(), arena: Vec::new(), rows: Vec::new(), ids: Vec::new() }
+    pub(super) fn new(store: Store, tenant: &str, source: &str, mode: ImportMode) -> Bulk {
+        Bulk { store, tenant: tenant.to_owned(), source: source.to_owned(), mode, rows: Arc::default(), blocked: Arc::default() }
     }
 
     /// How many contacts were pushed.
@@ -67,7 +173,7 @@ impl Bulk {
 
     /// Whether nothing was pushed.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.len() == 0
     }
 
     /// Adds a contact; a later one with the same id replaces it. Its source becomes this change's.
@@ -76,6 +182,14 @@ impl Bulk {
     /// [`StoreError::TooLarge`] for a record or a file that is beyond the store's limits, and
     /// [`StoreError::NotAKey`] for an id that can't be one.
     pub fn push(&mut self, contact: &Contact) -> Result<(), StoreError> {
+        self.push_from(contact, 0)
+    }
+
+    /// The same, with the place in the file that a preview names.
+    ///
+    /// # Errors
+    /// As [`Bulk::push`].
+    pub fn push_from(&mut self, contact: &Contact, place: u64) -> Result<(), StoreError> {
         check_id(&contact.id).map_err(|e| StoreError::NotAKey(e.to_string()))?;
         let bytes = if contact.source == self.source {
             record::encode(contact)?
@@ -84,26 +198,25 @@ impl Bulk {
         };
         record::check_size("the contact", &bytes)?;
         let too_large = || StoreError::TooLarge("the import is larger than 3 GiB; split the file".into());
-        if self.arena.len() + bytes.len() > BULK_BYTES_MAX {
+        let rows = Arc::make_mut(&mut self.rows);
+        if rows.arena.len() + bytes.len() > BULK_BYTES_MAX {
             return Err(too_large());
         }
-        self.rows.push(Row {
-            id: u32::try_from(self.ids.len()).map_err(|_| too_large())?,
+        rows.list.push(Row {
+            id: u32::try_from(rows.ids.len()).map_err(|_| too_large())?,
             id_len: u8::try_from(contact.id.len()).map_err(|_| too_large())?,
-            record: u32::try_from(self.arena.len()).map_err(|_| too_large())?,
-            record_len: bytes.len() as u32,
+            record: u32::try_from(rows.arena.len()).map_err(|_| too_large())?,
+            record_len: u16::try_from(bytes.len()).map_err(|_| too_large())?,
+            place: u32::try_from(place).unwrap_or(u32::MAX),
         });
-        self.ids.extend_from_slice(contact.id.as_bytes());
-        self.arena.extend_from_slice(&bytes);
+        rows.ids.extend_from_slice(contact.id.as_bytes());
+        rows.arena.extend_from_slice(&bytes);
         Ok(())
     }
 
-    fn id(&self, row: Row) -> &[u8] {
-        &self.ids[row.id as usize..][..usize::from(row.id_len)]
-    }
-
-    fn record(&self, row: Row) -> &[u8] {
-        &self.arena[row.record as usize..][..row.record_len as usize]
+    /// Adds an entry of a list, which becomes true together with the contacts unless the list has that entry already.
+    pub fn screen(&mut self, screen: Screen) {
+        Arc::make_mut(&mut self.blocked).push(screen);
     }
 
     /// Lays the contacts over those of the same source and makes the whole true, or nothing of it. An edit that is
@@ -123,180 +236,22 @@ impl Bulk {
 
     /// Sorts the rows by id. Of rows with one id the last stays.
     pub(super) fn sort(&mut self) {
-        let mut rows = std::mem::take(&mut self.rows);
-        // stable: equal ids stay in the order of the file
-        rows.sort_by(|a, b| self.id(*a).cmp(self.id(*b)));
-        let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
-        for row in rows {
-            match kept.last_mut() {
-                Some(last) if self.id(*last) == self.id(row) => *last = row,
-                _ => kept.push(row),
-            }
-        }
-        self.rows = kept;
+        Arc::make_mut(&mut self.rows).sort();
     }
 
-    /// Puts a generation together beside the store. Nobody sees it yet.
-    pub(super) fn stage(&self) -> Result<Staged, StoreError> {
-        check_tenant_id(&self.tenant).map_err(|e| StoreError::NotAKey(e.to_string()))?;
-        let (reply, answer) = sync_channel(1);
-        self.store.send(Job::Begin { tenant: self.tenant.clone(), is_import: true, reply })?;
-        let (id, since) = answer.recv().map_err(|_| StoreError::Closed)??;
-        let generation = Generation { id, source: self.source.clone(), revision: 0, since, contacts: 0 };
-        let mut staged = Staged { store: self.store.clone(), tenant: self.tenant.clone(), generation, outcome: BulkOutcome::default() };
-        if self.differs()? {
-            let mut stage = Stage { bulk: self, generation: id, blocks: Vec::new(), writer: BlockWriter::default() };
-            (staged.outcome, staged.generation.contacts) = stage.merge(&self.rows)?;
-        } else {
-            staged.outcome.unchanged = self.rows.len() as u64;
-        }
-        staged.outcome.revision = since;
-        Ok(staged)
+    /// Begins to put a generation together beside the store, step by step. Nobody sees it yet.
+    ///
+    /// # Errors
+    /// The store can't be written to.
+    pub fn begin(&mut self) -> Result<Staging, StoreError> {
+        self.sort();
+        Staging::begin(self)
     }
 
-    /// Whether any row is not in the store already, as it is. Nothing is written for a file that brings nothing new.
-    fn differs(&self) -> Result<bool, StoreError> {
-        let mut rows = self.rows.iter().peekable();
-        for item in self.store.shared.durable.entries(&self.tenant, &[key::CONTACT], &[key::CONTACT]) {
-            let Some(row) = rows.peek() else { break };
-            let old = item?;
-            let id = &old.key()[1..];
-            if self.id(**row) < id || (self.id(**row) == id && !same(old.record(), self.record(**row))?) {
-                return Ok(true);
-            }
-            rows.next_if(|row| self.id(**row) == id);
-        }
-        Ok(rows.peek().is_some())
-    }
-}
-
-/// Whether two records say the same, whatever version wrote them.
-fn same(a: &[u8], b: &[u8]) -> Result<bool, StoreError> {
-    Ok(a == b || record::decode::<Contact>(a)? == record::decode(b)?)
-}
-
-/// A generation that is written and not true. Dropping it leaves the store as it was.
-pub(super) struct Staged {
-    store: Store,
-    tenant: String,
-    generation: Generation,
-    outcome: BulkOutcome,
-}
-
-impl Staged {
-    /// Makes it true; `None` when another import of the tenant became true since it was begun.
-    pub(super) fn finish(self, who: &str) -> Result<Option<BulkOutcome>, StoreError> {
-        if self.outcome.added + self.outcome.changed == 0 {
-            return Ok(Some(self.outcome));
-        }
-        let (reply, answer) = sync_channel(1);
-        let (tenant, who, generation) = (self.tenant.clone(), who.to_owned(), self.generation.clone());
-        self.store.send(Job::Commit { tenant, who, generation, reply })?;
-        let made = answer.recv().map_err(|_| StoreError::Closed)??;
-        Ok(made.map(|revision| BulkOutcome { revision, ..self.outcome }))
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // the writer knows whether it has become true, and does nothing then
-        let _ = self.store.send(Job::Abort { generation: self.generation.id });
-    }
-}
-
-/// A generation being written.
-struct Stage<'a> {
-    bulk: &'a Bulk,
-    generation: u64,
-    blocks: Vec<(Vec<u8>, Vec<u8>)>,
-    writer: BlockWriter,
-}
-
-impl Stage<'_> {
-    /// Writes the union of the source's contacts and the new rows, then who has which number. Contacts that stay the
-    /// same keep their revision.
-    fn merge(&mut self, rows: &[Row]) -> Result<(BulkOutcome, u64), StoreError> {
-        let bulk = self.bulk;
-        let mut outcome = BulkOutcome::default();
-        let mut numbers = Numbers::default();
-        let mut contacts = 0;
-        let mut new = rows.iter().copied().peekable();
-        for item in bulk.store.shared.durable.entries(&bulk.tenant, &[key::CONTACT], &[key::CONTACT]) {
-            let old = item?;
-            let id = &old.key()[1..];
-            while let Some(row) = new.next_if(|row| bulk.id(*row) < id) {
-                outcome.added += 1;
-                contacts += 1;
-                self.put(bulk.id(row), 0, bulk.record(row), &mut numbers)?;
-            }
-            if let Some(row) = new.next_if(|row| bulk.id(*row) == id) {
-                let unchanged = same(old.record(), bulk.record(row))?;
-                outcome.unchanged += u64::from(unchanged);
-                outcome.changed += u64::from(!unchanged);
-                contacts += 1;
-                self.put(id, if unchanged { old.revision } else { 0 }, bulk.record(row), &mut numbers)?;
-            } else if record::decode::<Contact>(old.record())?.source == bulk.source {
-                contacts += 1;
-                self.put(id, old.revision, old.record(), &mut numbers)?;
-            }
-        }
-        for row in new {
-            outcome.added += 1;
-            contacts += 1;
-            self.put(bulk.id(row), 0, bulk.record(row), &mut numbers)?;
-        }
-        for entry_key in numbers.sorted() {
-            let full = self.writer.push(entry_key, &[]);
-            self.hand_over(full, false)?;
-        }
-        let last = self.writer.finish();
-        self.hand_over(last, true)?;
-        Ok((outcome, contacts))
-    }
-
-    fn put(&mut self, id: &[u8], revision: u64, bytes: &[u8], numbers: &mut Numbers) -> Result<(), StoreError> {
-        let contact: Contact = record::decode(bytes)?;
-        for way in contact.numbers.iter().flat_map(ContactNumber::indexed) {
-            numbers.push(&key::index_of_contact(&way, &contact.id))?;
-        }
-        let full = self.writer.push(&[&[key::CONTACT], id].concat(), &block_value(revision, bytes));
-        self.hand_over(full, false)
-    }
-
-    fn hand_over(&mut self, block: Option<(Vec<u8>, Vec<u8>)>, all: bool) -> Result<(), StoreError> {
-        self.blocks.extend(block);
-        if self.blocks.len() >= BLOCKS_PER_JOB || (all && !self.blocks.is_empty()) {
-            let (reply, answer) = sync_channel(1);
-            let blocks = std::mem::take(&mut self.blocks);
-            let store = &self.bulk.store;
-            store.send(Job::Stage { tenant: self.bulk.tenant.clone(), generation: self.generation, blocks, reply })?;
-            answer.recv().map_err(|_| StoreError::Closed)??;
-            std::thread::sleep(PAUSE);
-        }
-        Ok(())
-    }
-}
-
-/// Keys of the number index, collected to be sorted.
-#[derive(Default)]
-struct Numbers {
-    arena: Vec<u8>,
-    keys: Vec<(u32, u16)>,
-}
-
-impl Numbers {
-    fn push(&mut self, entry_key: &[u8]) -> Result<(), StoreError> {
-        let too_large = |_| StoreError::TooLarge("the source's numbers take more than 4 GiB; split it into several".into());
-        self.keys.push((u32::try_from(self.arena.len()).map_err(too_large)?, entry_key.len() as u16));
-        self.arena.extend_from_slice(entry_key);
-        Ok(())
-    }
-
-    fn sorted(&mut self) -> impl Iterator<Item = &[u8]> {
-        let arena = &self.arena;
-        let get = |k: &(u32, u16)| &arena[k.0 as usize..][..usize::from(k.1)];
-        self.keys.sort_unstable_by(|a, b| get(a).cmp(get(b)));
-        self.keys.dedup_by(|a, b| get(a) == get(b));
-        self.keys.iter().map(get)
+    /// Puts a generation together beside the store.
+    pub(super) fn stage(&self) -> Result<Staging, StoreError> {
+        let mut staging = Staging::begin(self)?;
+        while !staging.step()? {}
+        Ok(staging)
     }
 }

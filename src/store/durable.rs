@@ -25,6 +25,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// Contacts with one number that are read from the disk: whoever waits is a call, or somebody who reads them himself.
+pub(super) const WITH_NUMBER_MAX: usize = 256;
+
 /// The generations of every tenant. Each is shared: whoever holds one may read its blocks.
 pub(super) type Pointers = HashMap<String, Vec<Arc<Generation>>>;
 
@@ -60,6 +63,11 @@ impl Entry {
         &self.key_in[self.key.clone()]
     }
 
+    /// Whether the entry says that there is nothing any more.
+    pub(super) fn is_removed(&self) -> bool {
+        self.record.is_none()
+    }
+
     /// Its record; empty for the numbers' index.
     pub(super) fn record(&self) -> &[u8] {
         self.record.clone().map_or(&[], |at| &self.value_in[at])
@@ -84,7 +92,7 @@ pub(super) fn live_value(revision: u64, record: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// A value inside a block: the revision that made the record what it is, 0 for the generation's own, and the record.
-/// Nothing at all for the numbers' index.
+/// Nothing at all for the numbers' index. A value without a record hides what lies below: the import's source has removed it.
 pub(super) fn block_value(revision: u64, record: &[u8]) -> Vec<u8> {
     [&revision.to_be_bytes(), record].concat()
 }
@@ -106,6 +114,16 @@ impl Source {
     }
 }
 
+/// What every layer says of a key.
+pub(super) struct Layered {
+    /// The highest entry; it may say that there is nothing any more.
+    pub(super) entry: Entry,
+    /// The generation that it lies in; `None` for a single edit.
+    pub(super) generation: Option<u64>,
+    /// Whether the key is there in another layer as well, `own` aside.
+    pub(super) is_below: bool,
+}
+
 /// Entries in key order, of each key the one in the highest layer; removed ones are left out.
 pub(super) struct Entries {
     sources: Vec<Source>,
@@ -114,30 +132,40 @@ pub(super) struct Entries {
 
 impl Entries {
     fn next_entry(&mut self) -> Result<Option<Entry>, StoreError> {
+        while let Some(found) = self.next_layered(None)? {
+            if !found.entry.is_removed() {
+                return Ok(Some(found.entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next key, removed ones too, as somebody sees it who is about to replace the generation `own`.
+    pub(super) fn next_layered(&mut self, own: Option<u64>) -> Result<Option<Layered>, StoreError> {
         if !self.begun {
             self.begun = true;
             for source in &mut self.sources {
                 source.advance()?;
             }
         }
-        loop {
-            let heads = self.sources.iter().enumerate().filter_map(|(i, s)| Some((i, s.head.as_ref()?)));
-            let first = heads.reduce(|a, b| match b.1.key().cmp(a.1.key()) {
-                Ordering::Less => b,
-                Ordering::Equal if b.1.layer > a.1.layer => b,
-                _ => a,
-            });
-            let Some((first, _)) = first else { return Ok(None) };
-            let Some(found) = self.sources[first].advance()? else { return Ok(None) };
-            for source in &mut self.sources {
-                if source.head.as_ref().is_some_and(|e| e.key() == found.key()) {
-                    source.advance()?;
-                }
-            }
-            if found.record.is_some() {
-                return Ok(Some(found));
+        let heads = self.sources.iter().enumerate().filter_map(|(i, s)| Some((i, s.head.as_ref()?)));
+        let first = heads.reduce(|a, b| match b.1.key().cmp(a.1.key()) {
+            Ordering::Less => b,
+            Ordering::Equal if b.1.layer > a.1.layer => b,
+            _ => a,
+        });
+        let Some((first, _)) = first else { return Ok(None) };
+        let generation = self.sources[first].generation.as_ref().map(|g| g.id);
+        let Some(entry) = self.sources[first].advance()? else { return Ok(None) };
+        let mut is_below = false;
+        for source in &mut self.sources {
+            if let Some(head) = source.head.as_ref().filter(|e| e.key() == entry.key()) {
+                let is_own = own.is_some() && source.generation.as_ref().map(|g| g.id) == own;
+                is_below |= !is_own && !head.is_removed();
+                source.advance()?;
             }
         }
+        Ok(Some(Layered { entry, generation, is_below }))
     }
 
     /// Compares the contacts that were read, all of them, with what the generations are said to hold.
@@ -310,11 +338,12 @@ impl Durable {
         self.get(tenant, &key::user(domain, extension))?.map(|(revision, r)| Ok((revision, record::decode(&r)?))).transpose()
     }
 
-    /// All contacts that have a number, newest first; ids that say so and don't (any more) are passed over.
+    /// Contacts that have a number, newest first; ids that say so and don't (any more) are passed over. Of a number that very
+    /// many have, those of the first ids.
     pub(super) fn contacts_with(&self, tenant: &str, number: &Number) -> Result<Vec<(u64, Contact)>, StoreError> {
         let prefix = key::number_of(number);
         let mut ids = BTreeSet::new();
-        for item in self.entries(tenant, &prefix, &prefix) {
+        for item in self.entries(tenant, &prefix, &prefix).take(WITH_NUMBER_MAX) {
             ids.insert(String::from_utf8_lossy(&item?.key()[prefix.len()..]).into_owned());
         }
         let mut found = Vec::with_capacity(ids.len());
@@ -370,7 +399,8 @@ impl Iterator for BlockEntries {
         };
         let own = self.bytes[value.clone()].first_chunk::<8>().map_or(0, |r| u64::from_be_bytes(*r));
         let revision = if own == 0 { self.generation.revision } else { own };
-        let record = Some((value.start + 8).min(value.end)..value.end);
+        // eight bytes and no more: the contact is removed
+        let record = (value.len() != 8).then(|| (value.start + 8).min(value.end)..value.end);
         let (key_in, value_in) = (self.bytes.clone(), self.bytes.clone());
         Some(Ok(Entry { layer: layer_of(&self.generation), revision, key_in, key, value_in, record }))
     }

@@ -7,6 +7,10 @@
 mod base;
 mod block;
 mod bulk;
+mod bulk_commit;
+mod bulk_compare;
+mod bulk_preview;
+mod bulk_stage;
 mod change;
 mod durable;
 mod engine;
@@ -27,7 +31,9 @@ mod writer;
 pub(crate) use engine::{Engine, Tree};
 pub(crate) use marker::Marker;
 
-pub use bulk::{Bulk, BulkOutcome};
+pub use bulk::{Bulk, BulkOutcome, ImportMode};
+pub use bulk_preview::{BulkDifference, BulkPreview};
+pub use bulk_stage::Staging;
 pub use error::StoreError;
 pub use marker::SCHEMA;
 pub use plan_change::PlanEdits;
@@ -212,9 +218,14 @@ impl Store {
         answer.recv().map_err(|_| StoreError::Closed)?
     }
 
-    /// Begins a bulk change of one source's contacts.
+    /// Begins a bulk change of one source's contacts, which adds and changes and removes nothing.
     pub fn bulk(&self, tenant: &str, source: &str) -> Bulk {
-        Bulk::new(self.clone(), tenant, source)
+        self.bulk_as(tenant, source, ImportMode::Merge)
+    }
+
+    /// Begins a bulk change that treats what is there already as the mode says.
+    pub fn bulk_as(&self, tenant: &str, source: &str, mode: ImportMode) -> Bulk {
+        Bulk::new(self.clone(), tenant, source, mode)
     }
 
     /// Ends the writer once it has done what waits.

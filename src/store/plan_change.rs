@@ -68,17 +68,17 @@ pub struct PlanEdits {
 pub(super) struct PlanChange {
     tenant: String,
     who: String,
-    over: u64,
-    planned: Planned,
-    staged: Option<Staged>,
+    pub(super) over: u64,
+    pub(super) planned: Planned,
+    pub(super) staged: Option<Staged>,
 }
 
 /// A change that is put together and not true. Dropping it leaves the store as it was.
 pub(super) struct Prepared {
     store: Store,
-    change: Box<PlanChange>,
+    pub(super) change: Box<PlanChange>,
     /// Kept until the writer has answered: dropping it has the parts of what came to nothing removed.
-    _parts: Option<Parts>,
+    pub(super) parts: Option<Parts>,
 }
 
 impl Store {
@@ -107,7 +107,7 @@ impl Store {
         let parts = if bytes <= INLINE_BYTES_MAX { None } else { Some(self.write_parts(tenant, &planned.entries)?) };
         let staged = parts.as_ref().map(|p| p.staged.clone());
         let change = Box::new(PlanChange { tenant: tenant.to_owned(), who: who.to_owned(), over, planned, staged });
-        Ok(Some(Prepared { store: self.clone(), change, _parts: parts }))
+        Ok(Some(Prepared { store: self.clone(), change, parts }))
     }
 }
 
@@ -148,7 +148,7 @@ impl Writer {
     }
 
     /// Steps 1 to 4 of a change that has parts. After an error nobody knows how far it came, and nothing more is written.
-    fn write_large(&mut self, change: &Change, entries: &[EntryChange]) -> Result<(), StoreError> {
+    pub(super) fn write_large(&mut self, change: &Change, entries: &[EntryChange]) -> Result<(), StoreError> {
         let Some(staged) = &change.staged else { return Ok(()) };
         let durable = self.shared.durable.clone();
         // the parts are on the disk before the record that names them is
@@ -165,7 +165,7 @@ impl Writer {
     }
 
     /// Whether the tenant's plan or contacts were edited after a revision, or nobody can say.
-    fn is_edited_since(&self, tenant: &str, over: u64) -> Result<bool, StoreError> {
+    pub(super) fn is_edited_since(&self, tenant: &str, over: u64) -> Result<bool, StoreError> {
         let plans = &self.shared.plans;
         if over > self.revision || plans.newest(tenant).is_some_and(|newest| newest > over) {
             return Ok(true);
@@ -181,10 +181,11 @@ impl Writer {
     }
 }
 
-/// Whether a change is one of a plan or of single contacts: tokens are neither, and imports don't count.
+/// Whether a change is one of a plan or of single contacts: tokens are neither, and an import
+/// counts only where it brings entries of the block list.
 pub(super) fn edits_plan(change: &Change, entries: &[EntryChange]) -> bool {
     let of_plan = |e: &EntryChange| e.key.first() != Some(&key::TOKEN);
-    change.generations.is_none() && (change.staged.is_some() || entries.iter().any(of_plan))
+    change.staged.is_some() || entries.iter().any(of_plan)
 }
 
 /// Which revision edited each tenant's plan or contacts last, since the store was opened, and who is being edited right now.

@@ -194,7 +194,7 @@ pub struct Generation {
     pub revision: u64,
     /// The revision that it was put together over. Edits after this one lie above it, all others below.
     pub since: u64,
-    /// How many contacts it holds.
+    /// How many contacts it holds, those that it says are removed among them.
     pub contacts: u64,
 }
 

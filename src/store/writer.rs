@@ -4,6 +4,7 @@
 //! published to the snapshot, acknowledged. Edits that wait together share one flush.
 
 use super::base::BaseBuilder;
+use super::bulk_commit::{BulkChange, Committed};
 use super::change::{apply_entries, apply_generations};
 use super::engine::Space;
 use super::parts::{self, Kept};
@@ -48,9 +49,8 @@ pub(super) enum Job {
     Begin { tenant: String, is_import: bool, reply: ReplyTo<(u64, u64)> },
     /// Blocks of a generation, or parts of a change, that isn't true yet.
     Stage { tenant: String, generation: u64, blocks: Vec<(Vec<u8>, Vec<u8>)>, reply: ReplyTo<()> },
-    /// Make a generation true. The answer is the revision, or `None` when another import of the tenant became true
-    /// since this one was begun.
-    Commit { tenant: String, who: String, generation: Generation, reply: ReplyTo<Option<u64>> },
+    /// Make a generation true, and what comes with it.
+    Commit { bulk: Box<BulkChange>, reply: ReplyTo<Committed> },
     /// Forget a generation, unless it has become true.
     Abort { generation: u64 },
     /// Finish.
@@ -86,7 +86,7 @@ pub struct Writer {
     pub(super) dead: Vec<Dead>,
     retired: Vec<Arc<Snapshot>>,
     /// Tenants whose overlay is to be packed into a new base.
-    grown: BTreeSet<String>,
+    pub(super) grown: BTreeSet<String>,
 }
 
 impl Writer {
@@ -200,8 +200,8 @@ impl Writer {
                 let _ = reply.send(self.begin(tenant, is_import));
                 false
             }
-            Job::Commit { tenant, who, generation, reply } => {
-                let _ = reply.send(self.commit(&tenant, &who, generation));
+            Job::Commit { bulk, reply } => {
+                let _ = reply.send(self.commit(*bulk));
                 false
             }
             Job::Abort { generation } => {
@@ -347,7 +347,7 @@ impl Writer {
         }
     }
 
-    fn swap(&mut self, new: Snapshot) {
+    pub(super) fn swap(&mut self, new: Snapshot) {
         if let Some(old) = self.shared.snapshot.swap(Some(Arc::new(new))) {
             self.retired.push(old);
         }
@@ -365,7 +365,7 @@ impl Writer {
     }
 
     /// A tenant's picture, read from the disk. What isn't a contact is the same as in the last one, where there is one.
-    fn picture_of(&self, tenant: &str, last: Option<&Arc<TenantPicture>>) -> Result<TenantPicture, StoreError> {
+    pub(super) fn picture_of(&self, tenant: &str, last: Option<&Arc<TenantPicture>>) -> Result<TenantPicture, StoreError> {
         let durable = &self.shared.durable;
         let mut builder = BaseBuilder::default();
         let mut contacts = durable.entries(tenant, &[key::CONTACT], &[key::CONTACT]);
@@ -408,40 +408,5 @@ impl Writer {
             put.inspect_err(|error| self.shared.fail(error))?;
         }
         Ok(())
-    }
-
-    /// Makes a generation true with one record.
-    fn commit(&mut self, tenant: &str, who: &str, generation: Generation) -> Result<Option<u64>, StoreError> {
-        self.check_usable(0)?;
-        let durable = self.shared.durable.clone();
-        let before = durable.generations(tenant);
-        if before.iter().any(|g| g.revision > generation.since) {
-            return Ok(None);
-        }
-        // the blocks are on the disk before the pointer to them is
-        durable.engine.sync().inspect_err(|error| self.shared.fail(error))?;
-        let revision = self.revision + 1;
-        let (replaced, kept): (Vec<_>, Vec<_>) = before.into_iter().partition(|g| g.source == generation.source);
-        let mut after: Vec<Generation> = kept.iter().map(|g| (**g).clone()).collect();
-        let id = generation.id;
-        after.push(Generation { revision, ..generation });
-        let (at_us, generations) = (self.shared.clock.now_us(), Some(after));
-        let (who, owner) = (who.to_owned(), tenant.to_owned());
-        let change = Change { revision, at_us, who, tenant: owner, entries: Vec::new(), generations, staged: None };
-        self.write_change(&change)?;
-        durable.engine.sync().inspect_err(|error| self.shared.fail(error))?;
-        self.begun.remove(&id);
-        self.mark();
-        self.dead.extend(replaced.into_iter().map(|g| Dead { tenant: tenant.to_owned(), id: g.id, read: Some(g) }));
-        if let Some(old) = self.shared.snapshot.load_full() {
-            // it is true: should the snapshot fail now, calls go on from the old one and the error stands in the status
-            let picture = self.picture_of(tenant, old.tenants.get(tenant)).inspect_err(|error| self.shared.fail(error))?;
-            let mut new = (*old).clone();
-            new.revision = self.revision;
-            new.tenants.insert_mut(tenant.to_owned(), Arc::new(picture));
-            self.grown.remove(tenant);
-            self.swap(new);
-        }
-        Ok(Some(revision))
     }
 }

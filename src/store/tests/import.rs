@@ -205,3 +205,66 @@ fn of_rows_with_one_id_the_last_stays() {
     assert_eq!((opened.caller("493011111"), opened.caller("493022222").as_deref()), (None, Some("ada")));
     opened.close();
 }
+
+#[test]
+fn what_a_replaced_source_drops_doesnt_come_back_from_a_layer_below() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    let replace = |source: &str, contacts: &[Contact]| {
+        let mut bulk = opened.bulk_as("t", source, ImportMode::Replace);
+        contacts.iter().for_each(|c| bulk.push(c).unwrap());
+        bulk.commit("x").unwrap()
+    };
+    // below crm's contact lie one of ldap and one made by hand
+    opened.put(&contact("ada", "by hand", &["493011111"]));
+    replace("ldap", &[contact("ada", "ldap", &["493022222"])]);
+    let bob = contact("bob", "Bob", &["493044444"]);
+    assert_eq!(replace("crm", &[contact("ada", "crm", &["493033333"]), bob.clone()]).taken, 1);
+    assert_eq!(replace("crm", std::slice::from_ref(&bob)).removed, 1);
+    // and it stays away through the next ones of crm
+    for round in 0..3 {
+        replace("crm", &[contact("bob", &format!("Bob {round}"), &["493044444"])]);
+        assert!(opened.contact("t", "ada").unwrap().is_none());
+        assert_eq!(["493011111", "493022222", "493033333"].map(|n| opened.caller(n)), [None, None, None]);
+    }
+    opened.close();
+    let opened = Opened::open(dir.path());
+    assert!(opened.contact("t", "ada").unwrap().is_none());
+    assert_eq!(opened.contacts("t", "").count(), 1);
+    opened.close();
+}
+
+#[test]
+fn no_call_meets_half_of_an_import() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    let numbers: Vec<String> = (0..50).map(|n| format!("4930{n:06}")).collect();
+    let file = |round: usize| -> Vec<Contact> { numbers.iter().map(|n| contact(&format!("c{n}"), &round.to_string(), &[n])).collect() };
+    let blocked =
+        |round: usize| Screen { list: List::Block, key: ScreenKey::Number(e164(&format!("49301{round:05}"))), action: None, rate: None };
+    opened.import("file", &file(0));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Acquire) {
+                let seen = opened.in_snapshot("t", |d| {
+                    let name = |n: &String| d.caller(&e164(n)).unwrap().unwrap().name;
+                    let names: BTreeSet<String> = numbers.iter().map(name).collect();
+                    let round: usize = names.first().unwrap().parse().unwrap();
+                    // what the same import blocks is blocked in the same moment
+                    let is_blocked = |r| d.screen_number(List::Block, &e164(&format!("49301{r:05}"))).unwrap().is_some();
+                    (names.len(), round == 0 || is_blocked(round), is_blocked(round + 1))
+                });
+                assert_eq!(seen.unwrap(), (1, true, false));
+            }
+        });
+        for round in 1..30 {
+            let mut bulk = opened.bulk_as("t", "file", ImportMode::Replace);
+            file(round).iter().for_each(|c| bulk.push(c).unwrap());
+            bulk.screen(blocked(round));
+            bulk.commit("x").unwrap();
+        }
+        done.store(true, Ordering::Release);
+    });
+    opened.close();
+}

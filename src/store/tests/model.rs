@@ -1,10 +1,12 @@
 //! The store against a few maps: whatever is done to both, they say the same.
 
 mod check;
+mod made;
 
-use super::things::{SHAPES, item, keys, numbers};
+use super::things::{keys, numbers};
 use super::*;
 use crate::access::TokenDigest;
+use made::ops;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -26,11 +28,14 @@ fn token_with(name: usize, digest: usize) -> Token {
 struct Import {
     tenant: usize,
     source: usize,
+    mode: ImportMode,
     rows: Vec<Contact>,
+    /// What it brings for the lists.
+    screens: Vec<Screen>,
     /// What is edited while it is put together.
     meanwhile: Vec<(usize, Edit)>,
     /// Another import that comes true while this one is put together.
-    other: Option<(usize, Vec<Contact>)>,
+    other: Option<(usize, ImportMode, Vec<Contact>)>,
     /// A change of the plan that does.
     plan: Option<PlanEdits>,
     dropped: bool,
@@ -56,7 +61,7 @@ struct Change {
     over: Over,
     /// What is edited, and imported, while its entries are made up.
     meanwhile: Vec<(usize, Edit)>,
-    import: Option<(usize, usize, Vec<Contact>)>,
+    import: Option<(usize, usize, ImportMode, Vec<Contact>)>,
     dropped: bool,
 }
 
@@ -69,85 +74,11 @@ enum Op {
     Reopen,
 }
 
-fn contacts() -> impl Strategy<Value = Contact> {
-    let numbers_of = proptest::sample::subsequence(numbers(), 0..4);
-    (0..IDS.len(), 0..NAMES.len(), numbers_of).prop_map(|(id, name, numbers)| contact_with(IDS[id], NAMES[name], &numbers))
-}
-
-/// A thing by the edit of its sort, where it has one.
-fn put_as(by_sort: bool, item: PlanItem) -> Edit {
-    match item {
-        PlanItem::Route(route) if by_sort => Edit::PutRoute(route),
-        PlanItem::Screen(screen) if by_sort => Edit::PutScreen(screen),
-        PlanItem::User(user) if by_sort => Edit::PutUser(user),
-        item => Edit::Put(item),
-    }
-}
-
-fn remove_as(by_sort: bool, key: PlanKey) -> Edit {
-    match key {
-        PlanKey::Route(key) if by_sort => Edit::RemoveRoute(key),
-        PlanKey::Screen(list, key) if by_sort => Edit::RemoveScreen(list, key),
-        PlanKey::User(domain, extension) if by_sort => Edit::RemoveUser(domain, extension),
-        key => Edit::Remove(key),
-    }
-}
-
-fn edits() -> impl Strategy<Value = Edit> {
-    let sources = proptest::option::weighted(0.2, 0..SOURCES.len());
-    let key = || proptest::sample::select(keys());
-    prop_oneof![
-        6 => (contacts(), sources).prop_map(|(c, source)| {
-            Edit::PutContact(Contact { source: source.map_or(String::new(), |s| SOURCES[s].to_owned()), ..c })
-        }),
-        3 => (0..IDS.len()).prop_map(|id| Edit::RemoveContact(IDS[id].into())),
-        8 => (key(), 0..SHAPES, any::<bool>()).prop_map(|(key, shape, by_sort)| put_as(by_sort, item(&key, shape))),
-        4 => (key(), any::<bool>()).prop_map(|(key, by_sort)| remove_as(by_sort, key)),
-        1 => (0..IDS.len(), 0..NAMES.len()).prop_map(|(id, n)| Edit::PutToken(token_with(id, n))),
-        1 => (0..IDS.len()).prop_map(|id| Edit::RemoveToken(IDS[id].into())),
-    ]
-}
-
-/// Some are of one thing, some of half of all that there is.
-fn plan_edits() -> impl Strategy<Value = PlanEdits> {
-    let key = || proptest::sample::select(keys());
-    let many = prop_oneof![2 => Just(4usize), 1 => Just(60)];
-    many.prop_flat_map(move |many| {
-        let puts = proptest::collection::vec((key(), 0..SHAPES).prop_map(|(key, shape)| item(&key, shape)), 0..many);
-        let removes = proptest::collection::vec(key(), 0..many);
-        let removed = proptest::collection::vec((0..IDS.len()).prop_map(|id| IDS[id].to_owned()), 0..3);
-        (puts, removes, proptest::collection::vec(contacts(), 0..4), removed)
-    })
-    .prop_map(|(puts, removes, contacts, contacts_removed)| PlanEdits { puts, removes, contacts, contacts_removed })
-}
-
-fn ops() -> impl Strategy<Value = Op> {
-    let tenant = || 0..TENANTS.len();
-    let rows = || proptest::collection::vec(contacts(), 0..7);
-    let other = proptest::option::weighted(0.2, (0..SOURCES.len(), rows()));
-    let meanwhile = || proptest::collection::vec((tenant(), edits()), 0..4);
-    let plan = proptest::option::weighted(0.3, plan_edits());
-    let import = (tenant(), 0..SOURCES.len(), rows(), meanwhile(), other, plan, proptest::bool::weighted(0.1));
-    let over = prop_oneof![8 => Just(Over::Told), 3 => Just(Over::Edited), 2 => Just(Over::Stale), 1 => Just(Over::Future)];
-    let meanwhile_changed = prop_oneof![3 => Just(vec![]), 1 => meanwhile()];
-    let imported = proptest::option::weighted(0.3, (tenant(), 0..SOURCES.len(), rows()));
-    let change = (tenant(), plan_edits(), over, meanwhile_changed, imported, proptest::bool::weighted(0.1));
-    prop_oneof![
-        12 => (tenant(), edits()).prop_map(|(tenant, edit)| Op::Edit(tenant, edit)),
-        6 => change.prop_map(|(tenant, edits, over, meanwhile, import, dropped)| {
-            Op::Change(Change { tenant, edits, over, meanwhile, import, dropped })
-        }),
-        4 => import.prop_map(|(tenant, source, rows, meanwhile, other, plan, dropped)| {
-            Op::Import(Import { tenant, source, rows, meanwhile, other, plan, dropped })
-        }),
-        1 => Just(Op::SameImport),
-        2 => Just(Op::Reopen),
-    ]
-}
-
 #[derive(Default, Clone)]
 struct TenantModel {
     contacts: BTreeMap<String, (u64, Contact)>,
+    /// Contacts that are as a single edit left them, and no import since.
+    by_hand: BTreeSet<String>,
     plan: BTreeMap<PlanKey, (u64, PlanItem)>,
     tokens: BTreeMap<String, Token>,
     /// The revision of the last edit of plan or contacts, imports aside.
@@ -189,6 +120,7 @@ impl TenantModel {
 struct Seen {
     since: u64,
     contacts: BTreeMap<String, (u64, Contact)>,
+    by_hand: BTreeSet<String>,
     edited_since: BTreeSet<String>,
 }
 
@@ -202,7 +134,8 @@ struct Model {
 
 impl Model {
     fn seen(&self, tenant: usize) -> Seen {
-        Seen { since: self.revision, contacts: self.tenants[tenant].contacts.clone(), edited_since: BTreeSet::new() }
+        let TenantModel { contacts, by_hand, .. } = self.tenants[tenant].clone();
+        Seen { since: self.revision, contacts, by_hand, edited_since: BTreeSet::new() }
     }
 
     fn edit(&mut self, tenant: usize, edit: Edit) -> EditOutcome {
@@ -219,6 +152,7 @@ impl Model {
                 }
                 let changed = old.as_ref() != Some(&new);
                 if changed {
+                    t.by_hand.insert(new.id.clone());
                     t.contacts.insert(new.id.clone(), (revision, new));
                 }
                 (old.is_some(), changed)
@@ -275,6 +209,7 @@ impl Model {
             let is_other = old != Some(&new);
             note((old.is_some(), is_other));
             if is_other {
+                t.by_hand.insert(id.clone());
                 t.contacts.insert(id.clone(), (revision, new));
                 touched.push(id);
             }
@@ -294,26 +229,69 @@ impl Model {
     }
 
     /// Lays rows over what was there before (`seen`); what was edited since stays as it is, removed ones too.
-    fn import(&mut self, tenant: usize, source: usize, rows: &[Contact], seen: &Seen) -> BulkOutcome {
-        let rows: BTreeMap<String, Contact> =
-            rows.iter().map(|c| (c.id.clone(), Contact { source: SOURCES[source].into(), ..c.clone() })).collect();
-        let same = |c: &&Contact| seen.contacts.get(&c.id).is_some_and(|(_, old)| old == *c);
-        let unchanged = rows.values().filter(same).count() as u64;
-        let added = rows.keys().filter(|id| !seen.contacts.contains_key(*id)).count() as u64;
-        let changed = rows.len() as u64 - unchanged - added;
-        if added + changed == 0 {
-            return BulkOutcome { revision: seen.since, added, changed, unchanged };
+    fn import(
+        &mut self,
+        tenant: usize,
+        (source, mode): (usize, ImportMode),
+        rows: &[Contact],
+        screens: &[Screen],
+        seen: &Seen,
+    ) -> BulkOutcome {
+        let source = SOURCES[source];
+        let rows: BTreeMap<String, Contact> = rows.iter().map(|c| (c.id.clone(), Contact { source: source.into(), ..c.clone() })).collect();
+        let mut outcome = BulkOutcome { revision: seen.since, ..BulkOutcome::default() };
+        let (mut puts, mut removed) = (Vec::new(), Vec::new());
+        for (id, row) in &rows {
+            let Some((_, old)) = seen.contacts.get(id) else {
+                outcome.added += u64::from(mode != ImportMode::Update);
+                outcome.absent += u64::from(mode == ImportMode::Update);
+                puts.extend((mode != ImportMode::Update).then(|| row.clone()));
+                continue;
+            };
+            let new = Contact { source: if mode == ImportMode::Update { old.source.clone() } else { source.into() }, ..row.clone() };
+            if new == *old {
+                outcome.unchanged += 1;
+                continue;
+            }
+            outcome.changed += 1;
+            outcome.taken += u64::from(new.source != old.source);
+            outcome.overridden += u64::from(old.source == source && seen.by_hand.contains(id));
+            puts.push(new);
         }
-        self.revision += 1;
-        let t = &mut self.tenants[tenant];
-        for new in rows.into_values() {
-            let touched = seen.edited_since.contains(&new.id);
-            let unchanged = seen.contacts.get(&new.id).is_some_and(|(_, old)| *old == new);
-            if !touched && !unchanged {
-                t.contacts.insert(new.id.clone(), (self.revision, new));
+        for (id, _) in seen.contacts.iter().filter(|(id, (_, c))| c.source == source && !rows.contains_key(*id)) {
+            match mode {
+                ImportMode::Merge => outcome.missing += 1,
+                ImportMode::Replace if seen.by_hand.contains(id) => {
+                    outcome.missing += 1;
+                    outcome.kept += 1;
+                }
+                ImportMode::Replace => removed.push(id),
+                ImportMode::Update => {}
             }
         }
-        BulkOutcome { revision: self.revision, added, changed, unchanged }
+        outcome.removed = removed.len() as u64;
+        let t = &mut self.tenants[tenant];
+        let new_screens: Vec<PlanItem> = screens.iter().cloned().map(PlanItem::Screen).filter(|s| !t.plan.contains_key(&s.key())).collect();
+        outcome.blocked = new_screens.len() as u64;
+        if outcome.added + outcome.changed + outcome.removed + outcome.blocked == 0 {
+            return outcome;
+        }
+        self.revision += 1;
+        outcome.revision = self.revision;
+        for new in puts.into_iter().filter(|c| !seen.edited_since.contains(&c.id)) {
+            t.by_hand.remove(&new.id);
+            t.contacts.insert(new.id.clone(), (self.revision, new));
+        }
+        for id in removed.into_iter().filter(|id| !seen.edited_since.contains(*id)) {
+            t.contacts.remove(id);
+        }
+        if !new_screens.is_empty() {
+            t.edited = self.revision;
+        }
+        for screen in new_screens {
+            t.put(self.revision, screen);
+        }
+        outcome
     }
 
     fn with(&self, tenant: usize, number: &Number) -> Vec<(u64, Contact)> {
@@ -347,11 +325,11 @@ fn run_change(model: &mut Model, opened: &Opened, change: Change) {
     for (tenant, edit) in meanwhile {
         assert_eq!(opened.edit(TENANTS[tenant], "x", edit.clone()).unwrap(), model.edit(tenant, edit));
     }
-    if let Some((tenant, source, rows)) = import {
+    if let Some((tenant, source, mode, rows)) = import {
         let seen = model.seen(tenant);
-        let mut bulk = opened.bulk(TENANTS[tenant], SOURCES[source]);
+        let mut bulk = opened.bulk_as(TENANTS[tenant], SOURCES[source], mode);
         rows.iter().for_each(|c| bulk.push(c).unwrap());
-        assert_eq!(bulk.commit("x").unwrap(), model.import(tenant, source, &rows, &seen));
+        assert_eq!(bulk.commit("x").unwrap(), model.import(tenant, (source, mode), &rows, &[], &seen));
     }
     if dropped {
         return;
@@ -361,13 +339,21 @@ fn run_change(model: &mut Model, opened: &Opened, change: Change) {
 }
 
 fn run_import(model: &mut Model, opened: &Opened, import: Import) {
-    let bulk_of = |source: usize, rows: &[Contact]| {
-        let mut bulk = opened.bulk(TENANTS[import.tenant], SOURCES[source]);
+    let bulk_of = |source: usize, mode, rows: &[Contact], screens: &[Screen]| {
+        let mut bulk = opened.bulk_as(TENANTS[import.tenant], SOURCES[source], mode);
         rows.iter().for_each(|c| bulk.push(c).unwrap());
+        screens.iter().for_each(|s| bulk.screen(s.clone()));
         bulk
     };
-    let mut bulk = bulk_of(import.source, &import.rows);
-    bulk.sort();
+    let mut bulk = bulk_of(import.source, import.mode, &import.rows, &import.screens);
+    // what it would do is what it does, and saying so changes nothing
+    let preview = bulk.preview(3).unwrap();
+    let mut would = Model { tenants: model.tenants.clone(), ..*model };
+    let seen = model.seen(import.tenant);
+    let foretold = would.import(import.tenant, (import.source, import.mode), &import.rows, &import.screens, &seen);
+    assert_eq!(preview.counts, BulkOutcome { revision: model.revision, ..foretold });
+    assert_eq!(preview.added.len() as u64, foretold.added.min(3));
+    check::all(model, opened);
     let (mut meanwhile, mut other, mut plan) = (import.meanwhile.clone(), import.other.clone(), import.plan.clone());
     loop {
         let mut seen = model.seen(import.tenant);
@@ -387,16 +373,16 @@ fn run_import(model: &mut Model, opened: &Opened, import: Import) {
             assert_eq!(opened.change_plan(TENANTS[import.tenant], "x", edits, over).unwrap(), Some(outcome));
             seen.edited_since.extend(touched);
         }
-        if let Some((source, rows)) = other.take() {
+        if let Some((source, mode, rows)) = other.take() {
             let seen = model.seen(import.tenant);
-            let outcome = bulk_of(source, &rows).commit("x").unwrap();
-            assert_eq!(outcome, model.import(import.tenant, source, &rows, &seen));
+            let outcome = bulk_of(source, mode, &rows, &[]).commit("x").unwrap();
+            assert_eq!(outcome, model.import(import.tenant, (source, mode), &rows, &[], &seen));
         }
         if import.dropped {
             return;
         }
         if let Some(outcome) = staged.finish("x").unwrap() {
-            assert_eq!(outcome, model.import(import.tenant, import.source, &import.rows, &seen));
+            assert_eq!(outcome, model.import(import.tenant, (import.source, import.mode), &import.rows, &import.screens, &seen));
             return;
         }
     }
