@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use super::explain::ExplainArgs;
+use super::export::ContactExportArgs;
 use super::follow::EventsArgs;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
@@ -176,6 +177,8 @@ pub(super) enum ContactVerb {
     },
     /// Import contacts from a CSV file with a header line (name,number[,company,…]), all or nothing
     Import(ImportArgs),
+    // its help is that of what it takes
+    Export(ContactExportArgs),
 }
 
 #[derive(Debug, Args)]

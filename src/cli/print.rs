@@ -80,6 +80,11 @@ pub(super) fn shown_bytes(bytes: &[u8]) -> String {
     shown(&String::from_utf8_lossy(bytes))
 }
 
+/// A text of several lines for a terminal.
+pub(super) fn shown_text(text: &str) -> String {
+    text.split('\n').map(|line| shown(line.trim_end_matches('\r'))).collect::<Vec<_>>().join("\n")
+}
+
 fn shown_lines(text: &str) -> String {
     text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }

@@ -159,6 +159,7 @@ impl Desk {
             Request::LiveCalls { tenant, after } => calls::live(self.observed.as_ref(), &self.rules, &tenant, after),
             Request::Journal(query) => calls::page(calls::journal_of(self.observed.as_ref())?, &self.rules, &query),
             Request::JournalCall { tenant, id } => calls::one(calls::journal_of(self.observed.as_ref())?, &self.rules, &tenant, &id),
+            Request::ContactExport(query) => self.export(&query),
             Request::ImportBegin { tenant, source } => self.import_begin(&tenant, &source),
             Request::ImportRows { rows } => self.import_rows(rows),
             Request::ImportCommit => self.import_commit(),

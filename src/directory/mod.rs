@@ -2,7 +2,9 @@
 
 mod contact;
 pub mod csv_file;
+pub mod export;
 pub mod file;
+pub mod formula;
 mod reach;
 
 pub use contact::{
