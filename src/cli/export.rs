@@ -80,11 +80,16 @@ pub(super) fn export(global: &Global, args: &ContactExportArgs) -> Result<Exit, 
         }
     };
     if notes.personal > 0 && args.owner.is_none() {
-        notes.texts.push(format!("{} contacts of personal phone books are left out; --owner names one", notes.personal));
+        let left_out = contacts(notes.personal);
+        notes.texts.push(format!("left out as belonging to personal phone books: {left_out}; --owner names a book"));
     }
     sink.end()?;
     notes.texts.iter().for_each(|text| print::note(&format!("note: {text}")));
     Ok(Exit::Done)
+}
+
+fn contacts(count: u64) -> String {
+    if count == 1 { "1 contact".to_owned() } else { format!("{count} contacts") }
 }
 
 /// What whoever exports should know.
@@ -107,7 +112,7 @@ fn write_lines(source: &mut Source, lines: &mut dyn ContactLines, sink: &mut Sin
     })?;
     written?;
     let left_out = lines.left_out().into_iter().filter(|(_, count)| *count > 0);
-    notes.texts.extend(left_out.map(|(what, count)| format!("{count} {what} are left out")));
+    notes.texts.extend(left_out.map(|(what, count)| format!("left out for want of {what}: {}", contacts(count))));
     Ok(notes)
 }
 

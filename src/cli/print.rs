@@ -1,5 +1,6 @@
 //! Printing: whole texts, names made harmless, a reader that went away is no failure.
 
+use crate::directory::export::json_lines::acts_on_a_terminal;
 use std::io::{self, ErrorKind, Write};
 
 /// Prints a text to standard output. A closed pipe (`| head`) ends the program as if it were done.
@@ -55,11 +56,6 @@ pub(super) fn note(text: &str) {
 pub(super) fn complain(text: &str) {
     // a closed stderr is nothing to complain about
     let _ = writeln!(io::stderr(), "strowger: {}", shown_lines(text));
-}
-
-/// Controls, and the marks that turn the direction of writing.
-fn acts_on_a_terminal(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 /// A text on one line, with nothing in it that a terminal would act upon.

@@ -6,20 +6,26 @@
 
 use std::borrow::Cow;
 
-/// Whether a spreadsheet may take a cell for a formula. Blanks in front don't keep it from that. Numbers and nothing else
-/// (`+14155550101`, and several of them) come to no harm.
-fn is_like_a_formula(cell: &str) -> bool {
-    let begins = cell.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+/// Whether a cell begins like a formula. Blanks in front don't keep a spreadsheet from it.
+fn begins_like_one(cell: &str) -> bool {
+    cell.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+}
+
+/// Whether a cell is numbers and nothing else (`+14155550101`, and several of them): those come to no harm.
+fn is_numbers(cell: &str) -> bool {
     let is_number = |word: &str| word.strip_prefix('+').unwrap_or(word).bytes().all(|b| b.is_ascii_digit());
-    let numbers_only = || !cell.starts_with(' ') && cell.split(' ').all(|word| !word.is_empty() && is_number(word) && word != "+");
-    begins && !numbers_only()
+    !cell.starts_with(' ') && cell.split(' ').all(|word| !word.is_empty() && is_number(word) && word != "+")
 }
 
 /// A cell that no spreadsheet runs.
 #[must_use]
 pub fn harmless(cell: &str) -> Cow<'_, str> {
-    // an apostrophe that was there already gets another one, or it would be taken for ours
-    if is_like_a_formula(cell.trim_start_matches('\'')) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+    let begins = match cell.starts_with('\'') {
+        // an apostrophe that was there already gets another one, or it would be taken for ours
+        true => begins_like_one(cell.trim_start_matches('\'')),
+        false => begins_like_one(cell) && !is_numbers(cell),
+    };
+    if begins { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
 /// The same for a number as it was typed: digits and what people put between them stay as they are, so that other programs
@@ -34,7 +40,7 @@ pub fn harmless_number(typed: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn meant(cell: &str) -> &str {
     match cell.strip_prefix('\'') {
-        Some(rest) if is_like_a_formula(rest.trim_start_matches('\'')) => rest,
+        Some(rest) if begins_like_one(rest.trim_start_matches('\'')) => rest,
         _ => cell,
     }
 }
@@ -64,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_name_that_has_an_apostrophe_of_its_own_keeps_it() {
-        for (text, cell) in [("'=1", "''=1"), ("''+x", "'''+x"), ("'n", "'n"), ("=1", "'=1")] {
+        for (text, cell) in [("'=1", "''=1"), ("''+x", "'''+x"), ("'n", "'n"), ("=1", "'=1"), ("'+49 30", "''+49 30")] {
             assert_eq!((harmless(text).as_ref(), meant(cell)), (cell, text));
         }
         // as other programs and people guard numbers
@@ -76,7 +82,7 @@ mod tests {
         fn whatever_is_guarded_is_read_back_and_no_cell_is_a_formula(text in "['=+@ \\-\ta1＝]{0,8}|\\PC{0,8}") {
             let cell = harmless(&text);
             prop_assert_eq!(meant(&cell), text.as_str());
-            prop_assert!(!is_like_a_formula(&cell), "{:?}", cell);
+            prop_assert!(!begins_like_one(&cell) || is_numbers(&cell), "{:?}", cell);
             let number = harmless_number(&text);
             prop_assert_eq!(meant(&number), text.as_str());
         }

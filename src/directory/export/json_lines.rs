@@ -72,8 +72,9 @@ impl Formatter for Harmless {
     }
 }
 
-/// Controls, and the marks that turn the direction of writing.
-fn acts_on_a_terminal(c: char) -> bool {
+/// Whether a terminal would act upon a character: controls, and the marks that turn the direction of writing.
+#[must_use]
+pub fn acts_on_a_terminal(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 

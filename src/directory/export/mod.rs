@@ -27,7 +27,7 @@ pub trait ContactLines {
     /// Whatever it is written to refuses it, or a contact doesn't fit into the format.
     fn page(&mut self, contacts: &[(u64, Contact)], out: &mut dyn Write) -> io::Result<()>;
 
-    /// What was left out on purpose, and how often: (`contacts without a number that can be dialled`, 12).
+    /// How many contacts were left out on purpose, and for want of what: (`a number that can be dialled`, 12).
     fn left_out(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }

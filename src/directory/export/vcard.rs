@@ -38,7 +38,7 @@ impl ContactLines for Vcards {
     }
 
     fn left_out(&self) -> Vec<(&'static str, u64)> {
-        vec![("contacts without a number that can be dialled", self.without_number)]
+        vec![("a number that can be dialled", self.without_number)]
     }
 }
 
@@ -159,7 +159,7 @@ mod tests {
             ("030 123456", Some("work")),
             ("+49 151 1234567", Some("Mobile")),
             ("101", None),
-            ("030 99-0", Some("Küche; unten")),
+            ("030 1234-0", Some("Küche; unten")),
             ("+49301234*", Some("all")),
         ];
         let contact = Contact {
@@ -179,7 +179,7 @@ mod tests {
              item2.TEL;VALUE=uri;TYPE=cell:tel:+491511234567\r\n\
              item2.X-ABLabel:Mobile\r\n\
              TEL;VALUE=text:101\r\n\
-             item4.TEL;VALUE=uri:tel:+4930990\r\n\
+             item4.TEL;VALUE=uri:tel:+493012340\r\n\
              item4.X-ABLabel:Küche\\; unten\r\n\
              CATEGORIES:friend,a\\,b\r\n\
              NOTE:one\\ntwo\\nthree\t.\r\n\
