@@ -65,6 +65,7 @@ fn every_format_comes_out_with_and_without_a_server() {
          zoe,Zoë \u{1b}[2J & Söhne,+12025550101,mobile,101,,,,,,yes,\n"
     );
     assert_eq!(*jsonl, place.done(&["contact", "ls", "--json"]).out);
+    assert_eq!(*jsonl, place.done(&["contact", "export", "--json"]).out);
     assert_eq!(vcard.matches("BEGIN:VCARD").count(), 1, "{vcard}");
     for book in [yealink, snom, grandstream] {
         let read = roxmltree::Document::parse(book).unwrap();

@@ -36,9 +36,9 @@ fn formats() -> PossibleValuesParser {
 #[command(after_help = "csv and jsonl hold everything and can be imported again. vcard and phone books hold what can be dialled, of \
 everybody's contacts, and with --owner those of that extension's own phone book too.")]
 pub(super) struct ContactExportArgs {
-    /// Write this format
-    #[arg(long, value_name = "FORMAT", default_value = "csv", value_parser = formats())]
-    format: String,
+    /// Write this format [default: csv; jsonl with --json]
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    format: Option<String>,
     /// Export everybody's contacts and this extension's own, and no other personal ones
     #[arg(long, value_name = "EXTENSION")]
     owner: Option<String>,
@@ -53,13 +53,14 @@ pub(super) struct ContactExportArgs {
 pub(super) fn export(global: &Global, args: &ContactExportArgs) -> Result<Exit, Failure> {
     // nobody's call waits for an export
     threads::lower_priority();
-    let lines: Option<fn(usize) -> Box<dyn ContactLines>> = match args.format.as_str() {
+    let format = args.format.as_deref().unwrap_or(if global.json { "jsonl" } else { "csv" });
+    let lines: Option<fn(usize) -> Box<dyn ContactLines>> = match format {
         "csv" => Some(|numbers| Box::new(Csv::new(numbers))),
         "jsonl" => Some(|_| Box::new(JsonLines)),
         "vcard" => Some(|_| Box::new(Vcards::default())),
         _ => None,
     };
-    let is_whole = matches!(args.format.as_str(), "csv" | "jsonl");
+    let is_whole = matches!(format, "csv" | "jsonl");
     let whose = match &args.owner {
         Some(owner) => Whose::SharedAnd(owner.clone()),
         None if is_whole => Whose::All,
@@ -71,11 +72,11 @@ pub(super) fn export(global: &Global, args: &ContactExportArgs) -> Result<Exit, 
     let mut notes = match lines {
         Some(lines) => {
             // a header names the columns of the contact with the most numbers
-            let numbers = if args.format == "csv" { source.numbers_max()? } else { 0 };
+            let numbers = if format == "csv" { source.numbers_max()? } else { 0 };
             write_lines(&mut source, &mut *lines(numbers), &mut sink)?
         }
         None => {
-            let vendor = Vendor::find(&args.format).ok_or_else(|| Failure::new(Exit::BadInput, "there is no such format"))?;
+            let vendor = Vendor::find(format).ok_or_else(|| Failure::new(Exit::BadInput, "there is no such format"))?;
             write_book(&mut source, vendor, &mut sink)?
         }
     };

@@ -8,7 +8,7 @@ use deunicode::deunicode_with_tofu_cow;
 use std::cmp::Ordering;
 
 /// The most contacts of a phone book. Telephones hold some thousands, and a book is put together in memory: this many are
-/// some 5 MB.
+/// some 10 MB, and twice that while it is.
 pub const ENTRIES_MAX: usize = 20_000;
 
 /// A text as it is compared: in lower case, letters without accents, other scripts in Latin letters.
