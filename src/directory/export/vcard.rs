@@ -14,6 +14,9 @@ use std::io::{self, Write};
 /// The longest line, in octets without its end (RFC 6350, 3.2).
 const LINE_OCTETS_MAX: usize = 75;
 
+/// The category of favourites, Google's word: the standard has none.
+const STARRED: &str = "starred";
+
 /// Cards in the making.
 #[derive(Debug, Default)]
 pub struct Vcards {
@@ -60,8 +63,10 @@ fn card(contact: &Contact, out: &mut String) {
             line(format!("{prefix}X-ABLabel:{}", escaped(label)));
         }
     }
-    if !contact.tags.is_empty() {
-        line(format!("CATEGORIES:{}", contact.tags.iter().map(|tag| escaped(tag)).collect::<Vec<_>>().join(",")));
+    let categories: Vec<String> =
+        contact.favourite.then_some(STARRED).into_iter().chain(contact.tags.iter().map(String::as_str)).map(escaped).collect();
+    if !categories.is_empty() {
+        line(format!("CATEGORIES:{}", categories.join(",")));
     }
     if let Some(note) = &contact.note {
         line(format!("NOTE:{}", escaped(note)));
@@ -81,9 +86,9 @@ fn type_of(label: Option<&str>) -> Option<&'static str> {
     }
 }
 
-/// Whether a label is said by its word alone.
+/// Whether a label is said by its word alone: an import makes the same one of it.
 fn is_standard(label: &str) -> bool {
-    type_of(Some(label)) == Some(label)
+    matches!(label, "work" | "home" | "fax" | "mobile")
 }
 
 fn telephone(number: &ContactNumber, is_main: bool) -> String {
@@ -166,6 +171,7 @@ mod tests {
             company: Some("Engines; Ltd, \\ Sons".into()),
             tags: vec!["friend".into(), "a,b".into()],
             note: Some("one\r\ntwo\u{7}\nthree\t.".into()),
+            favourite: true,
             ..contact("Lovelace, Ada", &numbers)
         };
         assert_eq!(
@@ -181,7 +187,7 @@ mod tests {
              TEL;VALUE=text:101\r\n\
              item4.TEL;VALUE=uri:tel:+493012340\r\n\
              item4.X-ABLabel:Küche\\; unten\r\n\
-             CATEGORIES:friend,a\\,b\r\n\
+             CATEGORIES:starred,friend,a\\,b\r\n\
              NOTE:one\\ntwo\\nthree\t.\r\n\
              END:VCARD\r\n"
         );
