@@ -44,6 +44,8 @@ pub enum Scope {
     MetricsRead,
     /// Switch what extensions' users may switch themselves.
     FeaturesWrite,
+    /// Read contacts and phone books.
+    ContactsRead,
 }
 
 impl Scope {
@@ -58,6 +60,7 @@ impl Scope {
             "features:write",
             "PATCH /extensions/{number} (do not disturb, forwards), PUT and DELETE /schedules/{id}/override",
         ),
+        (Scope::ContactsRead, "contacts:read", "GET /phonebook/…"),
     ];
 
     /// The word on the command line.

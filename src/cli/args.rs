@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use super::explain::ExplainArgs;
+use super::export::ContactExportArgs;
 use super::follow::EventsArgs;
 use super::import_args::ImportArgs;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
@@ -177,6 +178,8 @@ pub(super) enum ContactVerb {
     },
     /// Import contacts from a file, all or nothing: CSV, vCard, LDIF, JSON lines, XLSX, AstDB
     Import(ImportArgs),
+    // its help is that of what it takes
+    Export(ContactExportArgs),
 }
 
 #[derive(Debug, Args)]

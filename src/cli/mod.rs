@@ -9,6 +9,7 @@ mod demo;
 mod edit;
 mod exit;
 mod explain;
+mod export;
 mod flood;
 mod follow;
 mod import;

@@ -1,5 +1,6 @@
 //! Printing: whole texts, names made harmless, a reader that went away is no failure.
 
+use crate::directory::export::json_lines::acts_on_a_terminal;
 use std::io::{self, ErrorKind, Write};
 
 /// Prints a text to standard output. A closed pipe (`| head`) ends the program as if it were done.
@@ -57,11 +58,6 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "strowger: {}", shown_lines(text));
 }
 
-/// Controls, and the marks that turn the direction of writing.
-fn acts_on_a_terminal(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-}
-
 /// A text on one line, with nothing in it that a terminal would act upon.
 pub(super) fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -78,6 +74,11 @@ pub(super) fn shown(text: &str) -> String {
 /// The same for bytes of no certain charset.
 pub(super) fn shown_bytes(bytes: &[u8]) -> String {
     shown(&String::from_utf8_lossy(bytes))
+}
+
+/// A text of several lines for a terminal.
+pub(super) fn shown_text(text: &str) -> String {
+    text.split('\n').map(|line| shown(line.trim_end_matches('\r'))).collect::<Vec<_>>().join("\n")
 }
 
 fn shown_lines(text: &str) -> String {

@@ -107,7 +107,9 @@ fn wait_max(request: &Request) -> Duration {
         | Request::PlanPage { .. }
         | Request::PlanContacts { .. }
         | Request::PlanBegin { .. }
-        | Request::PlanPart { .. } => REPLY_WAIT_MAX,
+        | Request::PlanPart { .. }
+        // a page of a small source may look at many contacts
+        | Request::ContactExport(_) => REPLY_WAIT_MAX,
         _ => LOOK_WAIT_MAX,
     }
 }

@@ -163,6 +163,7 @@ impl Desk {
             Request::ImportRows(part) => self.import_rows(part),
             Request::ImportPreview { shown_max } => self.import_preview(shown_max),
             Request::ImportStage => self.import_stage(),
+            Request::ContactExport(query) => self.export(&query),
             Request::ImportCommit => self.import_commit(),
             Request::PlanPage { tenant, sort, after } => self.plan_page(&tenant, sort, after.as_ref()),
             Request::PlanContacts { tenant, after } => self.plan_contacts(&tenant, after.as_deref()),

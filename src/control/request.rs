@@ -1,6 +1,7 @@
 //! What can be asked of the admin plane. JSON on the wire, so that an older command line can talk to a newer server.
 
 use super::calls::JournalQuery;
+use super::export::{ExportPage, ExportQuery};
 use super::feed::FeedQuery;
 use super::import_views::{ImportAsk, ImportPart, ImportView};
 use super::views::{ContactView, DecisionView, RouteView, ScreenView, StatusView, TokenView, UserView};
@@ -178,6 +179,8 @@ pub enum Request {
     Journal(JournalQuery),
     /// One finished call, whole.
     JournalCall { tenant: String, id: String },
+    /// A page of an export.
+    ContactExport(ExportQuery),
     /// Begins an import; what follows on this connection belongs to it.
     ImportBegin {
         tenant: String,
@@ -299,6 +302,8 @@ pub enum Reply {
         #[serde(default)]
         unreadable: usize,
     },
+    /// A page of an export.
+    ExportPage(ExportPage),
     /// How an import stands.
     Import(ImportView),
     /// Things of a plan, and the one to go on after.

@@ -1,7 +1,9 @@
 //! Who is who: contacts, what makes one valid, and the files they come from.
 
 mod contact;
+pub mod export;
 pub mod file;
+pub mod formula;
 mod reach;
 
 pub use contact::{

@@ -9,6 +9,7 @@ use crate::access::{Scope, Token, TokenDigest};
 use crate::store::{Store, StoreError};
 use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use data_encoding::BASE64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tokens of one tenant that are looked at; the desk lets no tenant have more.
@@ -72,7 +73,24 @@ impl Keys {
 
     /// What a request may have, or the reply that says why it may not.
     pub(super) async fn admit(&self, headers: &HeaderMap, scopes: &[Scope]) -> Result<Grant, Reply> {
-        let Some(presented) = presented(headers) else {
+        self.admit_token(presented(headers), scopes).await
+    }
+
+    /// The same for a telephone, which may show its token as the password of any user: telephones can't send another
+    /// header. It is told so, because it shows nothing before it is asked.
+    pub(super) async fn admit_telephone(&self, headers: &HeaderMap, scopes: &[Scope]) -> Result<Grant, Reply> {
+        let password = password(headers);
+        let admitted = self.admit_token(password.as_deref().or_else(|| presented(headers)), scopes).await;
+        admitted.map_err(|mut refused| {
+            if refused.status() == StatusCode::UNAUTHORIZED {
+                refused.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"strowger\""));
+            }
+            refused
+        })
+    }
+
+    async fn admit_token(&self, presented: Option<&str>, scopes: &[Scope]) -> Result<Grant, Reply> {
+        let Some(presented) = presented else {
             let why = "show a token: Authorization: Bearer swt_… (strowger token add makes one)";
             return Err(refused(StatusCode::UNAUTHORIZED, why, "Bearer realm=\"strowger\""));
         };
@@ -109,6 +127,14 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
     }
     let protocols = headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter().filter_map(|value| value.to_str().ok());
     protocols.flat_map(|value| value.split(',')).find_map(|word| word.trim().strip_prefix(PROTOCOL_PREFIX))
+}
+
+/// The password of `Authorization: Basic …`. The user's name is nobody's.
+fn password(headers: &HeaderMap) -> Option<String> {
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let decoded = scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(encoded.trim().as_bytes()).ok()).flatten()?;
+    let pair = String::from_utf8(decoded).ok()?;
+    Some(pair.split_once(':')?.1.to_owned())
 }
 
 fn refused(status: StatusCode, why: &str, challenge: &str) -> Reply {

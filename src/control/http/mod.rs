@@ -1,5 +1,5 @@
-//! The admin plane's HTTP: the feed, live calls, metrics and health, and what extensions' users may switch themselves. Nothing
-//! else can be changed here.
+//! The admin plane's HTTP: the feed, live calls, metrics and health, phone books, and what extensions' users may switch
+//! themselves. Nothing else can be changed here.
 //!
 //! Whoever asks shows a token, on loopback too: a page that a browser on this machine shows, or another user of it, is no
 //! administrator. Everything is bounded: connections, heads, how long one may stand idle or not take what it is sent.
@@ -10,6 +10,8 @@ mod features;
 mod keys;
 mod metrics;
 mod patient;
+mod phonebook;
+mod phonebook_shelf;
 mod query;
 mod reply;
 
@@ -30,6 +32,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use keys::Keys;
 use patient::Patient;
+use phonebook_shelf::Shelf;
 use reply::problem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,6 +78,7 @@ struct Shop {
     planes: PlaneStatusSource,
     observed: Observed,
     keys: Keys,
+    shelf: Arc<Shelf>,
     limits: FeedLimits,
     clients: Arc<Semaphore>,
 }
@@ -97,7 +101,8 @@ impl HttpServer {
     pub(super) fn new(store: Store, rules: Arc<Tenants>, planes: PlaneStatusSource, observed: Observed, limits: FeedLimits) -> HttpServer {
         let keys = Keys::new(store.clone(), rules.keys().cloned().collect());
         let clients = Arc::new(Semaphore::new(limits.clients_max));
-        HttpServer { shop: Arc::new(Shop { store, rules, planes, observed, keys, limits, clients }) }
+        let shelf = Arc::new(Shelf::new(store.clone()));
+        HttpServer { shop: Arc::new(Shop { store, rules, planes, observed, keys, shelf, limits, clients }) }
     }
 
     /// Accepts connections, for ever.
@@ -109,6 +114,9 @@ impl HttpServer {
             .route("/health", get(reply::health))
             .route("/extensions/{number}", patch(features::patch))
             .route("/schedules/{id}/override", put(features::set_override).delete(features::end_override))
+            .route("/phonebook/{file}", get(phonebook::by_file))
+            .route("/phonebook/{vendor}/phonebook.xml", get(phonebook::by_vendor))
+            .route("/phonebook/{vendor}/{owner}/phonebook.xml", get(phonebook::by_owner))
             .method_not_allowed_fallback(|| async {
                 problem(
                     StatusCode::METHOD_NOT_ALLOWED,
@@ -118,7 +126,7 @@ impl HttpServer {
             .fallback(|| async {
                 problem(
                     StatusCode::NOT_FOUND,
-                    "the paths are /events, /calls, /metrics, /health, /extensions/{number} and /schedules/{id}/override",
+                    "the paths are /events, /calls, /metrics, /health, /extensions/{number}, /schedules/{id}/override and /phonebook/{vendor}.xml",
                 )
             })
             .with_state(self.shop.clone());
