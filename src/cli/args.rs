@@ -2,6 +2,7 @@
 
 use super::explain::ExplainArgs;
 use super::follow::EventsArgs;
+use super::history::{ContactHistoryArgs, ContactUndoArgs, HistoryArgs, UndoArgs};
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
 use super::schedule::ScheduleVerb;
@@ -104,6 +105,10 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Show the calls that live (--follow: as they change), or with --since, --until, --number, --limit or --format those that are over
     Calls(CallsArgs),
+    /// Show who changed what, when and from where
+    History(HistoryArgs),
+    /// Undo a change, one edit or a whole plan's or import's
+    Undo(UndoArgs),
     /// Show how the server is doing
     Status,
     /// Check the configuration and print it as understood, with the same flags and environment as serve
@@ -174,6 +179,10 @@ pub(super) enum ContactVerb {
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
     },
+    /// Show who changed a contact, when, from where, and what
+    History(ContactHistoryArgs),
+    /// Undo a contact's last change
+    Undo(ContactUndoArgs),
     /// Import contacts from a CSV file with a header line (name,number[,company,…]), all or nothing
     Import(ImportArgs),
 }

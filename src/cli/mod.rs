@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod flood;
 mod follow;
+mod history;
 mod import;
 mod look;
 mod plan;
@@ -72,6 +73,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Number(verb) => look::number(&global, verb),
         Command::Explain(args) => explain::explain(&global, &args),
         Command::Calls(args) => calls::calls(&global, &args),
+        Command::History(args) => history::history(&global, args),
+        Command::Undo(args) => history::undo(&global, &args),
         Command::Status => status::status(&global),
         Command::Check(args) => look::check(&global, &args),
     }

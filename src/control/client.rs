@@ -100,6 +100,8 @@ fn wait_max(request: &Request) -> Duration {
         | Request::ScheduleOverride { .. }
         | Request::TokenAdd { .. }
         | Request::TokenRm { .. }
+        | Request::History(_)
+        | Request::Undo(_)
         | Request::ImportBegin { .. }
         | Request::ImportRows { .. }
         // a page waits while an edit is being written

@@ -64,7 +64,7 @@ impl Desk {
             // nothing is imported; the reply says what is wrong
             return Ok(Reply::Import(view));
         }
-        let done = import.bulk.commit(&self.who)?;
+        let done = import.bulk.commit(self.who.importing(&import.source))?;
         view.added = done.added;
         view.changed = done.changed;
         view.unchanged = done.unchanged;

@@ -2,6 +2,7 @@
 
 use super::calls::JournalQuery;
 use super::feed::FeedQuery;
+use super::history::{HistoryPage, HistoryQuery, UndoWhich};
 use super::views::{ContactView, DecisionView, ImportView, RouteView, ScreenView, StatusView, TokenView, UserView};
 use crate::access::TokenDigest;
 use crate::directory::{Contact, ContactDraft};
@@ -200,6 +201,10 @@ pub enum Request {
     },
     /// Makes all of it true, or nothing of it.
     PlanCommit,
+    /// A page of what was changed, the newest first.
+    History(HistoryQuery),
+    /// Undoes a change.
+    Undo(UndoWhich),
 }
 
 /// A reply.
@@ -322,6 +327,8 @@ pub enum Reply {
         /// The store's.
         revision: u64,
     },
+    /// What was changed, the newest first.
+    History(HistoryPage),
     /// Nothing of that name.
     NotFound(String),
     /// The request can't be carried out as it is; the text says why and what to do.

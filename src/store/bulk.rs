@@ -1,6 +1,7 @@
 //! Bulk changes: a whole source's contacts, put together beside the store and made true at once.
 
 use super::block::BlockWriter;
+use super::by::By;
 use super::durable::block_value;
 use super::record::{self, Generation};
 use super::writer::Job;
@@ -111,10 +112,11 @@ impl Bulk {
     ///
     /// # Errors
     /// Whatever the writer says; the store is then as it was.
-    pub fn commit(mut self, who: &str) -> Result<BulkOutcome, StoreError> {
+    pub fn commit(mut self, by: impl Into<By>) -> Result<BulkOutcome, StoreError> {
+        let by = by.into();
         self.sort();
         for _ in 0..TRIES_MAX {
-            if let Some(outcome) = self.stage()?.finish(who)? {
+            if let Some(outcome) = self.stage()?.finish(&by)? {
                 return Ok(outcome);
             }
         }
@@ -185,13 +187,13 @@ pub(super) struct Staged {
 
 impl Staged {
     /// Makes it true; `None` when another import of the tenant became true since it was begun.
-    pub(super) fn finish(self, who: &str) -> Result<Option<BulkOutcome>, StoreError> {
+    pub(super) fn finish(self, by: impl Into<By>) -> Result<Option<BulkOutcome>, StoreError> {
         if self.outcome.added + self.outcome.changed == 0 {
             return Ok(Some(self.outcome));
         }
         let (reply, answer) = sync_channel(1);
-        let (tenant, who, generation) = (self.tenant.clone(), who.to_owned(), self.generation.clone());
-        self.store.send(Job::Commit { tenant, who, generation, reply })?;
+        let (tenant, by, generation) = (self.tenant.clone(), by.into(), self.generation.clone());
+        self.store.send(Job::Commit { tenant, by, generation, reply })?;
         let made = answer.recv().map_err(|_| StoreError::Closed)??;
         Ok(made.map(|revision| BulkOutcome { revision, ..self.outcome }))
     }

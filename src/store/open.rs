@@ -4,6 +4,7 @@ use super::durable::Durable;
 use super::engine::Space;
 use super::parts::{self, Kept};
 use super::plan_change::PlanRevisions;
+use super::previous::{self, Previous};
 use super::record::{self, Change, Generation};
 use super::writer::{self, Dead};
 use super::{Engine, Marker, Reader, SCHEMA, Shared, Store, StoreError, Writer, change, durable, key, pointer_key};
@@ -12,9 +13,9 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 
 /// Jobs that may wait for the writer; more callers wait in turn.
 const JOBS_MAX: usize = 256;
@@ -57,13 +58,15 @@ impl Store {
         if marker != Some(now) {
             now.write(dir)?;
         }
-        let Beside { dead, kept, newest } = beside(&durable)?;
+        let previous = previous::previous(&durable)?;
+        let Beside { dead, kept, newest } = beside(&durable, &previous)?;
         let shared = Arc::new(Shared {
             dir: dir.into(),
             durable,
             snapshot: ArcSwapOption::empty(),
             revision: AtomicU64::new(revision),
             plans: PlanRevisions::new(revision),
+            previous: Mutex::new(previous),
             failed: ArcSwapOption::empty(),
             clock,
         });
@@ -149,10 +152,11 @@ struct Beside {
 }
 
 /// Looks for what no pointer and no change names.
-fn beside(durable: &Durable) -> Result<Beside, StoreError> {
+fn beside(durable: &Durable, previous: &HashMap<String, Previous>) -> Result<Beside, StoreError> {
     let pointers = durable.pointers.load();
     let kept = parts::kept(durable)?;
-    let parts: HashSet<u64> = kept.values().map(|(_, id)| *id).collect();
+    let before = previous.values().flat_map(|p| p.before.iter().map(|g| g.id));
+    let parts: HashSet<u64> = kept.values().map(|(_, id)| *id).chain(before).collect();
     let mut newest = pointers.values().flatten().map(|g| g.id).chain(parts.iter().copied()).max().unwrap_or(0);
     let (mut dead, mut from) = (Vec::new(), Vec::new());
     while let Some(item) = durable.engine.scan(Space::Block, &[], &from).next() {

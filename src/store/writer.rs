@@ -4,6 +4,7 @@
 //! published to the snapshot, acknowledged. Edits that wait together share one flush.
 
 use super::base::BaseBuilder;
+use super::by::By;
 use super::change::{apply_entries, apply_generations};
 use super::engine::Space;
 use super::parts::{self, Kept};
@@ -41,7 +42,7 @@ pub(super) type ReplyTo<T> = SyncSender<Result<T, StoreError>>;
 /// What the writer is asked.
 pub(super) enum Job {
     /// One edit.
-    Edit { tenant: String, who: String, edit: Edit, reply: ReplyTo<EditOutcome> },
+    Edit { tenant: String, by: By, edit: Edit, reply: ReplyTo<EditOutcome> },
     /// Many edits at once.
     ChangePlan { change: Box<PlanChange>, reply: ReplyTo<Option<EditOutcome>> },
     /// Begin a generation, or the parts of a change: its id, and the revision that it is put together over.
@@ -50,7 +51,9 @@ pub(super) enum Job {
     Stage { tenant: String, generation: u64, blocks: Vec<(Vec<u8>, Vec<u8>)>, reply: ReplyTo<()> },
     /// Make a generation true. The answer is the revision, or `None` when another import of the tenant became true
     /// since this one was begun.
-    Commit { tenant: String, who: String, generation: Generation, reply: ReplyTo<Option<u64>> },
+    Commit { tenant: String, by: By, generation: Generation, reply: ReplyTo<Option<u64>> },
+    /// Make the generations true that were before an import. The answer is the revision, or `None` when they aren't kept.
+    UndoImport { tenant: String, by: By, revision: u64, reply: ReplyTo<Option<u64>> },
     /// Forget a generation, unless it has become true.
     Abort { generation: u64 },
     /// Finish.
@@ -172,12 +175,12 @@ impl Writer {
     /// Serves one job, and the edits that wait behind it. `true` when the store is to be closed.
     fn serve(&mut self, job: Job) -> bool {
         match job {
-            Job::Edit { tenant, who, edit, reply } => {
-                let mut group = vec![(tenant, who, edit, reply)];
+            Job::Edit { tenant, by, edit, reply } => {
+                let mut group = vec![(tenant, by, edit, reply)];
                 let mut next = None;
                 while group.len() < GROUP_MAX {
                     match self.jobs.try_recv() {
-                        Ok(Job::Edit { tenant, who, edit, reply }) => group.push((tenant, who, edit, reply)),
+                        Ok(Job::Edit { tenant, by, edit, reply }) => group.push((tenant, by, edit, reply)),
                         Ok(other) => {
                             next = Some(other);
                             break;
@@ -200,8 +203,12 @@ impl Writer {
                 let _ = reply.send(self.begin(tenant, is_import));
                 false
             }
-            Job::Commit { tenant, who, generation, reply } => {
-                let _ = reply.send(self.commit(&tenant, &who, generation));
+            Job::Commit { tenant, by, generation, reply } => {
+                let _ = reply.send(self.commit(&tenant, by, generation));
+                false
+            }
+            Job::UndoImport { tenant, by, revision, reply } => {
+                let _ = reply.send(self.undo_import(&tenant, by, revision));
                 false
             }
             Job::Abort { generation } => {
@@ -221,11 +228,11 @@ impl Writer {
         }
     }
 
-    fn edits(&mut self, group: Vec<(String, String, Edit, ReplyTo<EditOutcome>)>) {
+    fn edits(&mut self, group: Vec<(String, By, Edit, ReplyTo<EditOutcome>)>) {
         let mut done = Vec::with_capacity(group.len());
         let mut effects = Vec::new();
-        for (tenant, who, edit, reply) in group {
-            let outcome = self.check_usable(0).and_then(|()| self.write_edit(&tenant, &who, edit));
+        for (tenant, by, edit, reply) in group {
+            let outcome = self.check_usable(0).and_then(|()| self.write_edit(&tenant, by, edit));
             done.push((
                 reply,
                 outcome.map(|(outcome, effect)| {
@@ -245,7 +252,7 @@ impl Writer {
     }
 
     /// Writes one edit, not yet flushed.
-    fn write_edit(&mut self, tenant: &str, who: &str, edit: Edit) -> Result<(EditOutcome, Option<Effect>), StoreError> {
+    fn write_edit(&mut self, tenant: &str, by: By, edit: Edit) -> Result<(EditOutcome, Option<Effect>), StoreError> {
         let revision = self.revision + 1;
         let (entries, effect, existed) = plan_edit(&self.shared.durable, tenant, edit)?;
         if entries.is_empty() {
@@ -254,11 +261,13 @@ impl Writer {
         let change = Change {
             revision,
             at_us: self.shared.clock.now_us(),
-            who: who.to_owned(),
+            who: by.who,
             tenant: tenant.to_owned(),
             entries,
             generations: None,
             staged: None,
+            from: by.from,
+            undoes: by.undoes,
         };
         self.write_change(&change)?;
         Ok((EditOutcome { revision, existed, changed: true }, effect))
@@ -302,6 +311,7 @@ impl Writer {
         if let Some(old) = revision.checked_sub(LOG_CHANGES_MAX) {
             durable.engine.remove(Space::Log, &old.to_be_bytes())?;
             parts::let_go(durable, revision, &mut self.kept, &mut self.dead)?;
+            self.let_previous_go(revision)?;
         }
         Ok(())
     }
@@ -411,28 +421,39 @@ impl Writer {
     }
 
     /// Makes a generation true with one record.
-    fn commit(&mut self, tenant: &str, who: &str, generation: Generation) -> Result<Option<u64>, StoreError> {
+    fn commit(&mut self, tenant: &str, by: By, generation: Generation) -> Result<Option<u64>, StoreError> {
         self.check_usable(0)?;
         let durable = self.shared.durable.clone();
         let before = durable.generations(tenant);
-        if before.iter().any(|g| g.revision > generation.since) {
+        if before.iter().any(|g| g.revision > generation.since) || self.is_imported_since(tenant, generation.since) {
             return Ok(None);
         }
         // the blocks are on the disk before the pointer to them is
         durable.engine.sync().inspect_err(|error| self.shared.fail(error))?;
         let revision = self.revision + 1;
-        let (replaced, kept): (Vec<_>, Vec<_>) = before.into_iter().partition(|g| g.source == generation.source);
-        let mut after: Vec<Generation> = kept.iter().map(|g| (**g).clone()).collect();
+        let mut after: Vec<Generation> = before.iter().filter(|g| g.source != generation.source).map(|g| (**g).clone()).collect();
         let id = generation.id;
         after.push(Generation { revision, ..generation });
+        self.replace_generations(tenant, by, after)?;
+        self.begun.remove(&id);
+        Ok(Some(revision))
+    }
+
+    /// Makes these generations of a tenant true and no others. Those that are no longer are kept until the next time, so that
+    /// it can be undone.
+    pub(super) fn replace_generations(&mut self, tenant: &str, by: By, after: Vec<Generation>) -> Result<(), StoreError> {
+        let durable = self.shared.durable.clone();
+        let revision = self.revision + 1;
+        let before = durable.generations(tenant);
+        self.note_previous(tenant, revision, &before).inspect_err(|error| self.shared.fail(error))?;
         let (at_us, generations) = (self.shared.clock.now_us(), Some(after));
-        let (who, owner) = (who.to_owned(), tenant.to_owned());
-        let change = Change { revision, at_us, who, tenant: owner, entries: Vec::new(), generations, staged: None };
+        let By { who, from, undoes } = by;
+        let owner = tenant.to_owned();
+        let change = Change { revision, at_us, who, from, undoes, tenant: owner, entries: Vec::new(), generations, staged: None };
         self.write_change(&change)?;
         durable.engine.sync().inspect_err(|error| self.shared.fail(error))?;
-        self.begun.remove(&id);
         self.mark();
-        self.dead.extend(replaced.into_iter().map(|g| Dead { tenant: tenant.to_owned(), id: g.id, read: Some(g) }));
+        self.keep_previous(tenant, revision, before);
         if let Some(old) = self.shared.snapshot.load_full() {
             // it is true: should the snapshot fail now, calls go on from the old one and the error stands in the status
             let picture = self.picture_of(tenant, old.tenants.get(tenant)).inspect_err(|error| self.shared.fail(error))?;
@@ -442,6 +463,6 @@ impl Writer {
             self.grown.remove(tenant);
             self.swap(new);
         }
-        Ok(Some(revision))
+        Ok(())
     }
 }
