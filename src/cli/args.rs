@@ -6,6 +6,7 @@ use super::history::{ContactHistoryArgs, ContactUndoArgs, HistoryArgs, UndoArgs}
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
 use super::schedule::ScheduleVerb;
+use super::store::StoreVerb;
 use super::things::{ExtensionArgs, GroupArgs, LimitVerb, TrunkArgs, Verb};
 use super::token::TokenVerb;
 use clap::{Args, Parser, Subcommand};
@@ -109,6 +110,9 @@ pub(super) enum Command {
     History(HistoryArgs),
     /// Undo a change, one edit or a whole plan's or import's
     Undo(UndoArgs),
+    /// Back the store up, restore, check and compact it
+    #[command(subcommand)]
+    Store(StoreVerb),
     /// Show how the server is doing
     Status,
     /// Check the configuration and print it as understood, with the same flags and environment as serve

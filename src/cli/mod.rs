@@ -22,6 +22,7 @@ mod print;
 mod schedule;
 mod serve;
 mod status;
+mod store;
 mod things;
 mod things_text;
 mod token;
@@ -75,6 +76,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Calls(args) => calls::calls(&global, &args),
         Command::History(args) => history::history(&global, args),
         Command::Undo(args) => history::undo(&global, &args),
+        Command::Store(verb) => store::store(&global, verb),
         Command::Status => status::status(&global),
         Command::Check(args) => look::check(&global, &args),
     }

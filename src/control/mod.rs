@@ -13,6 +13,7 @@ mod history;
 mod http;
 mod import;
 mod items;
+mod keeping;
 mod observed;
 mod overrides;
 mod plan;

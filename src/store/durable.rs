@@ -9,9 +9,10 @@
 //! writer leaves their blocks alone.
 
 use super::block::BlockCursor;
-use super::engine::{Engine, Slice, Space};
+use super::engine::{Slice, Space};
 use super::key;
 use super::record::{self, Change, Generation};
+use super::slot::Slot;
 use super::{StoreError, lookup_failed};
 use crate::directory::Contact;
 use crate::number::{Class, Number};
@@ -31,7 +32,7 @@ pub(super) type Pointers = HashMap<String, Vec<Arc<Generation>>>;
 /// The disk's view of everything.
 #[derive(Clone)]
 pub(super) struct Durable {
-    pub(super) engine: Arc<Engine>,
+    pub(super) engine: Slot,
     pub(super) pointers: Arc<ArcSwap<Pointers>>,
 }
 

@@ -4,14 +4,19 @@
 //! of imports), `snapshot` (what calls read), `writer` (the only one that changes anything), and [`Store`], the
 //! handle that everybody else has.
 
+mod backup;
 mod base;
 mod block;
 mod bulk;
 mod by;
 mod change;
+mod check;
+mod compact;
 mod durable;
 mod engine;
 mod error;
+mod examine;
+mod fill;
 mod history;
 mod key;
 mod marker;
@@ -22,7 +27,11 @@ mod plan_change;
 mod previous;
 mod read;
 mod record;
+mod restore;
+mod slot;
 mod snapshot;
+mod stream;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -31,14 +40,18 @@ mod writer;
 pub(crate) use engine::{Engine, Tree};
 pub(crate) use marker::Marker;
 
+pub use backup::{Backup, BackupError, Held, TenantHeld, verify};
 pub use bulk::{Bulk, BulkOutcome};
 pub use by::By;
+pub use check::{Checked, SpaceFigures};
+pub use compact::Compacted;
 pub use error::StoreError;
 pub use history::{Past, Thing, ThingChange, Wanted};
 pub use marker::SCHEMA;
 pub use plan_change::PlanEdits;
 pub use read::StoreStatus;
 pub use record::{Change, EntryChange, Generation, Staged};
+pub use restore::{Restored, restore};
 pub use undo::{Undo, Undoable};
 pub use writer::Writer;
 
@@ -149,6 +162,10 @@ struct Shared {
     plans: PlanRevisions,
     previous: Mutex<HashMap<String, Previous>>,
     failed: ArcSwapOption<StoreError>,
+    /// How long the engine took to open, in milliseconds.
+    opened_in_ms: AtomicU64,
+    /// Held by whoever compacts the store.
+    compacting: Mutex<()>,
     clock: Arc<dyn Clock>,
 }
 

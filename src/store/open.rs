@@ -6,6 +6,8 @@ use super::parts::{self, Kept};
 use super::plan_change::PlanRevisions;
 use super::previous::{self, Previous};
 use super::record::{self, Change, Generation};
+use super::slot::Slot;
+use super::swap;
 use super::writer::{self, Dead};
 use super::{Engine, Marker, Reader, SCHEMA, Shared, Store, StoreError, Writer, change, durable, key, pointer_key};
 use crate::clock::Clock;
@@ -16,6 +18,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// Jobs that may wait for the writer; more callers wait in turn.
 const JOBS_MAX: usize = 256;
@@ -44,7 +47,9 @@ impl Store {
                 return Err(StoreError::Corrupt { path: dir.into(), what: "its database file is missing or empty".into() });
             }
         }
-        let engine = Arc::new(Engine::open(dir, Space::NAMES)?);
+        let begun = Instant::now();
+        let engine = Slot::new(Engine::open(dir, Space::NAMES)?);
+        swap::sweep(dir);
         let durable = Durable { pointers: Arc::new(ArcSwap::from_pointee(read_pointers(&engine)?)), engine };
         let revision = check_log(&durable, dir)?;
         if let Some(marker) = marker
@@ -68,6 +73,8 @@ impl Store {
             plans: PlanRevisions::new(revision),
             previous: Mutex::new(previous),
             failed: ArcSwapOption::empty(),
+            opened_in_ms: AtomicU64::new(begun.elapsed().as_millis() as u64),
+            compacting: Mutex::new(()),
             clock,
         });
         let (jobs, receiver) = sync_channel(JOBS_MAX);
@@ -77,7 +84,7 @@ impl Store {
 }
 
 /// Reads the pointer records: which generations are true.
-fn read_pointers(engine: &Engine) -> Result<durable::Pointers, StoreError> {
+pub(super) fn read_pointers(engine: &Slot) -> Result<durable::Pointers, StoreError> {
     let mut pointers = HashMap::new();
     let prefix = pointer_key("");
     for item in engine.scan(Space::Meta, &prefix, &prefix) {

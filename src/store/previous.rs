@@ -29,6 +29,11 @@ fn previous_key(tenant: &str) -> Vec<u8> {
     [PREVIOUS, tenant.as_bytes()].concat()
 }
 
+/// Whether a key among the pointers is such a note.
+pub(super) fn is_note(k: &[u8]) -> bool {
+    k.starts_with(PREVIOUS)
+}
+
 impl Shared {
     /// What was true before a tenant's last import, where it is kept.
     pub(super) fn previous(&self, tenant: &str) -> Option<Previous> {

@@ -6,7 +6,9 @@
 use super::base::BaseBuilder;
 use super::by::By;
 use super::change::{apply_entries, apply_generations};
+use super::compact::Compacted;
 use super::engine::Space;
+use super::fill::Fill;
 use super::parts::{self, Kept};
 use super::plan::{Effect, plan_edit};
 use super::plan_change::{PlanChange, edits_plan};
@@ -56,6 +58,8 @@ pub(super) enum Job {
     UndoImport { tenant: String, by: By, revision: u64, reply: ReplyTo<Option<u64>> },
     /// Forget a generation, unless it has become true.
     Abort { generation: u64 },
+    /// Let a copy of the store, which is at this revision, take its place. The answer is `None` where too much came since.
+    Swap { fill: Box<Fill>, last: u64, reply: ReplyTo<Option<Compacted>> },
     /// Finish.
     Close,
 }
@@ -215,6 +219,10 @@ impl Writer {
                 if let Some(Begun { tenant, .. }) = self.begun.remove(&generation) {
                     self.dead.push(Dead { tenant, id: generation, read: None });
                 }
+                false
+            }
+            Job::Swap { fill, last, reply } => {
+                let _ = reply.send(self.swap_store(*fill, last));
                 false
             }
             Job::Close => true,
