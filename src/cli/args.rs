@@ -3,10 +3,12 @@
 use super::explain::ExplainArgs;
 use super::export::ContactExportArgs;
 use super::follow::EventsArgs;
+use super::history::{ContactHistoryArgs, ContactUndoArgs, HistoryArgs, UndoArgs};
 use super::import_args::ImportArgs;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
 use super::schedule::ScheduleVerb;
+use super::store::StoreVerb;
 use super::things::{ExtensionArgs, GroupArgs, LimitVerb, TrunkArgs, Verb};
 use super::token::TokenVerb;
 use clap::{Args, Parser, Subcommand};
@@ -106,6 +108,13 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Show the calls that live (--follow: as they change), or with --since, --until, --number, --limit or --format those that are over
     Calls(CallsArgs),
+    /// Show who changed what, when and from where
+    History(HistoryArgs),
+    /// Undo a change, one edit or a whole plan's or import's
+    Undo(UndoArgs),
+    /// Back the store up, restore, check and compact it
+    #[command(subcommand)]
+    Store(StoreVerb),
     /// Show how the server is doing
     Status,
     /// Check the configuration and print it as understood, with the same flags and environment as serve
@@ -176,6 +185,10 @@ pub(super) enum ContactVerb {
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
     },
+    /// Show who changed a contact, when, from where, and what
+    History(ContactHistoryArgs),
+    /// Undo a contact's last change
+    Undo(ContactUndoArgs),
     /// Import contacts from a file, all or nothing: CSV, vCard, LDIF, JSON lines, XLSX, AstDB
     Import(ImportArgs),
     // its help is that of what it takes

@@ -6,7 +6,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Overrides};
 use crate::control::{Client, ClientError, Desk, Reply, Request};
 use crate::daemon::threads::{Priority, spawn};
-use crate::store::{Store, StoreError};
+use crate::store::{By, Store, StoreError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -65,7 +65,7 @@ impl Backend {
             }
         };
         let writer = spawn("writer", Priority::Normal, move || writer.run()).map_err(|e| Failure::new(Exit::Trouble, e.to_string()))?;
-        let who = format!("uid {}", rustix::process::geteuid().as_raw());
+        let who = By::new(format!("uid {}", rustix::process::geteuid().as_raw()), "console");
         let desk = Desk::new(store.clone(), Arc::new(config.tenants), who, None);
         Ok(Backend::Own { desk: Box::new(desk), store, writer: Some(writer), data: config.data })
     }

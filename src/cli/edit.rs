@@ -3,7 +3,7 @@
 use super::args::{ContactSetArgs, ContactVerb, Global, RouteVerb, RouteWhichArgs, ScreenVerb, ScreenWhichArgs};
 use super::backend::{Backend, unexpected};
 use super::exit::{Exit, Failure};
-use super::{export, import, print};
+use super::{export, history, import, print};
 use crate::control::{ContactView, ListKey, Reply, Request, RouteView, RouteWhich, ScreenView};
 use crate::directory::ContactDraft;
 use crate::plan::{ItemDraft, RouteDraft, StepDraft};
@@ -32,6 +32,8 @@ pub(super) fn contact(global: &Global, verb: ContactVerb) -> Result<Exit, Failur
             _ => Err(unexpected()),
         },
         ContactVerb::Ls { from, limit } => contact_ls(global, from, limit),
+        ContactVerb::History(args) => history::contact(global, args),
+        ContactVerb::Undo(args) => history::contact_undo(global, args),
         ContactVerb::Import(args) => import::import(global, &args),
         ContactVerb::Export(args) => export::export(global, &args),
     }

@@ -12,6 +12,7 @@ mod explain;
 mod export;
 mod flood;
 mod follow;
+mod history;
 mod import;
 mod import_args;
 mod import_text;
@@ -24,6 +25,7 @@ mod print;
 mod schedule;
 mod serve;
 mod status;
+mod store;
 mod things;
 mod things_text;
 mod token;
@@ -75,6 +77,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Number(verb) => look::number(&global, verb),
         Command::Explain(args) => explain::explain(&global, &args),
         Command::Calls(args) => calls::calls(&global, &args),
+        Command::History(args) => history::history(&global, args),
+        Command::Undo(args) => history::undo(&global, &args),
+        Command::Store(verb) => store::store(&global, verb),
         Command::Status => status::status(&global),
         Command::Check(args) => look::check(&global, &args),
     }

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 use thiserror::Error;
 
-/// How long the reply to an import's or a plan's end may take: a million contacts are put together and written in it.
+/// How long the reply to an import's or a plan's end may take, and to whatever reads the whole store: a million contacts are
+/// put together and written in it.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(600);
 /// How long any other reply may take. Edits wait behind the end of an import.
 const REPLY_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -86,7 +87,12 @@ impl Client {
 
 fn wait_max(request: &Request) -> Duration {
     match request {
-        Request::ImportPreview { .. } | Request::ImportCommit | Request::PlanCommit => COMMIT_WAIT_MAX,
+        Request::ImportPreview { .. }
+        | Request::ImportCommit
+        | Request::PlanCommit
+        | Request::BackupNext
+        | Request::StoreCheck
+        | Request::StoreCompact => COMMIT_WAIT_MAX,
         Request::ContactSet { .. }
         | Request::ContactRm { .. }
         | Request::RouteSet { .. }
@@ -100,6 +106,8 @@ fn wait_max(request: &Request) -> Duration {
         | Request::ScheduleOverride { .. }
         | Request::TokenAdd { .. }
         | Request::TokenRm { .. }
+        | Request::History(_)
+        | Request::Undo(_)
         | Request::ImportBegin { .. }
         | Request::ImportRows(_)
         | Request::ImportStage

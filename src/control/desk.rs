@@ -9,7 +9,7 @@ use super::views::{ContactView, PlaneStatus, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
 use crate::number::{Kind, Number, NumberPlan};
 use crate::routing::{Action, PlanItem, Prefix, Route, RouteKey, STEPS_MAX, ScreenKey, Step, StepError, Tenant, Tenants};
-use crate::store::{Edit, Store, StoreError};
+use crate::store::{Backup, By, Edit, Store, StoreError};
 use std::sync::Arc;
 
 /// Things on one page of a listing, at most: a page has to fit into a frame.
@@ -23,11 +23,12 @@ pub struct Desk {
     pub(super) store: Store,
     pub(super) rules: Arc<Tenants>,
     /// Who is asking, for the change log.
-    pub(super) who: String,
+    pub(super) who: By,
     planes: Option<PlaneStatusSource>,
     pub(super) observed: Option<Observed>,
     pub(super) import: Option<Import>,
     pub(super) plan: Option<PlanParts>,
+    pub(super) backup: Option<Backup>,
 }
 
 /// Why a request isn't carried out; becomes a [`Reply`].
@@ -71,8 +72,8 @@ pub(super) fn bad<T>(text: impl Into<String>) -> Result<T, Refusal> {
 
 impl Desk {
     /// A desk over a store.
-    pub fn new(store: Store, rules: Arc<Tenants>, who: String, planes: Option<PlaneStatusSource>) -> Desk {
-        Desk { store, rules, who, planes, observed: None, import: None, plan: None }
+    pub fn new(store: Store, rules: Arc<Tenants>, who: impl Into<By>, planes: Option<PlaneStatusSource>) -> Desk {
+        Desk { store, rules, who: who.into(), planes, observed: None, import: None, plan: None, backup: None }
     }
 
     /// The same desk, which also knows calls.
@@ -170,6 +171,12 @@ impl Desk {
             Request::PlanBegin { tenant, over } => self.plan_begin(&tenant, over),
             Request::PlanPart { puts, removes, contacts, contacts_removed } => self.plan_part(puts, removes, contacts, contacts_removed),
             Request::PlanCommit => self.plan_commit(),
+            Request::History(query) => self.history(&query),
+            Request::Undo(undo) => self.undo(&undo),
+            Request::BackupBegin => self.backup_begin(),
+            Request::BackupNext => self.backup_next(),
+            Request::StoreCheck => self.store_check(),
+            Request::StoreCompact => self.store_compact(),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::cti::{CallView, LegView};
 use crate::journal::{Journal, Query};
 use crate::number::{Kind, Number};
 use crate::routing::{Data, Extension, Feature, ForwardWhich, List, PlanItem, PlanKey, Screen, ScreenKey, Tenant};
-use crate::store::Edit;
+use crate::store::{By, Edit};
 use crate::wish::{Granted, Wish};
 use serde::{Deserialize, Deserializer};
 
@@ -42,7 +42,8 @@ fn named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
 impl Desk {
     /// Grants what a call wishes, in its extension's name.
     pub fn grant(&mut self, wish: &Wish) -> Granted {
-        self.who = format!("extension {} by {}", wish.extension, wish.code);
+        self.who =
+            By::new(format!("extension {} by {}", wish.extension, wish.code), format!("star code {} from {}", wish.code, wish.extension));
         match self.switch(&wish.tenant, &wish.extension, &wish.feature) {
             Ok(true) => Granted::On,
             Ok(false) => Granted::Off,

@@ -145,7 +145,7 @@ impl Desk {
                 None => import.bulk.begin()?,
             };
             while !staging.step()? {}
-            if let Some(done) = staging.finish(&self.who)? {
+            if let Some(done) = staging.finish(self.who.importing(&import.ask.source))? {
                 import.says(&done);
                 import.view.revision = Some(done.revision);
                 return Ok(Reply::Import(import.view));

@@ -133,7 +133,7 @@ pub struct DifferenceView {
     pub name: String,
     /// The fields that would be others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fields: Vec<FieldView>,
+    pub fields: Vec<FieldDifference>,
     /// Whose it was, where that would be another: a source, or empty for a contact that was made by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<String>,
@@ -144,7 +144,7 @@ pub struct DifferenceView {
 
 /// A field before and after; long ones are cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FieldView {
+pub struct FieldDifference {
     /// Which one.
     pub field: String,
     /// What it says.
@@ -169,7 +169,7 @@ impl DifferenceView {
     }
 }
 
-fn fields(before: &Contact, after: &Contact) -> Vec<FieldView> {
+fn fields(before: &Contact, after: &Contact) -> Vec<FieldDifference> {
     let texts = |c: &Contact| {
         let numbers = c.numbers.iter().map(|n| n.label.as_ref().map_or_else(|| n.typed.clone(), |label| format!("{}={label}", n.typed)));
         [
@@ -187,5 +187,7 @@ fn fields(before: &Contact, after: &Contact) -> Vec<FieldView> {
     };
     let pairs = texts(before).into_iter().zip(texts(after));
     let others = pairs.filter(|((_, before), (_, after))| before != after);
-    others.map(|((field, before), (_, after))| FieldView { field: field.to_owned(), before: cut(before), after: cut(after) }).collect()
+    others
+        .map(|((field, before), (_, after))| FieldDifference { field: field.to_owned(), before: cut(before), after: cut(after) })
+        .collect()
 }

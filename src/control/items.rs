@@ -180,7 +180,7 @@ impl Desk {
         })
     }
 
-    fn each(&self, tenant: &str, sort: PlanSort, mut see: impl FnMut(PlanItem)) -> Result<(), Refusal> {
+    pub(super) fn each(&self, tenant: &str, sort: PlanSort, mut see: impl FnMut(PlanItem)) -> Result<(), Refusal> {
         let mut after = None;
         loop {
             let page = self.store.items(tenant, sort, after.as_ref(), PAGE_MAX)?;

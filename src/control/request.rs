@@ -3,13 +3,14 @@
 use super::calls::JournalQuery;
 use super::export::{ExportPage, ExportQuery};
 use super::feed::FeedQuery;
+use super::history::{HistoryPage, HistoryQuery, UndoWhich};
 use super::import_views::{ImportAsk, ImportPart, ImportView};
 use super::views::{ContactView, DecisionView, RouteView, ScreenView, StatusView, TokenView, UserView};
 use crate::access::TokenDigest;
 use crate::directory::{Contact, ContactDraft};
 use crate::plan::{ItemDraft, LimitDraft};
 use crate::routing::{List, PlanItem, PlanKey, Switch, User};
-use crate::store::PlanSort;
+use crate::store::{Checked, Compacted, PlanSort};
 use serde::{Deserialize, Serialize};
 
 /// Which route, as typed.
@@ -212,6 +213,18 @@ pub enum Request {
     },
     /// Makes all of it true, or nothing of it.
     PlanCommit,
+    /// A page of what was changed, the newest first.
+    History(HistoryQuery),
+    /// Undoes a change.
+    Undo(UndoWhich),
+    /// Begins a backup of the whole store; what follows on this connection belongs to it.
+    BackupBegin,
+    /// The next part of it.
+    BackupNext,
+    /// Reads the whole store and says what is wrong with it.
+    StoreCheck,
+    /// Writes the store anew, so that it takes less room and opens sooner.
+    StoreCompact,
 }
 
 /// A reply.
@@ -336,6 +349,19 @@ pub enum Reply {
         /// The store's.
         revision: u64,
     },
+    /// What was changed, the newest first.
+    History(HistoryPage),
+    /// A part of a backup.
+    Backup {
+        /// Its bytes.
+        base64: String,
+        /// Whether it was the last.
+        is_end: bool,
+    },
+    /// What a check of the store found.
+    StoreChecked(Box<Checked>),
+    /// What a compaction did.
+    StoreCompacted(Compacted),
     /// Nothing of that name.
     NotFound(String),
     /// The request can't be carried out as it is; the text says why and what to do.

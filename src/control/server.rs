@@ -7,7 +7,7 @@ use super::http::{FeedLimits, HttpServer};
 use super::observed::Observed;
 use super::request::{Reply, Request};
 use crate::routing::Tenants;
-use crate::store::Store;
+use crate::store::{By, Store};
 use bytes::Bytes;
 use std::fs::Permissions;
 use std::io;
@@ -162,8 +162,8 @@ async fn serve(mut stream: UnixStream, at: Counter) -> io::Result<()> {
         tracing::warn!(uid = peer, "an admin connection of another user was refused");
         return Ok(());
     }
-    let mut desk =
-        Desk::new(at.store.clone(), at.rules.clone(), format!("uid {peer}"), Some(at.planes.clone())).observing(at.observed.clone());
+    let mut desk = Desk::new(at.store.clone(), at.rules.clone(), By::new(format!("uid {peer}"), "admin socket"), Some(at.planes.clone()))
+        .observing(at.observed.clone());
     let mut followed = None;
     while let Some(frame) = tokio::time::timeout(IDLE_MAX, read_frame(&mut stream)).await?? {
         // the store is waited for on a thread that may wait

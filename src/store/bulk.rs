@@ -4,6 +4,7 @@
 //! [`super::bulk_stage`], and made true in [`super::bulk_commit`].
 
 use super::bulk_stage::Staging;
+use super::by::By;
 use super::record;
 use super::{Store, StoreError};
 use crate::directory::{Contact, check_id};
@@ -224,10 +225,11 @@ impl Bulk {
     ///
     /// # Errors
     /// Whatever the writer says; the store is then as it was.
-    pub fn commit(mut self, who: &str) -> Result<BulkOutcome, StoreError> {
+    pub fn commit(mut self, by: impl Into<By>) -> Result<BulkOutcome, StoreError> {
+        let by = by.into();
         self.sort();
         for _ in 0..TRIES_MAX {
-            if let Some(outcome) = self.stage()?.finish(who)? {
+            if let Some(outcome) = self.stage()?.finish(&by)? {
                 return Ok(outcome);
             }
         }

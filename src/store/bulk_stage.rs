@@ -4,6 +4,7 @@ use super::block::BlockWriter;
 use super::bulk::{Bulk, BulkOutcome, Rows};
 use super::bulk_commit::{BulkChange, Committed};
 use super::bulk_compare::{Compare, Fate, Judged, Write};
+use super::by::By;
 use super::durable::{Layered, block_value};
 use super::plan_change::PlanEdits;
 use super::record::{self, Generation};
@@ -182,8 +183,8 @@ impl Staging {
     ///
     /// # Errors
     /// The store is as it was; but after [`StoreError::Failed`] the next open may find it done, whole.
-    pub fn finish(self, who: &str) -> Result<Option<BulkOutcome>, StoreError> {
-        let mut outcome = self.outcome;
+    pub fn finish(self, by: impl Into<By>) -> Result<Option<BulkOutcome>, StoreError> {
+        let (by, mut outcome) = (by.into(), self.outcome);
         let generation = outcome.is_change().then(|| self.generation.clone());
         for _ in 0..PLAN_TRIES_MAX {
             let (over, puts) = match self.screens.is_empty() {
@@ -194,14 +195,14 @@ impl Staging {
             let mut prepared = None;
             if !puts.is_empty() {
                 let edits = PlanEdits { puts, ..PlanEdits::default() };
-                prepared = self.store.prepare_plan(&self.tenant, who, edits, over)?;
+                prepared = self.store.prepare_plan(&self.tenant, &by, edits, over)?;
             }
             if generation.is_none() && prepared.is_none() {
                 return Ok(Some(outcome));
             }
             let (plan, _parts) = prepared.map_or((None, None), |p| (Some(p.change), p.parts));
             let (reply, answer) = sync_channel(1);
-            let bulk = BulkChange { tenant: self.tenant.clone(), who: who.to_owned(), generation: generation.clone(), plan };
+            let bulk = BulkChange { tenant: self.tenant.clone(), by: by.clone(), generation: generation.clone(), plan };
             self.store.send(Job::Commit { bulk: Box::new(bulk), reply })?;
             match answer.recv().map_err(|_| StoreError::Closed)?? {
                 Committed::Made(revision) => return Ok(Some(BulkOutcome { revision, ..outcome })),

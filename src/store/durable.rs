@@ -9,9 +9,10 @@
 //! writer leaves their blocks alone.
 
 use super::block::BlockCursor;
-use super::engine::{Engine, Slice, Space};
+use super::engine::{Slice, Space};
 use super::key;
 use super::record::{self, Change, Generation};
+use super::slot::Slot;
 use super::{StoreError, lookup_failed};
 use crate::directory::Contact;
 use crate::number::{Class, Number};
@@ -34,7 +35,7 @@ pub(super) type Pointers = HashMap<String, Vec<Arc<Generation>>>;
 /// The disk's view of everything.
 #[derive(Clone)]
 pub(super) struct Durable {
-    pub(super) engine: Arc<Engine>,
+    pub(super) engine: Slot,
     pub(super) pointers: Arc<ArcSwap<Pointers>>,
 }
 
@@ -215,7 +216,7 @@ impl Durable {
         Ok(highest.filter(|e| e.record.is_some()).map(|e| (e.revision, e.record().to_vec())))
     }
 
-    fn get_in(&self, tenant: &str, generation: &Arc<Generation>, entry_key: &[u8]) -> Result<Option<Entry>, StoreError> {
+    pub(super) fn get_in(&self, tenant: &str, generation: &Arc<Generation>, entry_key: &[u8]) -> Result<Option<Entry>, StoreError> {
         let prefix = key::generation(tenant, generation.id);
         let mut wanted = prefix.clone();
         wanted.extend_from_slice(entry_key);
@@ -331,6 +332,13 @@ impl Durable {
             Some((revision, r)) => record::decode_item(&entry_key, revision, &r),
             None => Ok(None),
         }
+    }
+
+    /// One thing of the plan, and its revision, which not every sort has in itself.
+    pub(super) fn entry_of(&self, tenant: &str, item: &PlanKey) -> Result<Option<(u64, PlanItem)>, StoreError> {
+        let entry_key = key::plan(item);
+        let Some((revision, r)) = self.get(tenant, &entry_key)? else { return Ok(None) };
+        Ok(record::decode_item(&entry_key, revision, &r)?.map(|item| (revision, item)))
     }
 
     /// A user and his revision.

@@ -50,6 +50,8 @@ pub(super) enum Space {
 impl Space {
     /// The names on the disk, each in its variant's place.
     pub(super) const NAMES: &'static [&'static str] = &["meta", "log", "live", "block"];
+    /// All of them, each at its place.
+    pub(super) const ALL: [Space; 4] = [Space::Meta, Space::Log, Space::Live, Space::Block];
 }
 
 impl Tree for Space {
@@ -85,7 +87,7 @@ pub(crate) struct Engine {
     synced_blobs: Mutex<HashSet<OsString>>,
     /// What a test says is free on the disk; `u64::MAX` means that the disk is asked.
     #[cfg(test)]
-    pub(crate) free_bytes: std::sync::atomic::AtomicU64,
+    pub(crate) free_bytes: std::sync::Arc<std::sync::atomic::AtomicU64>,
 }
 
 impl Engine {
@@ -105,7 +107,7 @@ impl Engine {
             dir: dir.into(),
             synced_blobs: Mutex::default(),
             #[cfg(test)]
-            free_bytes: std::sync::atomic::AtomicU64::new(u64::MAX),
+            free_bytes: std::sync::Arc::new(std::sync::atomic::AtomicU64::new(u64::MAX)),
         })
     }
 
@@ -226,6 +228,22 @@ impl Engine {
 
     fn run<T>(&self, what: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
         caught(&self.dir, what)
+    }
+}
+
+/// Takes the lock that an open database holds, without opening it; it is let go of with what comes back. `None` where there
+/// is no database.
+pub(super) fn lock(dir: &Path) -> Result<Option<File>, StoreError> {
+    let failed = |e: std::io::Error| StoreError::NotWritable { path: dir.into(), error: e.to_string() };
+    let file = match File::options().read(true).write(true).open(dir.join("db")) {
+        Ok(file) => file,
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) => return Err(failed(e)),
+    };
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked(dir.into())),
+        Err(e) => Err(failed(e.into())),
     }
 }
 

@@ -71,6 +71,9 @@ pub enum StoreError {
     /// An id or a tenant that can't be a key; the text says which and what would be right.
     #[error("{0}")]
     NotAKey(String),
+    /// The file system can't do something; the text says what.
+    #[error("{0}")]
+    Unable(String),
     /// Others were faster, again and again.
     #[error("{0}")]
     Busy(String),

@@ -4,6 +4,7 @@
 //! of imports), `snapshot` (what calls read), `writer` (the only one that changes anything), and [`Store`], the
 //! handle that everybody else has.
 
+mod backup;
 mod base;
 mod block;
 mod bulk;
@@ -11,34 +12,53 @@ mod bulk_commit;
 mod bulk_compare;
 mod bulk_preview;
 mod bulk_stage;
+mod by;
 mod change;
+mod check;
+mod compact;
 mod durable;
 mod engine;
 mod error;
+mod examine;
+mod fill;
+mod history;
 mod key;
 mod marker;
 mod open;
 mod parts;
 mod plan;
 mod plan_change;
+mod previous;
 mod read;
 mod record;
+mod restore;
+mod slot;
 mod snapshot;
+mod stream;
+mod swap;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod writer;
 
 pub(crate) use engine::{Engine, Tree};
 pub(crate) use marker::Marker;
 
+pub use backup::{Backup, BackupError, Held, TenantHeld, verify};
 pub use bulk::{Bulk, BulkOutcome, ImportMode};
 pub use bulk_preview::{BulkDifference, BulkPreview};
 pub use bulk_stage::Staging;
+pub use by::By;
+pub use check::{Checked, SpaceFigures};
+pub use compact::Compacted;
 pub use error::StoreError;
+pub use history::{Past, Thing, ThingChange, Wanted};
 pub use marker::SCHEMA;
 pub use plan_change::PlanEdits;
 pub use read::StoreStatus;
 pub use record::{Change, EntryChange, Generation, Staged};
+pub use restore::{Restored, restore};
+pub use undo::{Undo, Undoable};
 pub use writer::Writer;
 
 use crate::access::Token;
@@ -49,14 +69,15 @@ use arc_swap::ArcSwapOption;
 use durable::Durable;
 use engine::Space;
 use plan_change::PlanRevisions;
+use previous::Previous;
 use serde::{Deserialize, Serialize};
 use snapshot::Snapshot;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use writer::Job;
 
 /// One edit.
@@ -145,7 +166,12 @@ struct Shared {
     snapshot: ArcSwapOption<Snapshot>,
     revision: AtomicU64,
     plans: PlanRevisions,
+    previous: Mutex<HashMap<String, Previous>>,
     failed: ArcSwapOption<StoreError>,
+    /// How long the engine took to open, in milliseconds.
+    opened_in_ms: AtomicU64,
+    /// Held by whoever compacts the store.
+    compacting: Mutex<()>,
     clock: Arc<dyn Clock>,
 }
 
@@ -211,10 +237,10 @@ impl Store {
     ///
     /// # Errors
     /// The edit was not made.
-    pub fn edit(&self, tenant: &str, who: &str, edit: Edit) -> Result<EditOutcome, StoreError> {
+    pub fn edit(&self, tenant: &str, by: impl Into<By>, edit: Edit) -> Result<EditOutcome, StoreError> {
         check_tenant_id(tenant).map_err(|e| StoreError::NotAKey(e.to_string()))?;
         let (reply, answer) = sync_channel(1);
-        self.send(Job::Edit { tenant: tenant.to_owned(), who: who.to_owned(), edit, reply })?;
+        self.send(Job::Edit { tenant: tenant.to_owned(), by: by.into(), edit, reply })?;
         answer.recv().map_err(|_| StoreError::Closed)?
     }
 

@@ -4,7 +4,10 @@ use super::durable::Durable;
 use super::engine::Space;
 use super::parts::{self, Kept};
 use super::plan_change::PlanRevisions;
+use super::previous::{self, Previous};
 use super::record::{self, Change, Generation};
+use super::slot::Slot;
+use super::swap;
 use super::writer::{self, Dead};
 use super::{Engine, Marker, Reader, SCHEMA, Shared, Store, StoreError, Writer, change, durable, key, pointer_key};
 use crate::clock::Clock;
@@ -12,9 +15,10 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// Jobs that may wait for the writer; more callers wait in turn.
 const JOBS_MAX: usize = 256;
@@ -43,7 +47,9 @@ impl Store {
                 return Err(StoreError::Corrupt { path: dir.into(), what: "its database file is missing or empty".into() });
             }
         }
-        let engine = Arc::new(Engine::open(dir, Space::NAMES)?);
+        let begun = Instant::now();
+        let engine = Slot::new(Engine::open(dir, Space::NAMES)?);
+        swap::sweep(dir);
         let durable = Durable { pointers: Arc::new(ArcSwap::from_pointee(read_pointers(&engine)?)), engine };
         let revision = check_log(&durable, dir)?;
         if let Some(marker) = marker
@@ -57,14 +63,18 @@ impl Store {
         if marker != Some(now) {
             now.write(dir)?;
         }
-        let Beside { dead, kept, newest } = beside(&durable)?;
+        let previous = previous::previous(&durable)?;
+        let Beside { dead, kept, newest } = beside(&durable, &previous)?;
         let shared = Arc::new(Shared {
             dir: dir.into(),
             durable,
             snapshot: ArcSwapOption::empty(),
             revision: AtomicU64::new(revision),
             plans: PlanRevisions::new(revision),
+            previous: Mutex::new(previous),
             failed: ArcSwapOption::empty(),
+            opened_in_ms: AtomicU64::new(begun.elapsed().as_millis() as u64),
+            compacting: Mutex::new(()),
             clock,
         });
         let (jobs, receiver) = sync_channel(JOBS_MAX);
@@ -74,7 +84,7 @@ impl Store {
 }
 
 /// Reads the pointer records: which generations are true.
-fn read_pointers(engine: &Engine) -> Result<durable::Pointers, StoreError> {
+pub(super) fn read_pointers(engine: &Slot) -> Result<durable::Pointers, StoreError> {
     let mut pointers = HashMap::new();
     let prefix = pointer_key("");
     for item in engine.scan(Space::Meta, &prefix, &prefix) {
@@ -149,10 +159,11 @@ struct Beside {
 }
 
 /// Looks for what no pointer and no change names.
-fn beside(durable: &Durable) -> Result<Beside, StoreError> {
+fn beside(durable: &Durable, previous: &HashMap<String, Previous>) -> Result<Beside, StoreError> {
     let pointers = durable.pointers.load();
     let kept = parts::kept(durable)?;
-    let parts: HashSet<u64> = kept.values().map(|(_, id)| *id).collect();
+    let before = previous.values().flat_map(|p| p.before.iter().map(|g| g.id));
+    let parts: HashSet<u64> = kept.values().map(|(_, id)| *id).chain(before).collect();
     let mut newest = pointers.values().flatten().map(|g| g.id).chain(parts.iter().copied()).max().unwrap_or(0);
     let (mut dead, mut from) = (Vec::new(), Vec::new());
     while let Some(item) = durable.engine.scan(Space::Block, &[], &from).next() {

@@ -112,7 +112,18 @@ fn kept_key(revision: u64) -> Vec<u8> {
 
 /// Notes that the parts belong to the change with this revision. The log is what counts; this only finds them in it.
 pub(super) fn keep(durable: &Durable, revision: u64, tenant: &str, id: u64) -> Result<(), StoreError> {
-    durable.engine.put(Space::Meta, &kept_key(revision), &[&id.to_be_bytes(), tenant.as_bytes()].concat())
+    let (k, v) = note(revision, tenant, id);
+    durable.engine.put(Space::Meta, &k, &v)
+}
+
+/// That note: its key and its value.
+pub(super) fn note(revision: u64, tenant: &str, id: u64) -> (Vec<u8>, Vec<u8>) {
+    (kept_key(revision), [id.to_be_bytes().as_slice(), tenant.as_bytes()].concat())
+}
+
+/// Whether a key among the pointers is such a note.
+pub(super) fn is_note(k: &[u8]) -> bool {
+    k.starts_with(KEPT) || k == APPLIED
 }
 
 /// Which parts are kept, as the log has it; notes that it doesn't bear out are removed.

@@ -32,6 +32,7 @@
 //! that. Administrators read the disk, thing by thing: each is old or new, and [`Reader::undisturbed`] has a whole page (or
 //! several, by comparing revisions) without a change in the middle of it.
 
+use super::by::By;
 use super::parts::{self, Parts};
 use super::plan::{Planned, plan_edits};
 use super::record::{self, Change, EntryChange, RECORD_BYTES_MAX, Staged};
@@ -67,7 +68,7 @@ pub struct PlanEdits {
 /// A change on its way to the writer.
 pub(super) struct PlanChange {
     tenant: String,
-    who: String,
+    by: By,
     pub(super) over: u64,
     pub(super) planned: Planned,
     pub(super) staged: Option<Staged>,
@@ -89,15 +90,21 @@ impl Store {
     ///
     /// # Errors
     /// Nothing was done; but after [`StoreError::Failed`] the next open may find it done, whole.
-    pub fn change_plan(&self, tenant: &str, who: &str, edits: PlanEdits, over: u64) -> Result<Option<EditOutcome>, StoreError> {
-        match self.prepare_plan(tenant, who, edits, over)? {
+    pub fn change_plan(&self, tenant: &str, by: impl Into<By>, edits: PlanEdits, over: u64) -> Result<Option<EditOutcome>, StoreError> {
+        match self.prepare_plan(tenant, by, edits, over)? {
             Some(prepared) => prepared.finish(),
             None => Ok(None),
         }
     }
 
     /// Makes up the entries of a change, and writes them in parts where they are many. Nobody sees them yet.
-    pub(super) fn prepare_plan(&self, tenant: &str, who: &str, edits: PlanEdits, over: u64) -> Result<Option<Prepared>, StoreError> {
+    pub(super) fn prepare_plan(
+        &self,
+        tenant: &str,
+        by: impl Into<By>,
+        edits: PlanEdits,
+        over: u64,
+    ) -> Result<Option<Prepared>, StoreError> {
         check_tenant_id(tenant).map_err(|e| StoreError::NotAKey(e.to_string()))?;
         if over > self.revision() {
             return Ok(None);
@@ -106,7 +113,7 @@ impl Store {
         let bytes: usize = planned.entries.iter().map(parts::size).sum();
         let parts = if bytes <= INLINE_BYTES_MAX { None } else { Some(self.write_parts(tenant, &planned.entries)?) };
         let staged = parts.as_ref().map(|p| p.staged.clone());
-        let change = Box::new(PlanChange { tenant: tenant.to_owned(), who: who.to_owned(), over, planned, staged });
+        let change = Box::new(PlanChange { tenant: tenant.to_owned(), by: by.into(), over, planned, staged });
         Ok(Some(Prepared { store: self.clone(), change, parts }))
     }
 }
@@ -123,7 +130,7 @@ impl Prepared {
 impl Writer {
     /// Makes a plan's change true and visible, or says with `None` that it was computed over something else.
     pub(super) fn change_plan(&mut self, change: PlanChange) -> Result<Option<EditOutcome>, StoreError> {
-        let PlanChange { tenant, who, over, planned: Planned { entries, effects, existed }, staged } = change;
+        let PlanChange { tenant, by, over, planned: Planned { entries, effects, existed }, staged } = change;
         // three times: the engine writes a page again for what is added to it
         self.check_usable(entries.iter().map(|e| 3 * parts::size(e) as u64).sum())?;
         if self.is_edited_since(&tenant, over)? {
@@ -134,7 +141,8 @@ impl Writer {
         }
         let revision = self.revision + 1;
         let at_us = self.shared.clock.now_us();
-        let mut change = Change { revision, at_us, who, tenant, entries: Vec::new(), generations: None, staged };
+        let By { who, from, undoes } = by;
+        let mut change = Change { revision, at_us, who, from, undoes, tenant, entries: Vec::new(), generations: None, staged };
         let is_large = change.staged.is_some();
         if is_large {
             self.write_large(&change, &entries).inspect_err(|error| self.shared.fail(error))?;

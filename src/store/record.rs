@@ -64,9 +64,9 @@ impl Record for Vec<Generation> {}
 /// A part of a change that is too large for one record.
 impl Record for Vec<EntryChange> {}
 
-/// Version 1 knew no changes with parts of their own.
+/// Version 1 knew no changes with parts of their own, version 2 neither where a change came from nor what it undoes.
 impl Record for Change {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn older(version: u8, body: &[u8]) -> Option<Result<Change, postcard::Error>> {
         #[derive(Deserialize)]
@@ -78,11 +78,20 @@ impl Record for Change {
             entries: Vec<EntryChange>,
             generations: Option<Vec<Generation>>,
         }
-        let read = || {
-            let Change1 { revision, at_us, who, tenant, entries, generations } = postcard::from_bytes(body)?;
-            Ok(Change { revision, at_us, who, tenant, entries, generations, staged: None })
+        #[derive(Deserialize)]
+        struct Change2 {
+            first: Change1,
+            staged: Option<Staged>,
+        }
+        let whole = |first: Change1, staged| {
+            let Change1 { revision, at_us, who, tenant, entries, generations } = first;
+            Change { revision, at_us, who, from: String::new(), tenant, entries, generations, staged, undoes: None }
         };
-        (version == 1).then(read)
+        match version {
+            1 => Some(postcard::from_bytes(body).map(|first| whole(first, None))),
+            2 => Some(postcard::from_bytes(body).map(|Change2 { first, staged }| whole(first, staged))),
+            _ => None,
+        }
     }
 }
 
@@ -248,6 +257,10 @@ pub struct Change {
     pub generations: Option<Vec<Generation>>,
     /// A change of so many entries that they lie elsewhere.
     pub staged: Option<Staged>,
+    /// From where: `console`, `http 10.0.0.5`; empty where nobody said.
+    pub from: String,
+    /// The revision that it undoes.
+    pub undoes: Option<u64>,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod damage;
 mod full;
 mod import;
+mod keeping;
 mod model;
 mod plan;
 mod things;

@@ -5,8 +5,11 @@
 
 use super::base::BaseBuilder;
 use super::bulk_commit::{BulkChange, Committed};
+use super::by::By;
 use super::change::{apply_entries, apply_generations};
+use super::compact::Compacted;
 use super::engine::Space;
+use super::fill::Fill;
 use super::parts::{self, Kept};
 use super::plan::{Effect, plan_edit};
 use super::plan_change::{PlanChange, edits_plan};
@@ -42,7 +45,7 @@ pub(super) type ReplyTo<T> = SyncSender<Result<T, StoreError>>;
 /// What the writer is asked.
 pub(super) enum Job {
     /// One edit.
-    Edit { tenant: String, who: String, edit: Edit, reply: ReplyTo<EditOutcome> },
+    Edit { tenant: String, by: By, edit: Edit, reply: ReplyTo<EditOutcome> },
     /// Many edits at once.
     ChangePlan { change: Box<PlanChange>, reply: ReplyTo<Option<EditOutcome>> },
     /// Begin a generation, or the parts of a change: its id, and the revision that it is put together over.
@@ -51,8 +54,12 @@ pub(super) enum Job {
     Stage { tenant: String, generation: u64, blocks: Vec<(Vec<u8>, Vec<u8>)>, reply: ReplyTo<()> },
     /// Make a generation true, and what comes with it.
     Commit { bulk: Box<BulkChange>, reply: ReplyTo<Committed> },
+    /// Make the generations true that were before an import. The answer is the revision, or `None` when they aren't kept.
+    UndoImport { tenant: String, by: By, revision: u64, reply: ReplyTo<Option<u64>> },
     /// Forget a generation, unless it has become true.
     Abort { generation: u64 },
+    /// Let a copy of the store, which is at this revision, take its place. The answer is `None` where too much came since.
+    Swap { fill: Box<Fill>, last: u64, reply: ReplyTo<Option<Compacted>> },
     /// Finish.
     Close,
 }
@@ -172,12 +179,12 @@ impl Writer {
     /// Serves one job, and the edits that wait behind it. `true` when the store is to be closed.
     fn serve(&mut self, job: Job) -> bool {
         match job {
-            Job::Edit { tenant, who, edit, reply } => {
-                let mut group = vec![(tenant, who, edit, reply)];
+            Job::Edit { tenant, by, edit, reply } => {
+                let mut group = vec![(tenant, by, edit, reply)];
                 let mut next = None;
                 while group.len() < GROUP_MAX {
                     match self.jobs.try_recv() {
-                        Ok(Job::Edit { tenant, who, edit, reply }) => group.push((tenant, who, edit, reply)),
+                        Ok(Job::Edit { tenant, by, edit, reply }) => group.push((tenant, by, edit, reply)),
                         Ok(other) => {
                             next = Some(other);
                             break;
@@ -204,10 +211,18 @@ impl Writer {
                 let _ = reply.send(self.commit(*bulk));
                 false
             }
+            Job::UndoImport { tenant, by, revision, reply } => {
+                let _ = reply.send(self.undo_import(&tenant, by, revision));
+                false
+            }
             Job::Abort { generation } => {
                 if let Some(Begun { tenant, .. }) = self.begun.remove(&generation) {
                     self.dead.push(Dead { tenant, id: generation, read: None });
                 }
+                false
+            }
+            Job::Swap { fill, last, reply } => {
+                let _ = reply.send(self.swap_store(*fill, last));
                 false
             }
             Job::Close => true,
@@ -221,11 +236,11 @@ impl Writer {
         }
     }
 
-    fn edits(&mut self, group: Vec<(String, String, Edit, ReplyTo<EditOutcome>)>) {
+    fn edits(&mut self, group: Vec<(String, By, Edit, ReplyTo<EditOutcome>)>) {
         let mut done = Vec::with_capacity(group.len());
         let mut effects = Vec::new();
-        for (tenant, who, edit, reply) in group {
-            let outcome = self.check_usable(0).and_then(|()| self.write_edit(&tenant, &who, edit));
+        for (tenant, by, edit, reply) in group {
+            let outcome = self.check_usable(0).and_then(|()| self.write_edit(&tenant, by, edit));
             done.push((
                 reply,
                 outcome.map(|(outcome, effect)| {
@@ -245,7 +260,7 @@ impl Writer {
     }
 
     /// Writes one edit, not yet flushed.
-    fn write_edit(&mut self, tenant: &str, who: &str, edit: Edit) -> Result<(EditOutcome, Option<Effect>), StoreError> {
+    fn write_edit(&mut self, tenant: &str, by: By, edit: Edit) -> Result<(EditOutcome, Option<Effect>), StoreError> {
         let revision = self.revision + 1;
         let (entries, effect, existed) = plan_edit(&self.shared.durable, tenant, edit)?;
         if entries.is_empty() {
@@ -254,11 +269,13 @@ impl Writer {
         let change = Change {
             revision,
             at_us: self.shared.clock.now_us(),
-            who: who.to_owned(),
+            who: by.who,
             tenant: tenant.to_owned(),
             entries,
             generations: None,
             staged: None,
+            from: by.from,
+            undoes: by.undoes,
         };
         self.write_change(&change)?;
         Ok((EditOutcome { revision, existed, changed: true }, effect))
@@ -302,6 +319,7 @@ impl Writer {
         if let Some(old) = revision.checked_sub(LOG_CHANGES_MAX) {
             durable.engine.remove(Space::Log, &old.to_be_bytes())?;
             parts::let_go(durable, revision, &mut self.kept, &mut self.dead)?;
+            self.let_previous_go(revision)?;
         }
         Ok(())
     }

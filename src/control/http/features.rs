@@ -7,15 +7,16 @@
 //! again.
 
 use super::reply::{json, problem};
-use super::{Reply, Shop};
+use super::{Connection, Reply, Shop};
 use crate::access::Scope;
 use crate::control::Reply as DeskReply;
 use crate::control::desk::{Desk, Refusal};
 use crate::control::features::{ExtensionPatch, extension_json};
 use crate::control::overrides::OverrideDraft;
 use crate::routing::Schedule;
+use crate::store::By;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -27,30 +28,51 @@ const BODY_BYTES_MAX: usize = 4 * 1024;
 const BODY_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Changes what a request names of an extension.
-pub(super) async fn patch(State(shop): State<Arc<Shop>>, Path(number): Path<String>, headers: HeaderMap, body: Body) -> Reply {
+pub(super) async fn patch(
+    State(shop): State<Arc<Shop>>,
+    Path(number): Path<String>,
+    Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Reply {
     let patched = async {
         let grant = shop.keys.admit(&headers, &[Scope::FeaturesWrite]).await?;
         let patch: ExtensionPatch = read(body).await?;
-        shop.edit(grant.name, move |desk| desk.extension_patch(&grant.tenant, &number, &patch).map(|e| extension_json(&e))).await
+        shop.edit(by(&grant.name, &connection), move |desk| {
+            desk.extension_patch(&grant.tenant, &number, &patch).map(|e| extension_json(&e))
+        })
+        .await
     };
     patched.await.unwrap_or_else(|refused| refused)
 }
 
 /// Sets a schedule by hand.
-pub(super) async fn set_override(State(shop): State<Arc<Shop>>, Path(id): Path<String>, headers: HeaderMap, body: Body) -> Reply {
+pub(super) async fn set_override(
+    State(shop): State<Arc<Shop>>,
+    Path(id): Path<String>,
+    Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Reply {
     let set = async {
         let grant = shop.keys.admit(&headers, &[Scope::FeaturesWrite]).await?;
         let draft: OverrideDraft = read(body).await?;
-        shop.edit(grant.name, move |desk| desk.override_set(&grant.tenant, &id, Some(&draft)).map(|s| schedule_json(&s))).await
+        shop.edit(by(&grant.name, &connection), move |desk| desk.override_set(&grant.tenant, &id, Some(&draft)).map(|s| schedule_json(&s)))
+            .await
     };
     set.await.unwrap_or_else(|refused| refused)
 }
 
 /// Lets a schedule go by the clock again.
-pub(super) async fn end_override(State(shop): State<Arc<Shop>>, Path(id): Path<String>, headers: HeaderMap) -> Reply {
+pub(super) async fn end_override(
+    State(shop): State<Arc<Shop>>,
+    Path(id): Path<String>,
+    Extension(connection): Extension<Connection>,
+    headers: HeaderMap,
+) -> Reply {
     let ended = async {
         let grant = shop.keys.admit(&headers, &[Scope::FeaturesWrite]).await?;
-        shop.edit(grant.name, move |desk| desk.override_set(&grant.tenant, &id, None).map(|s| schedule_json(&s))).await
+        shop.edit(by(&grant.name, &connection), move |desk| desk.override_set(&grant.tenant, &id, None).map(|s| schedule_json(&s))).await
     };
     ended.await.unwrap_or_else(|refused| refused)
 }
@@ -60,14 +82,16 @@ fn schedule_json(schedule: &Schedule) -> serde_json::Value {
     serde_json::json!({ "id": schedule.id, "override": schedule.mode.as_ref().map(ToString::to_string) })
 }
 
+/// Whoever has this token, at the other end of this connection.
+fn by(token: &str, connection: &Connection) -> By {
+    let from = connection.peer.map_or_else(|| "http".to_owned(), |peer| format!("http {peer}"));
+    By::new(format!("token {token}"), from)
+}
+
 impl Shop {
     /// Makes an edit in a token's name; the disk is waited for on a thread that may wait.
-    async fn edit(
-        &self,
-        token: String,
-        edit: impl FnOnce(&Desk) -> Result<serde_json::Value, Refusal> + Send + 'static,
-    ) -> Result<Reply, Reply> {
-        let desk = Desk::new(self.store.clone(), self.rules.clone(), format!("token {token}"), None).observing(self.observed.clone());
+    async fn edit(&self, by: By, edit: impl FnOnce(&Desk) -> Result<serde_json::Value, Refusal> + Send + 'static) -> Result<Reply, Reply> {
+        let desk = Desk::new(self.store.clone(), self.rules.clone(), by, None).observing(self.observed.clone());
         let done = tokio::task::spawn_blocking(move || edit(&desk)).await;
         match done {
             Ok(Ok(value)) => Ok(json(StatusCode::OK, &value)),

@@ -34,6 +34,7 @@ use keys::Keys;
 use patient::Patient;
 use phonebook_shelf::Shelf;
 use reply::problem;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -86,6 +87,8 @@ struct Shop {
 /// One connection, as its requests see it.
 #[derive(Clone)]
 struct Connection {
+    /// Who asks, as far as an address says.
+    peer: Option<IpAddr>,
     /// Whether it follows the feed.
     is_feed: Arc<AtomicBool>,
     /// Its place among the connections; a feed over WebSocket keeps it.
@@ -154,7 +157,8 @@ async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Rout
     let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, shop.limits.stall_max.as_millis() as u32);
     let _ = stream.set_nodelay(true);
-    let connection = Connection { is_feed: Arc::default(), _place: Arc::new(place) };
+    let peer = stream.peer_addr().ok().map(|address| address.ip());
+    let connection = Connection { peer, is_feed: Arc::default(), _place: Arc::new(place) };
     let is_feed = connection.is_feed.clone();
     let stream = Patient::new(stream, shop.limits.stall_max, is_feed.clone(), shop.observed.stats.clone());
     let router = TowerToHyperService::new(router);

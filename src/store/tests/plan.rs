@@ -227,7 +227,7 @@ fn half_applied(dir: &Path, at_their_places: usize) -> Vec<record::EntryChange> 
         let live = [key::tenant("t"), entry.key.clone()].concat();
         engine.put(Space::Live, &live, &durable::live_value(1, entry.before.as_deref())).unwrap();
     }
-    let durable = Durable { engine: engine.into(), pointers: Default::default() };
+    let durable = Durable { engine: slot::Slot::new(engine), pointers: Default::default() };
     parts::set_applied(&durable, 1).unwrap();
     durable.engine.sync().unwrap();
     entries
