@@ -24,7 +24,7 @@ impl Office {
         let config = Config::load(Overrides { data: Some(dir.path().into()), ..Overrides::default() }).unwrap();
         let (store, writer) = Store::open(&dir.path().join("store"), Arc::new(SystemClock)).unwrap();
         let writer = Some(std::thread::spawn(move || writer.with_snapshot().run()));
-        let desk = Desk::new(store.clone(), Arc::new(config.tenants), "ada".into(), None);
+        let desk = Desk::new(store.clone(), Arc::new(config.tenants), "ada", None);
         Office { desk, store, writer, _dir: dir }
     }
 

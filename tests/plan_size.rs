@@ -95,7 +95,7 @@ fn a_change_of_one_line_of_the_largest_plan() {
     let dir = tempfile::tempdir_in(std::env::var("STROWGER_PLAN_DIR").unwrap_or_else(|_| "/var/tmp".into())).unwrap();
     let (store, writer) = opened(dir.path());
     let config = Config::load(Overrides { data: Some(dir.path().join("none")), ..Overrides::default() }).unwrap();
-    let mut desk = Desk::new(store.clone(), Arc::new(config.tenants), "ada".into(), None);
+    let mut desk = Desk::new(store.clone(), Arc::new(config.tenants), "ada", None);
     println!("{} MiB with an empty store", memory_mib());
     let begun = Instant::now();
     let mut bulk = store.bulk(TENANT, "crm");

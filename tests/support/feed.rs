@@ -71,7 +71,7 @@ impl Plane {
     }
 
     pub fn ask(&self, request: Request) -> Reply {
-        Desk::new(self.store.clone(), self.rules.clone(), "test".into(), None).apply(request)
+        Desk::new(self.store.clone(), self.rules.clone(), "test", None).apply(request)
     }
 
     pub fn make_token(&self, tenant: &str, name: &str, scopes: &str, expires_seconds: Option<u64>) -> String {
