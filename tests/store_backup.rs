@@ -5,6 +5,7 @@ mod support;
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -241,7 +242,7 @@ fn a_restore_that_is_killed_at_any_moment_leaves_the_old_store_or_the_new_one() 
     let mut seen = [0, 0];
     for round in 0..20u32 {
         place.done(&["contact", "set", "a", "--name", "old", "--number", "+14155550101"]);
-        let mut child = place.command(&["store", "restore", &file, "--force"]).spawn().unwrap();
+        let mut child = place.command(&["store", "restore", &file, "--force"]).stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(whole * round / 8);
         let _ = child.kill();
         let _ = child.wait();

@@ -226,16 +226,14 @@ impl Desk {
 
     fn last_of(&self, tenant: &str, id: &str) -> Result<Last, Refusal> {
         let wanted = Wanted::Contact(id.to_owned());
-        for past in self.store.history(tenant, Some(&wanted), u64::MAX, 1)? {
-            let past = past?;
-            if past.is_let_go && past.things.is_empty() {
-                let revision = past.change.revision;
-                return bad(format!("revision {revision} may have changed the contact {id} last; what it changed is no longer kept"));
-            }
-            let is_import = past.change.generations.is_some();
-            return Ok(if is_import { Last::Imported(Box::new(past)) } else { Last::Edited(past.change.revision) });
+        let last = self.store.history(tenant, Some(&wanted), u64::MAX, 1)?.next().transpose()?;
+        let Some(past) = last else { return Err(Refusal::NotFound(format!("no change of the contact {id:?} is kept"))) };
+        let revision = past.change.revision;
+        if past.is_let_go && past.things.is_empty() {
+            return bad(format!("revision {revision} may have changed the contact {id} last; what it changed is no longer kept"));
         }
-        Err(Refusal::NotFound(format!("no change of the contact {id:?} is kept")))
+        let is_import = past.change.generations.is_some();
+        Ok(if is_import { Last::Imported(Box::new(past)) } else { Last::Edited(revision) })
     }
 
     fn absent(&self, tenant: &str, revision: u64) -> Result<String, Refusal> {
@@ -256,7 +254,7 @@ impl Desk {
             Ok(self.store.item(tenant, key)?.map_or(Seen::Absent, |item| Seen::Fetched(Box::new(item))))
         };
         let mut after = |key: &PlanKey| match over.get(key) {
-            Some(Some(item)) => Ok(Seen::Here(*item)),
+            Some(Some(item)) => Ok(Seen::Here(item)),
             Some(None) => Ok(Seen::Absent),
             None => fetch(key),
         };
@@ -376,7 +374,7 @@ fn contact_fields(contact: &Contact) -> Map<String, Json> {
     };
     let mut fields = Map::new();
     let mut put = |name: &str, value: Json| {
-        let is_said = !(value.is_null() || value == Json::from("") || value == Json::Array(Vec::new()) || value == Json::Bool(false));
+        let is_said = !(value.is_null() || value == "" || value == Json::Array(Vec::new()) || value == Json::Bool(false));
         if is_said {
             fields.insert(name.to_owned(), value);
         }

@@ -36,7 +36,8 @@ impl By {
 
 fn cut(mut text: String) -> String {
     if text.len() > BY_BYTES_MAX {
-        text.truncate(text.floor_char_boundary(BY_BYTES_MAX));
+        let end = (0..=BY_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
     }
     text
 }

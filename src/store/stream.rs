@@ -20,13 +20,16 @@ const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 type Items = Box<dyn Iterator<Item = Result<(Slice, Slice), StoreError>> + Send>;
 
+/// Keys and values of the space of notes.
+type Notes = VecDeque<(Vec<u8>, Vec<u8>)>;
+
 /// An entry of the copy.
 pub(super) type Entry = (Space, Slice, Slice);
 
 enum Stage {
     Live(Items),
     Log(Items),
-    Meta(VecDeque<(Vec<u8>, Vec<u8>)>),
+    Meta(Notes),
     Blocks(VecDeque<Vec<u8>>, Option<Items>),
     End,
 }
@@ -137,7 +140,7 @@ impl Stream {
         Err(StoreError::Busy("imports came one after the other while the store was copied; try again when it is quiet".into()))
     }
 
-    fn meta(&self, pointers: &Pointers) -> Result<VecDeque<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn meta(&self, pointers: &Pointers) -> Result<Notes, StoreError> {
         let mut sorted: BTreeMap<&String, Vec<Generation>> = BTreeMap::new();
         for (tenant, generations) in pointers {
             sorted.insert(tenant, generations.iter().map(|g| (**g).clone()).collect());

@@ -5,6 +5,9 @@ use super::record::Change;
 use super::{PlanEdits, Reader, StoreError};
 use crate::routing::PlanItem;
 
+/// What isn't any more as a change left it: what, and the revision that made it so, where it is still there.
+type ChangedSince = Vec<(Thing, Option<u64>)>;
+
 /// What undoing a change comes to.
 #[derive(Debug, Clone)]
 pub struct Undo {
@@ -17,7 +20,7 @@ pub struct Undo {
     /// What the change touched.
     pub things: Vec<Thing>,
     /// What of it isn't any more as the change left it: what, and the revision that made it so, where it is still there.
-    pub changed_since: Vec<(Thing, Option<u64>)>,
+    pub changed_since: ChangedSince,
 }
 
 /// Whether a change can be undone.
@@ -78,7 +81,7 @@ impl Reader {
     }
 
     /// The things that were changed, and which of them aren't any more as they were left.
-    fn since(&self, tenant: &str, changes: &[ThingChange]) -> Result<(Vec<Thing>, Vec<(Thing, Option<u64>)>), StoreError> {
+    fn since(&self, tenant: &str, changes: &[ThingChange]) -> Result<(Vec<Thing>, ChangedSince), StoreError> {
         let (mut things, mut since) = (Vec::new(), Vec::new());
         for change in changes {
             let Some(thing) = change.thing() else { continue };
