@@ -103,7 +103,8 @@ impl<R: Read> Lines<R> {
 pub(super) fn shorten(text: &mut String, bytes_max: usize) -> bool {
     let long = text.len() > bytes_max;
     if long {
-        text.truncate(text.floor_char_boundary(bytes_max));
+        let end = (0..=bytes_max).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or_default());
     }
     long
 }

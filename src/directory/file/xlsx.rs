@@ -247,4 +247,8 @@ impl ContactFile for Sheet {
     fn passed_over(&self) -> Vec<(&'static str, u64)> {
         self.table.passed_over()
     }
+
+    fn notes(&self) -> Vec<String> {
+        self.table.notes()
+    }
 }
