@@ -195,11 +195,12 @@ fn a_database_from_an_older_copy_is_refused() {
 fn a_store_of_a_newer_version_is_refused_and_left_as_it_lies() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path(), SMALL);
-    for text in ["schema 3\nrevision 5\n", "schema 99999999999999\nrevision 5\n", "schema 7\nsomething new\n"] {
+    let newer = format!("schema {}\nrevision 5\n", SCHEMA + 1);
+    for text in [newer.as_str(), "schema 99999999999999\nrevision 5\n", "schema 7\nsomething new\n"] {
         fs::write(dir.path().join("STROWGER"), text).unwrap();
         let before = bytes_of(dir.path());
         let refused = Opened::try_open(dir.path()).err();
-        assert!(matches!(refused, Some(StoreError::Newer { found: 3.., known: SCHEMA, .. })), "{refused:?}");
+        assert!(matches!(refused, Some(StoreError::Newer { found: 4.., known: SCHEMA, .. })), "{refused:?}");
         assert!(before == bytes_of(dir.path()), "{text:?}");
     }
 }
