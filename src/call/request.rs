@@ -326,3 +326,29 @@ struct Profile<'a> {
     destination: Option<&'a [u8]>,
     context: Option<&'a [u8]>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_the_trunk_sent_and_whose_phone_book_it_is_come_with_the_channel() {
+        let fields: [(&[u8], &[u8]); 5] = [
+            (b"Unique-ID", b"u-1"),
+            (b"Caller-Caller-ID-Name", b"ACME GmbH"),
+            (b"Caller-Caller-ID-Number", b"+4930123456"),
+            (b"variable_strowger_owner", b"101"),
+            (b"variable_strowger_ascii", b"yes"),
+        ];
+        let read = |fields: &[(&'static [u8], &'static [u8])]| ChannelAsk::read(fields.iter().copied(), Cow::Borrowed, Asked::ByUrl(""));
+        let channel = read(&fields);
+        assert_eq!(channel.wrong, None);
+        let ask = channel.ask;
+        assert_eq!((ask.caller_name.as_str(), ask.owner.as_str(), ask.ascii.as_str()), ("ACME GmbH", "101", "yes"));
+        let text = ask.text();
+        assert_eq!((text.name, text.owner, text.ascii), ("ACME GmbH", "101", "yes"));
+        // what is hunted for counts, and an empty value is printed so
+        let hunted = read(&[(b"Caller-Caller-ID-Name", b"Old"), (b"Hunt-Caller-ID-Name", b"_undef_")]);
+        assert_eq!(hunted.ask.caller_name, "");
+    }
+}

@@ -56,12 +56,7 @@ fn draft(args: ContactSetArgs) -> ContactDraft {
     }
 }
 
-fn contact_ls(
-    global: &Global,
-    from: String,
-    limit: Option<usize>,
-    is_wanted: impl Fn(&ContactView) -> bool,
-) -> Result<Exit, Failure> {
+fn contact_ls(global: &Global, from: String, limit: Option<usize>, is_wanted: impl Fn(&ContactView) -> bool) -> Result<Exit, Failure> {
     let mut backend = Backend::look(global)?;
     let (mut from_id, mut left) = (from, limit.unwrap_or(usize::MAX));
     while left > 0 {

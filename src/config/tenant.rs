@@ -88,8 +88,7 @@ pub(super) fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenan
         let sessions_max = limited(source, "sessions_max", None, table.sessions_max.as_ref(), 1..=SESSIONS_MAX)?;
         let asterisk = dial.asterisk.clone();
         let names = names(source, table)?;
-        let tenant =
-            Tenant { id: id.clone(), plan, timezone, fallback, permissions, features, names, sessions_max, asterisk, freeswitch };
+        let tenant = Tenant { id: id.clone(), plan, timezone, fallback, permissions, features, names, sessions_max, asterisk, freeswitch };
         if let (Some(span), Some(step)) = (&table.fallback, &tenant.fallback) {
             tenant.check_step(step).map_err(|e| source.at(span, format!("fallback: {e}")))?;
         }
@@ -114,7 +113,11 @@ pub(super) fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenan
 
 /// How callers are named.
 fn names(source: &Source, table: &TenantTable) -> Result<NamePolicy, ConfigError> {
-    fn word<T: Default + FromStr<Err = String>>(source: &Source, key: &str, said: &Option<toml::Spanned<String>>) -> Result<T, ConfigError> {
+    fn word<T: Default + FromStr<Err = String>>(
+        source: &Source,
+        key: &str,
+        said: &Option<toml::Spanned<String>>,
+    ) -> Result<T, ConfigError> {
         let Some(span) = said else { return Ok(T::default()) };
         span.get_ref().parse().map_err(|e| source.at(span, format!("{key} = {e}")))
     }

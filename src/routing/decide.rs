@@ -1,9 +1,8 @@
 //! The decision: one function, the same for calls and for `explain`.
 
 use super::{
-    Action, Caller, Course, Data, Decision, Extension, Found, HOPS_MAX, Live, LookupFailed, Marks, Outcome, Question, Reason,
-    Request, Route, RouteKey, Rule, Status, Step, StepToken, Tenant, Trace, outbound, ring, ring::Rung, screen,
-    step_token::TOKEN_AGE_SECONDS_MAX,
+    Action, Caller, Course, Data, Decision, Extension, Found, HOPS_MAX, Live, LookupFailed, Marks, Outcome, Question, Reason, Request,
+    Route, RouteKey, Rule, Status, Step, StepToken, Tenant, Trace, outbound, ring, ring::Rung, screen, step_token::TOKEN_AGE_SECONDS_MAX,
 };
 use crate::number::{Class, Kind, Number};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! A plan in memory: what is decided by a plan that isn't the store's, such as one that somebody is about to apply.
 
 use super::{
-    CallerName, CompiledSchedule, Data, Extension, Found, FoundBy, Group, Known, Limit, List, LookupFailed, PlanItem, PlanKey, Prefix, Route, RouteKey,
-    Scope, Screen, ScreenKey, Trunk, User,
+    CallerName, CompiledSchedule, Data, Extension, Found, FoundBy, Group, Known, Limit, List, LookupFailed, PlanItem, PlanKey, Prefix,
+    Route, RouteKey, Scope, Screen, ScreenKey, Trunk, User,
 };
 use crate::number::{Class, Kind, Number};
 use std::collections::BTreeMap;

@@ -16,8 +16,8 @@ use super::{StoreError, lookup_failed};
 use crate::directory::{BEHIND_DIGITS_MAX, Contact, Indexed};
 use crate::number::{Class, Kind, Number};
 use crate::routing::{
-    CallerName, CompiledSchedule, Data, Extension, Found, FoundBy, Group, Known, Limit, List, LookupFailed, PlanItem, PlanKey, Route, RouteKey, Scope,
-    Screen, ScreenKey, Trunk, User,
+    CallerName, CompiledSchedule, Data, Extension, Found, FoundBy, Group, Known, Limit, List, LookupFailed, PlanItem, PlanKey, Route,
+    RouteKey, Scope, Screen, ScreenKey, Trunk, User,
 };
 use arc_swap::ArcSwap;
 use std::cmp::Ordering;

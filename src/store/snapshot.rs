@@ -9,8 +9,8 @@ use super::key;
 use crate::directory::{BEHIND_DIGITS_MAX, Contact, ContactNumber};
 use crate::number::{Class, Kind, Number};
 use crate::routing::{
-    CallerName, CompiledSchedule, Data, Extension, Found, FoundBy, Group, Known, Limit, List, LookupFailed, PlanItem, PlanKey, Prefix, Route, RouteKey,
-    Scope, Screen, ScreenKey, Trunk, User,
+    CallerName, CompiledSchedule, Data, Extension, Found, FoundBy, Group, Known, Limit, List, LookupFailed, PlanItem, PlanKey, Prefix,
+    Route, RouteKey, Scope, Screen, ScreenKey, Trunk, User,
 };
 use rpds::HashTrieMapSync;
 use std::cmp::Reverse;
