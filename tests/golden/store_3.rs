@@ -107,7 +107,7 @@ pub fn make(store: &Store) -> Result<(), StoreError> {
     }
     bulk.commit("import")?; // 3
     let changed = contacts().into_iter().find(|(_, c)| c.id == "crm-2").map(|(_, c)| c);
-    for contact in changed {
+    if let Some(contact) = changed {
         store.edit("home", "ada", Edit::PutContact(contact))?; // 4
     }
     store.edit("home", "ada", Edit::RemoveContact("crm-5".into()))?; // 5
