@@ -96,6 +96,8 @@ fn contact_text(contact: &ContactView) -> String {
         let typed = if number.typed == number.number { String::new() } else { format!(", typed as {}", number.typed) };
         row("number", &format!("{}{label}{typed}", number.number));
     }
+    row("phone book", &contact.owner.as_ref().map(|owner| format!("personal, of {owner}")).unwrap_or_default());
+    row("favourite", if contact.favourite { "yes" } else { "" });
     row("tags", &contact.tags.join(", "));
     row("note", contact.note.as_deref().unwrap_or_default());
     row("source", &contact.source);

@@ -11,6 +11,7 @@ mod change;
 mod durable;
 mod engine;
 mod error;
+mod found;
 mod key;
 mod marker;
 mod open;
