@@ -1,8 +1,8 @@
 //! Makes a golden store; `tests/golden/README.md` says when and how.
 
-#[path = "../tests/golden/store_2.rs"]
+#[path = "../tests/golden/store_3.rs"]
 #[allow(dead_code)] // what is only read by the test
-mod store_2;
+mod store_3;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = PathBuf::from(std::env::args().nth(1).ok_or("say in which directory")?);
     let (store, writer) = Store::open(&dir, Arc::new(FixedClock(AT_US)))?;
     let writer = std::thread::spawn(move || writer.run());
-    store_2::make(&store)?;
+    store_3::make(&store)?;
     store.close();
     drop(store);
     writer.join().map_err(|_| "the writer panicked")?;

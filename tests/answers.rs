@@ -431,3 +431,36 @@ fn nothing_that_a_caller_sends_becomes_part_of_a_target() {
         assert_eq!((answer.get("TARGET"), answer.get("ROUTE")), ("PJSIP/101", "default"), "{evil}");
     }
 }
+
+#[test]
+fn a_personal_contact_names_the_caller_for_its_owner_and_for_nobody_else() {
+    let personal = |owner: Option<&str>, id: &str, name: &str, typed: &str| Request::ContactSet {
+        tenant: "default".into(),
+        contact: strowger::directory::ContactDraft {
+            id: id.into(),
+            name: name.into(),
+            numbers: vec![(typed.into(), None)],
+            owner: owner.map(str::to_owned),
+            ..Default::default()
+        },
+    };
+    let requests = vec![
+        personal(Some("101"), "aunt", "Tante Jürgen", "+12025550170"),
+        personal(None, "acme", "ACME", "+12025550170"),
+        personal(None, "acme-all", "ACME, all", "+1202555*"),
+        personal(Some("101"), "diary", "Diary", "+12025550171"),
+    ];
+    let (_place, server) = served(Options::default(), requests);
+    let name = |from: &str, arguments: &[&str]| {
+        let arguments = arguments.iter().map(|a| (*a).to_owned()).collect();
+        let answer = play(server.agi(), &CallFields { request: "name".into(), arguments, ..fields(DID, from) });
+        [answer.get("CONTACT").to_owned(), answer.get("NAME").to_owned(), answer.raw("CALLERID(name)").unwrap_or("(left alone)").to_owned()]
+    };
+    assert_eq!(name("+12025550170", &[]), ["acme", "ACME", "ACME"]);
+    assert_eq!(name("+12025550170", &["owner=102"]), ["acme", "ACME", "ACME"]);
+    assert_eq!(name("+12025550170", &["owner=101"]), ["aunt", "Tante Jürgen", "Tante Jürgen"]);
+    assert_eq!(name("+12025550170", &["owner=101", "ascii=yes"]), ["aunt", "Tante Jurgen", "Tante Jurgen"]);
+    assert_eq!(name("+12025550171", &["owner=102"]), ["acme-all", "ACME, all", "ACME, all"]);
+    assert_eq!(name("+12025550171", &["owner=101"]), ["diary", "Diary", "Diary"]);
+    assert_eq!(name("+12035550171", &["owner=101"]), ["", "", "(left alone)"]);
+}

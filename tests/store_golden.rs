@@ -8,6 +8,10 @@ mod store_1;
 #[allow(dead_code)] // what is only used to make it
 mod store_2;
 
+#[path = "golden/store_3.rs"]
+#[allow(dead_code)] // what is only used to make it
+mod store_3;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -67,7 +71,7 @@ fn a_store_of_schema_1_is_read_value_by_value() {
     read_log(&store);
     // what is written to it from now on an older program couldn't read
     let marker = std::fs::read_to_string(dir.path().join("store-1/STROWGER")).unwrap();
-    assert!(marker.contains("schema 2\n"), "{marker}");
+    assert!(marker.contains(&format!("schema {SCHEMA}\n")), "{marker}");
     // and it takes what it couldn't hold before
     let edits = PlanEdits { puts: store_2::plan(), ..PlanEdits::default() };
     let (over, _) = store.undisturbed("home", || Ok(())).unwrap();
@@ -125,6 +129,38 @@ fn a_store_of_schema_2_is_read_thing_by_thing() {
     let wanted = wanted.map(|(revision, who, tenant, entries)| (revision, who.to_owned(), tenant.to_owned(), entries));
     assert_eq!(changes.iter().map(said).collect::<Vec<_>>(), wanted);
     assert!(changes[1].staged.is_none() && changes[3].staged.is_some(), "one of each sort");
+    store.close();
+    drop(store);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_store_of_schema_3_is_read_contact_by_contact() {
+    let dir = tempfile::tempdir().unwrap();
+    unpack("store-3", dir.path());
+    let (store, writer) = Store::open(&dir.path().join("store-3"), Arc::new(SystemClock)).unwrap();
+    let writer = std::thread::spawn(move || writer.with_snapshot().run());
+    while !store.snapshot_stands() {
+        assert_eq!(store.status().failed, None);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(store.revision(), store_3::REVISION);
+    let mut wanted = store_3::contacts();
+    wanted.sort_by(|a, b| a.1.id.cmp(&b.1.id));
+    assert_eq!(store.contacts("home", "").map(|c| c.unwrap()).collect::<Vec<_>>(), wanted);
+    let look = |data: &dyn strowger::routing::Data| {
+        for (digits, callee, wanted) in store_3::callers() {
+            let callee = callee.map(store_3::extension);
+            let known = data.known(&store_3::e164(digits), callee.as_ref(), 1).unwrap();
+            let found = known.names.first().map(|c| c.contact.as_str()).zip(known.by);
+            assert_eq!(found, wanted, "{digits} for {callee:?}");
+        }
+        let telephone = store_3::telephone();
+        let stored = data.extension(&telephone.number).unwrap().unwrap();
+        assert_eq!(*stored, strowger::routing::Extension { revision: store_3::REVISION, ..telephone });
+    };
+    store.on_disk("home", look);
+    store.in_snapshot("home", look).unwrap();
     store.close();
     drop(store);
     writer.join().unwrap();

@@ -6,9 +6,11 @@
 //!
 //! Parts: `answers` (throughput, slowest hundredth, processor time over FastAGI), `socket` and `http` (the same for
 //! FreeSWITCH's ways), `idle` (beside ten thousand sockets that say nothing), `import` (answers while a million contacts
-//! come in and are replaced: seconds, memory, p99 beside quiet), `memory` (after a restart), `plan` (a large plan beside a small one). All by default; some minutes.
+//! come in and are replaced: seconds, memory, p99 beside quiet), `memory` (after a restart), `plan` (a large plan beside a small
+//! one), `directory` (five million contacts beside a thousand). All by default; some minutes.
 
 mod answers;
+mod directory;
 mod idle;
 mod import;
 mod memory;
@@ -31,7 +33,7 @@ fn main() -> Outcome {
     if wanted.first().is_some_and(|w| w == null_http::PART) {
         return null_http::serve();
     }
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         ("answers", answers::answers),
         ("socket", answers::socket),
         ("http", answers::http),
@@ -39,6 +41,7 @@ fn main() -> Outcome {
         ("import", import::import),
         ("memory", memory::memory),
         ("plan", plan::plan),
+        ("directory", directory::directory),
     ];
     for (name, part) in parts {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {

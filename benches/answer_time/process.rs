@@ -122,8 +122,14 @@ pub(super) const NAME: Way = &["--switch", "freeswitch", "--via", "name", "--loo
 
 /// One run of the load generator against an address.
 pub(super) fn load(way: Way, address: &str, args: &[&str]) -> Outcome<Value> {
+    load_from(way, address, CONTACTS, args)
+}
+
+/// The same, with calls from so many numbers.
+pub(super) fn load_from(way: Way, address: &str, callers: u64, args: &[&str]) -> Outcome<Value> {
     let output = Command::new(STROWGER)
-        .args(["--json", "bench", "--from", "+14152000000", "--from-count", "100000", "--to", "+14155550000", "--to-count", "1000"])
+        .args(["--json", "bench", "--from", "+14152000000", "--to", "+14155550000", "--to-count", "1000"])
+        .args(["--from-count", &callers.to_string()])
         .args(way)
         .arg(address)
         .args(args)

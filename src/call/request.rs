@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use thiserror::Error;
 
 /// The parameters that a dialplan may hand over. Others are refused: a misspelt `tenant` must not ask another's.
-pub const PARAMETERS: &[&str] = &["tenant", "to", "from", "step", "status", "switch", "context", "verstat"];
+pub const PARAMETERS: &[&str] = &["tenant", "to", "from", "step", "status", "switch", "context", "verstat", "owner", "ascii"];
 /// The longest value of a parameter, in bytes.
 const PARAMETER_BYTES_MAX: usize = 512;
 /// `agi_callingpres`: the two bits that say "not to be shown" (0x20 restricted, 0x40 unavailable).
@@ -63,6 +63,12 @@ pub struct Ask {
     pub context: String,
     /// What the network says of the caller's number (STIR/SHAKEN), as the switch hands it over.
     pub verstat: String,
+    /// The name that the switch has for the caller.
+    pub caller_name: String,
+    /// The extension whose personal phone book is asked, where the dialplan names one.
+    pub owner: String,
+    /// Whether the name is to be in ASCII, where the dialplan says so.
+    pub ascii: String,
     /// Where the question came from; for the journal.
     pub peer: Option<IpAddr>,
 }
@@ -84,6 +90,7 @@ impl Ask {
             restricted: presentation & PRESENTATION_MASK != 0,
             call_id: text(environment.unique_id()),
             context: text(environment.context()),
+            caller_name: text(environment.caller_name()),
             ..Ask::default()
         };
         let mut wrong = None;
@@ -138,6 +145,9 @@ impl Ask {
             step: self.step.as_deref(),
             status: &self.status,
             verstat: &self.verstat,
+            name: &self.caller_name,
+            owner: &self.owner,
+            ascii: &self.ascii,
         }
     }
 
@@ -174,6 +184,8 @@ impl Ask {
             // set to nothing is not set: what the switch says of itself stays
             "context" if !value.is_empty() => self.context = value,
             "verstat" => self.verstat = value,
+            "owner" => self.owner = value,
+            "ascii" => self.ascii = value,
             // an empty tenant is no tenant, and an empty context none
             _ => {}
         }
@@ -220,9 +232,11 @@ impl ChannelAsk {
             match name {
                 b"Unique-ID" => channel.unique_id = Some(value),
                 b"Caller-Caller-ID-Number" => channel.caller.number = Some(value),
+                b"Caller-Caller-ID-Name" => channel.caller.name = Some(value),
                 b"Caller-Destination-Number" => channel.caller.destination = Some(value),
                 b"Caller-Context" => channel.caller.context = Some(value),
                 b"Hunt-Caller-ID-Number" => channel.hunt.number = Some(value),
+                b"Hunt-Caller-ID-Name" => channel.hunt.name = Some(value),
                 b"Hunt-Destination-Number" => channel.hunt.destination = Some(value),
                 b"Hunt-Context" => channel.hunt.context = Some(value),
                 b"Caller-Privacy-Hide-Number" | b"Hunt-Privacy-Hide-Number" => channel.hide_number |= value == b"true",
@@ -254,6 +268,7 @@ impl ChannelAsk {
         (ask.switch_kind, ask.domain) = (Switch::Freeswitch, read(channel.domain));
         let context = read(channel.hunt.context.or(channel.caller.context));
         ask.context = if ask.context.is_empty() { context.clone() } else { ask.context };
+        ask.caller_name = read(channel.hunt.name.or(channel.caller.name));
         ask.verstat = if ask.verstat.is_empty() { read(channel.verstat) } else { ask.verstat };
         (ask.restricted, ask.call_id) = (channel.hide_number, read(channel.unique_id));
         for (key, value) in parameters {
@@ -306,7 +321,34 @@ struct Channel<'a> {
 
 #[derive(Default)]
 struct Profile<'a> {
+    name: Option<&'a [u8]>,
     number: Option<&'a [u8]>,
     destination: Option<&'a [u8]>,
     context: Option<&'a [u8]>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_the_trunk_sent_and_whose_phone_book_it_is_come_with_the_channel() {
+        let fields: [(&[u8], &[u8]); 5] = [
+            (b"Unique-ID", b"u-1"),
+            (b"Caller-Caller-ID-Name", b"ACME GmbH"),
+            (b"Caller-Caller-ID-Number", b"+4930123456"),
+            (b"variable_strowger_owner", b"101"),
+            (b"variable_strowger_ascii", b"yes"),
+        ];
+        let read = |fields: &[(&'static [u8], &'static [u8])]| ChannelAsk::read(fields.iter().copied(), Cow::Borrowed, Asked::ByUrl(""));
+        let channel = read(&fields);
+        assert_eq!(channel.wrong, None);
+        let ask = channel.ask;
+        assert_eq!((ask.caller_name.as_str(), ask.owner.as_str(), ask.ascii.as_str()), ("ACME GmbH", "101", "yes"));
+        let text = ask.text();
+        assert_eq!((text.name, text.owner, text.ascii), ("ACME GmbH", "101", "yes"));
+        // what is hunted for counts, and an empty value is printed so
+        let hunted = read(&[(b"Caller-Caller-ID-Name", b"Old"), (b"Hunt-Caller-ID-Name", b"_undef_")]);
+        assert_eq!(hunted.ask.caller_name, "");
+    }
 }

@@ -184,6 +184,12 @@ pub(super) enum ContactVerb {
         /// List at most so many [default: all]
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
+        /// Only this extension's personal phone book
+        #[arg(long, value_name = "EXT")]
+        owner: Option<String>,
+        /// Only favourites
+        #[arg(long)]
+        favourites: bool,
     },
     /// Show who changed a contact, when, from where, and what
     History(ContactHistoryArgs),
@@ -379,6 +385,9 @@ pub(super) struct UserSecretArgs {
 pub(super) struct NameArgs {
     /// The number
     pub(super) number: String,
+    /// Look into this extension's personal phone book, too
+    #[arg(long, value_name = "EXT")]
+    pub(super) owner: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

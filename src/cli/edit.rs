@@ -31,7 +31,10 @@ pub(super) fn contact(global: &Global, verb: ContactVerb) -> Result<Exit, Failur
             }
             _ => Err(unexpected()),
         },
-        ContactVerb::Ls { from, limit } => contact_ls(global, from, limit),
+        ContactVerb::Ls { from, limit, owner, favourites } => {
+            let is_wanted = |c: &ContactView| (owner.is_none() || c.owner == owner) && (c.favourite || !favourites);
+            contact_ls(global, from, limit, is_wanted)
+        }
         ContactVerb::History(args) => history::contact(global, args),
         ContactVerb::Undo(args) => history::contact_undo(global, args),
         ContactVerb::Import(args) => import::import(global, &args),
@@ -56,15 +59,15 @@ fn draft(args: ContactSetArgs) -> ContactDraft {
     }
 }
 
-fn contact_ls(global: &Global, from: String, limit: Option<usize>) -> Result<Exit, Failure> {
+fn contact_ls(global: &Global, from: String, limit: Option<usize>, is_wanted: impl Fn(&ContactView) -> bool) -> Result<Exit, Failure> {
     let mut backend = Backend::look(global)?;
     let (mut from_id, mut left) = (from, limit.unwrap_or(usize::MAX));
     while left > 0 {
-        let request = Request::ContactLs { tenant: global.tenant.clone(), from_id, limit: left.min(PAGE) };
+        let request = Request::ContactLs { tenant: global.tenant.clone(), from_id, limit: PAGE };
         let Reply::Contacts { contacts, next_id } = backend.ask(request)? else { return Err(unexpected()) };
-        left -= contacts.len().min(left);
         let mut text = String::new();
-        for contact in &contacts {
+        for contact in contacts.iter().filter(|c| is_wanted(c)).take(left) {
+            left -= 1;
             if global.json {
                 // one object a line: a million of them need no million in memory
                 text.push_str(&print::json_line(contact));
@@ -96,6 +99,8 @@ fn contact_text(contact: &ContactView) -> String {
         let typed = if number.typed == number.number { String::new() } else { format!(", typed as {}", number.typed) };
         row("number", &format!("{}{label}{typed}", number.number));
     }
+    row("phone book", &contact.owner.as_ref().map(|owner| format!("personal, of {owner}")).unwrap_or_default());
+    row("favourite", if contact.favourite { "yes" } else { "" });
     row("tags", &contact.tags.join(", "));
     row("note", contact.note.as_deref().unwrap_or_default());
     row("source", &contact.source);

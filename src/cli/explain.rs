@@ -30,11 +30,17 @@ pub(super) struct ExplainArgs {
     /// What the network says of the caller's number (STIR/SHAKEN): failed, missing, a, b or c
     #[arg(long, default_value = "", value_name = "RESULT")]
     verstat: String,
+    /// The name that the trunk sent for the caller
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    name: String,
+    /// The extension whose personal phone book counts [default: the one that is called]
+    #[arg(long, default_value = "", value_name = "EXT")]
+    owner: String,
     /// Decide as at this time [default: now]
     #[arg(long, value_name = "WHEN")]
     at: Option<String>,
     /// Show how this call of the journal was decided, and how the data of now would decide it, as at its time
-    #[arg(long, value_name = "ID", conflicts_with_all = ["to", "from", "withheld", "request", "verstat"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["to", "from", "withheld", "request", "verstat", "name", "owner"])]
     call: Option<String>,
     /// Show the answer in this switch's words; what either would dial is shown in any case
     #[arg(long, value_parser = ["asterisk", "freeswitch"], default_value = "asterisk")]
@@ -62,6 +68,9 @@ pub(super) fn explain(global: &Global, args: &ExplainArgs) -> Result<Exit, Failu
         from: args.from.clone(),
         withheld: args.withheld,
         verstat: args.verstat.clone(),
+        name: args.name.clone(),
+        owner: args.owner.clone(),
+        ascii: String::new(),
         at_us: args.at_us()?,
     };
     let view = asked(global, ask, args.switch())?;
@@ -96,6 +105,9 @@ fn of_the_journal(global: &Global, args: &ExplainArgs, id: &str) -> Result<Exit,
         from: said("/from/number"),
         withheld: is_withheld,
         verstat: String::new(),
+        name: String::new(),
+        owner: String::new(),
+        ascii: String::new(),
         at_us,
     };
     let now = asked(global, ask, args.switch())?;

@@ -8,11 +8,11 @@ use super::serve::serve_overrides;
 use crate::config::{Config, EventsConfig, Priority, Secret, SwitchConfig};
 use crate::control::{Reply, Request};
 use crate::number::{NumberPlan, describe};
-use crate::routing::DEFAULT_TENANT;
+use crate::routing::{DEFAULT_TENANT, Hint, NamePolicy, Several, TrunkName};
 use serde_json::json;
 
 pub(super) fn name(global: &Global, args: &NameArgs) -> Result<Exit, Failure> {
-    let request = Request::Name { tenant: global.tenant.clone(), number: args.number.clone() };
+    let request = Request::Name { tenant: global.tenant.clone(), number: args.number.clone(), owner: args.owner.clone() };
     let Reply::Name { number, contacts } = Backend::look(global)?.ask(request)? else { return Err(unexpected()) };
     let first = contacts.first();
     let exit = if first.is_some() { Exit::Done } else { Exit::NotFound };
@@ -121,6 +121,10 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
                 "extension_digits_max": t.plan.extension_digits_max(),
                 "short_codes": t.plan.short_codes(),
                 "fallback": t.fallback.as_ref().map(ToString::to_string),
+                "name_several": t.names.several.word(),
+                "name_trunk": t.names.trunk.word(),
+                "name_hint": t.names.hint.word(),
+                "name_ascii": t.names.ascii,
             })
         };
         print::json(&json!({
@@ -179,10 +183,11 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         let (digits, codes) = (tenant.plan.extension_digits_max(), tenant.plan.short_codes().join(" "));
         let codes = if codes.is_empty() { "none".to_owned() } else { codes };
         let domain = tenant.freeswitch.domain.as_deref().map_or(String::new(), |domain| format!(", domain {domain}"));
+        let names = names_text(&tenant.names);
         rows.push(vec![
             format!("tenant {}", tenant.id),
             format!(
-                "{country}{domain}, emergency {emergency}, extensions of up to {digits} digits, short codes {codes}, fallback {fallback}"
+                "{country}{domain}, emergency {emergency}, extensions of up to {digits} digits, short codes {codes}, fallback {fallback}{names}"
             ),
         ]);
     }
@@ -193,6 +198,17 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         print::line(&format!("warning: {warning}"));
     }
     Ok(Exit::Done)
+}
+
+/// What of a tenant's way to name callers isn't as usual.
+fn names_text(names: &NamePolicy) -> String {
+    let said = [
+        ("name_several", names.several.word(), names.several == Several::default()),
+        ("name_trunk", names.trunk.word(), names.trunk == TrunkName::default()),
+        ("name_hint", names.hint.word(), names.hint == Hint::default()),
+        ("name_ascii", "true", !names.ascii),
+    ];
+    said.iter().filter(|(.., is_usual)| !is_usual).map(|(key, word, _)| format!(", {key} {word}")).collect()
 }
 
 /// A switch as `check` tells it; where its secret is, and never the secret.

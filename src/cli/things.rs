@@ -91,6 +91,9 @@ pub(super) struct ExtensionArgs {
     /// Show this number to emergency services, which call back there
     #[arg(long, value_name = "N|off")]
     emergency_caller_id: Option<String>,
+    /// Write callers' names in ASCII for it
+    #[arg(long, value_parser = ["on", "off"], value_name = "on|off")]
+    ascii: Option<String>,
 }
 
 /// Add or replace a trunk
@@ -253,6 +256,9 @@ fn patched(global: &Global, args: ExtensionArgs) -> Result<ItemDraft, Failure> {
     put(&mut draft.emergency_caller_id, args.emergency_caller_id);
     if let Some(dnd) = args.dnd {
         draft.dnd = dnd == "on";
+    }
+    if let Some(ascii) = args.ascii {
+        draft.ascii = ascii == "on";
     }
     let whole = |name: &str, text: &str| bad(format!("--{name} {text:?} is no number; write one, or off"));
     match args.ring_seconds.as_deref() {

@@ -149,6 +149,7 @@ fn extension(draft: &ExtensionDraft) -> Vec<String> {
     }));
     said.extend(draft.caller_id.iter().map(|number| format!("shows {number}")));
     said.extend(draft.emergency_caller_id.iter().map(|number| format!("called back at {number}")));
+    said.extend(draft.ascii.then(|| "names in ASCII".to_owned()));
     vec![draft.extension.clone(), draft.name.clone().unwrap_or_default(), said.join(", ")]
 }
 

@@ -5,10 +5,11 @@ use super::features::{FeaturesTable, features};
 use super::{ConfigError, File, SESSIONS_MAX, Source, limited};
 use crate::number::{Class, ClassError, Country, NumberPlan};
 use crate::routing::{
-    DEFAULT_TENANT, Did, Features, PERMISSIONS_DEFAULT, ScheduleError, Step, Tenant, Tenants, Whose, Zone, check_tenant_id,
+    DEFAULT_TENANT, Did, Features, NamePolicy, PERMISSIONS_DEFAULT, ScheduleError, Step, Tenant, Tenants, Whose, Zone, check_tenant_id,
 };
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::str::FromStr;
 
 /// The longest name of a context, in bytes: Asterisk's have 79.
 const CONTEXT_BYTES_MAX: usize = 79;
@@ -32,6 +33,10 @@ pub(super) struct TenantTable {
     fallback: Option<toml::Spanned<String>>,
     permissions: Option<Vec<toml::Spanned<String>>>,
     sessions_max: Option<toml::Spanned<usize>>,
+    name_several: Option<toml::Spanned<String>>,
+    name_trunk: Option<toml::Spanned<String>>,
+    name_hint: Option<toml::Spanned<String>>,
+    name_ascii: Option<bool>,
     #[serde(default)]
     features: FeaturesTable,
 }
@@ -82,7 +87,8 @@ pub(super) fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenan
         let features = features(source, &table.features)?;
         let sessions_max = limited(source, "sessions_max", None, table.sessions_max.as_ref(), 1..=SESSIONS_MAX)?;
         let asterisk = dial.asterisk.clone();
-        let tenant = Tenant { id: id.clone(), plan, timezone, fallback, permissions, features, sessions_max, asterisk, freeswitch };
+        let names = names(source, table)?;
+        let tenant = Tenant { id: id.clone(), plan, timezone, fallback, permissions, features, names, sessions_max, asterisk, freeswitch };
         if let (Some(span), Some(step)) = (&table.fallback, &tenant.fallback) {
             tenant.check_step(step).map_err(|e| source.at(span, format!("fallback: {e}")))?;
         }
@@ -97,11 +103,30 @@ pub(super) fn tenants(source: &Source, file: &File, dial: &Dial) -> Result<Tenan
         fallback: None,
         permissions: PERMISSIONS_DEFAULT.to_vec(),
         features: Features::default(),
+        names: NamePolicy::default(),
         sessions_max: None,
         asterisk: dial.asterisk.clone(),
         freeswitch: dial.freeswitch.clone(),
     });
     Ok(tenants)
+}
+
+/// How callers are named.
+fn names(source: &Source, table: &TenantTable) -> Result<NamePolicy, ConfigError> {
+    fn word<T: Default + FromStr<Err = String>>(
+        source: &Source,
+        key: &str,
+        said: &Option<toml::Spanned<String>>,
+    ) -> Result<T, ConfigError> {
+        let Some(span) = said else { return Ok(T::default()) };
+        span.get_ref().parse().map_err(|e| source.at(span, format!("{key} = {e}")))
+    }
+    Ok(NamePolicy {
+        several: word(source, "name_several", &table.name_several)?,
+        trunk: word(source, "name_trunk", &table.name_trunk)?,
+        hint: word(source, "name_hint", &table.name_hint)?,
+        ascii: table.name_ascii.unwrap_or_default(),
+    })
 }
 
 /// What extensions may call where they have no permissions of their own.

@@ -77,3 +77,24 @@ fn what_is_wrong_with_a_tenant_is_said_with_its_line() {
         assert!(error.contains(&format!(":{line}: ")) && error.contains(what), "{text:?} gave {error:?}");
     }
 }
+
+#[test]
+fn a_tenant_says_how_callers_are_named_and_a_wrong_word_names_line_and_nearest() {
+    use crate::routing::{Hint, NamePolicy, Several, TrunkName};
+    let config =
+        load("[[tenant]]\nid = \"acme\"\nname_several = \"both\"\nname_trunk = \"numbers\"\nname_hint = \"class\"\nname_ascii = true\n")
+            .unwrap();
+    let wanted = NamePolicy { several: Several::Both, trunk: TrunkName::Numbers, hint: Hint::Class, ascii: true };
+    assert_eq!(config.tenants["acme"].names, wanted);
+    assert_eq!(config.tenants["default"].names, NamePolicy::default());
+    for (line, why) in [
+        ("name_several = \"newset\"", "write one of newest, both; did you mean newest?"),
+        ("name_trunk = \"kept\"", "write one of directory, keep, numbers; did you mean keep?"),
+        ("name_hint = true", "string"),
+        ("name_ascii = \"yes\"", "boolean"),
+        ("name_hints = \"region\"", "name_hint"),
+    ] {
+        let error = load(&format!("[[tenant]]\nid = \"acme\"\n{line}\n")).unwrap_err().to_string();
+        assert!(error.contains(why) && error.contains(":3"), "{line}: {error}");
+    }
+}

@@ -155,7 +155,7 @@ impl Desk {
             Request::TokenLs { tenant } => self.token_ls(&tenant),
             // the server answers it before it comes here, since it takes long
             Request::Events { .. } => bad("only a running server has events; start it first"),
-            Request::Name { tenant, number } => self.name(&tenant, &number),
+            Request::Name { tenant, number, owner } => self.name(&tenant, &number, owner.as_deref()),
             Request::Explain { tenant, ask, switch } => self.explain(&tenant, &ask, switch),
             Request::LiveCalls { tenant, after } => calls::live(self.observed.as_ref(), &self.rules, &tenant, after),
             Request::Journal(query) => calls::page(calls::journal_of(self.observed.as_ref())?, &self.rules, &query),
@@ -288,12 +288,17 @@ impl Desk {
         Ok(Reply::Routes { routes: routes.iter().map(RouteView::of).collect(), next })
     }
 
-    fn name(&self, tenant: &str, text: &str) -> Result<Reply, Refusal> {
+    fn name(&self, tenant: &str, text: &str, owner: Option<&str>) -> Result<Reply, Refusal> {
         if crate::number::is_withheld(text) {
             return bad(format!("{text:?} is what switches say when a number is withheld; nobody has it"));
         }
-        let number = parse_number(&self.tenant(tenant)?.plan, text)?;
-        let found = self.store.contacts_with(tenant, &number)?;
+        let plan = &self.tenant(tenant)?.plan;
+        let number = parse_number(plan, text)?;
+        let owner = owner.map(|owner| match parse_number(plan, owner)? {
+            extension if extension.kind() == Kind::Extension => Ok(extension),
+            other => bad(format!("the owner {other} is no extension; write its number, such as 101")),
+        });
+        let found = self.store.contacts_for(tenant, &number, owner.transpose()?.as_ref())?;
         let contacts = found.into_iter().map(|(revision, c)| ContactView::of(revision, c)).collect();
         Ok(Reply::Name { number: number.to_string(), contacts })
     }

@@ -17,6 +17,9 @@ impl Desk {
             from: &ask.from,
             restricted: ask.withheld,
             verstat: &ask.verstat,
+            name: &ask.name,
+            owner: &ask.owner,
+            ascii: &ask.ascii,
             ..QuestionText::default()
         };
         let question = match Question::read(&text, &rules.plan) {

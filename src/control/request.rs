@@ -97,6 +97,15 @@ pub struct ExplainAsk {
     /// What the network says of the caller's number.
     #[serde(default)]
     pub verstat: String,
+    /// The name that the switch has for the caller.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// The extension whose personal phone book is asked, where that isn't the one that is called.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub owner: String,
+    /// `yes` for a name in ASCII.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ascii: String,
     /// The moment that it is decided for, in microseconds since 1970; now, if nobody says.
     #[serde(default)]
     pub at_us: Option<u64>,
@@ -160,7 +169,13 @@ pub enum Request {
     /// place goes on where the last one ended. Waits so long for something new, and comes back without it otherwise.
     Events { tenant: String, query: FeedQuery, since: Option<String>, wait_ms: u64 },
     /// Who has a number.
-    Name { tenant: String, number: String },
+    Name {
+        tenant: String,
+        number: String,
+        /// The extension whose personal phone book is asked, too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
+    },
     /// What would be answered, and why.
     Explain {
         tenant: String,

@@ -10,4 +10,4 @@ pub use contact::{
     COMPANY_BYTES_MAX, Contact, ContactDraft, ContactError, ContactNumber, ID_BYTES_MAX, LABEL_BYTES_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX,
     NUMBERS_MAX, TAGS_MAX, check_id,
 };
-pub use reach::{Indexed, Reach, ReachError};
+pub use reach::{BEHIND_DIGITS_MAX, Indexed, Reach, ReachError};

@@ -14,6 +14,9 @@ const BEGINNING_DIGITS_MIN: usize = 4;
 /// The most beginnings that a range is made of; the worst range of 15 digits would be made of 270.
 const RANGE_PARTS_MAX: usize = 64;
 
+/// The most digits that an extension behind a main number has. More are somebody else's number.
+pub const BEHIND_DIGITS_MAX: usize = 6;
+
 /// The most digits that the end of a range is shortened to: `+4930123400..99`.
 const LAST_DIGITS_MAX: usize = 5;
 
@@ -144,7 +147,7 @@ fn beginnings(first: &str, last: &str) -> Vec<String> {
 }
 
 impl ContactNumber {
-    /// Every way in which it is found.
+    /// Every way in which it is found: one, or of a range and a main number several.
     pub fn indexed(&self) -> Vec<Indexed> {
         let digits = self.number.digits();
         match &self.reach {
@@ -164,7 +167,10 @@ impl ContactNumber {
         self.indexed().iter().any(|way| match way {
             Indexed::Number(own) => own == number,
             Indexed::Beginning(begins) => is_public && digits.starts_with(begins),
-            Indexed::Behind(begins) => is_public && digits.len() > begins.len() && digits.starts_with(begins),
+            Indexed::Behind(begins) => {
+                let behind = digits.strip_prefix(begins.as_str()).map_or(0, str::len);
+                is_public && (1..=BEHIND_DIGITS_MAX).contains(&behind)
+            }
         })
     }
 }

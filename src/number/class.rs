@@ -115,6 +115,18 @@ impl Number {
         self.calling().and_then(|(calling, national)| calling.regions(national).first().copied())
     }
 
+    /// What sort of number an E.164 number is, in its own country and in one word, where it isn't an ordinary one. By table.
+    pub fn sort_word(&self) -> Option<&'static str> {
+        let (calling, national) = self.calling().filter(|(calling, national)| calling.is_possible(national))?;
+        match calling.class(national) {
+            M => Some("mobile"),
+            F => Some("toll-free"),
+            S => Some("shared-cost"),
+            P => Some("premium"),
+            _ => None,
+        }
+    }
+
     /// The calling code of an E.164 number, and the digits behind it.
     pub(super) fn calling(&self) -> Option<(&'static CallingCode, &str)> {
         if self.kind() == Kind::E164 { CallingCode::of(self.digits()) } else { None }

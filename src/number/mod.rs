@@ -14,6 +14,7 @@ mod classes;
 mod lookup;
 mod plan;
 mod region;
+mod region_names;
 mod regions;
 
 pub use class::{Class, ClassError, is_possible};

@@ -343,6 +343,7 @@ impl ExtensionDraft {
             permissions,
             caller_id: maybe(&mut wrong, "caller_id", self.caller_id.as_ref(), read),
             emergency_caller_id: maybe(&mut wrong, "emergency_caller_id", self.emergency_caller_id.as_ref(), read),
+            ascii: self.ascii,
             ..Extension::of(own)
         });
         let checked = extension.clone().and_then(|extension| wrong.all_of(extension, Extension::check, take_out));

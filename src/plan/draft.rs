@@ -275,6 +275,9 @@ pub struct ExtensionDraft {
     /// The number that an emergency service calls back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emergency_caller_id: Option<String>,
+    /// Its telephone shows ASCII only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ascii: bool,
 }
 
 /// A SIP account.

@@ -84,6 +84,7 @@ impl ItemDraft {
                 permissions: e.permissions.as_ref().map(|all| all.iter().map(|c| c.word().to_owned()).collect()),
                 caller_id: text(&e.caller_id),
                 emergency_caller_id: text(&e.emergency_caller_id),
+                ascii: e.ascii,
             }),
             PlanItem::User(u) => ItemDraft::User(UserDraft {
                 extension: u.extension.clone(),

@@ -276,8 +276,8 @@ impl Data for Failing<'_> {
     fn limit(&self, class: Class, scope: Scope) -> Found<Limit> {
         self.next()?.limit(class, scope)
     }
-    fn caller(&self, number: &Number) -> Found<CallerName> {
-        self.next()?.caller(number)
+    fn known(&self, number: &Number, callee: Option<&Number>, names_max: usize) -> Result<Known, LookupFailed> {
+        self.next()?.known(number, callee, names_max)
     }
     fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>> {
         self.next()?.user(domain, extension)

@@ -1,9 +1,8 @@
 //! The decision: one function, the same for calls and for `explain`.
 
 use super::{
-    Action, Caller, CallerName, Course, Data, Decision, Extension, Found, HOPS_MAX, Live, LookupFailed, Marks, Outcome, Question, Reason,
-    Request, Route, RouteKey, Rule, Status, Step, StepToken, Tenant, Trace, outbound, ring, ring::Rung, screen,
-    step_token::TOKEN_AGE_SECONDS_MAX,
+    Action, Caller, Course, Data, Decision, Extension, Found, HOPS_MAX, Live, LookupFailed, Marks, Outcome, Question, Reason, Request,
+    Route, RouteKey, Rule, Status, Step, StepToken, Tenant, Trace, outbound, ring, ring::Rung, screen, step_token::TOKEN_AGE_SECONDS_MAX,
 };
 use crate::number::{Class, Kind, Number};
 use std::sync::Arc;
@@ -40,7 +39,7 @@ pub(super) struct Walk<'a> {
 /// The order, which `explain` shows: emergency numbers are left alone; a step token, if there is one, says where the call
 /// stands, and it was screened when it came; else the caller is screened, and the exact route, the settings of the
 /// extension, the longest prefix or the default is taken; the route's schedule says which of its plans. The caller's name
-/// is looked up whatever the route says.
+/// is looked up last and whatever the route says: whose personal phone book counts depends on who is rung.
 ///
 /// # Errors
 /// [`LookupFailed`] where the data could not be read; the caller of this function answers with the fallback.
@@ -105,18 +104,12 @@ impl Walk<'_> {
         if question.from == Caller::Withheld {
             return Ok(bare(Status::Unknown, Reason::Anonymous));
         }
-        let caller = self.caller_name(&question.from)?;
-        Ok(match caller {
-            Some(_) => Decision { caller, ..bare(Status::Found, Reason::Matched) },
-            None => bare(Status::Unknown, Reason::NoName),
+        let named = self.named(question, bare(Status::Unknown, Reason::NoName))?;
+        Ok(match &named.caller {
+            Some(caller) if caller.contact.is_empty() => Decision { status: Status::Found, reason: Reason::Region, ..named },
+            Some(_) => Decision { status: Status::Found, reason: Reason::Matched, ..named },
+            None => named,
         })
-    }
-
-    fn caller_name(&mut self, from: &Caller) -> Found<CallerName> {
-        let Caller::Number(number) = from else { return Ok(None) };
-        let found = self.data.caller(number)?;
-        self.trace.note(|| Rule::Named(found.as_ref().map(|c| c.contact.clone())));
-        Ok(found)
     }
 
     fn route(&mut self, question: &Question) -> Result<Decision, LookupFailed> {
@@ -142,9 +135,8 @@ impl Walk<'_> {
         {
             return Ok(stopped);
         }
-        let caller = self.caller_name(&question.from)?;
         let Some(route) = find_route(to, self.data, self.trace)? else {
-            return Ok(Decision { caller, ..bare(Status::Unknown, Reason::NoRoute) });
+            return self.named(question, bare(Status::Unknown, Reason::NoRoute));
         };
         let (plan, reason) = self.plan_of(&route)?;
         let token = StepToken {
@@ -158,7 +150,7 @@ impl Walk<'_> {
             hops: 1,
         };
         let decision = self.take_step(&route, plan, token, reason)?;
-        Ok(Decision { caller, ..decision })
+        self.named(question, decision)
     }
 
     /// Which of a route's plans counts at this moment, and the word for it.
@@ -211,6 +203,7 @@ impl Walk<'_> {
             token: more.then_some(token),
             route: Some(route.key.clone()),
             caller: None,
+            keeps_sent_name: false,
             present: None,
             via: None,
         }
@@ -250,10 +243,10 @@ impl Walk<'_> {
         if route.revision.max(ring::revision(self.data, step)?) != token.revision {
             return Ok(self.refuse_token(question, "names a route or a group that was changed since"));
         }
-        let caller = self.caller_name(&question.from)?;
         if token.hops >= HOPS_MAX || matches!(outcome, Outcome::Answered | Outcome::Passed) {
             self.trace.note(|| Rule::Token(format!("the plan is over after this step ({outcome:?})")));
-            return Ok(Decision { caller, ..self.over(&route, Reason::Exhausted) });
+            let over = self.over(&route, Reason::Exhausted);
+            return self.named(question, over);
         }
         let reason = match (*plan, &route.key) {
             (0, RouteKey::Default) => Reason::Default,
@@ -267,7 +260,7 @@ impl Walk<'_> {
             self.trace.note(|| Rule::Token(format!("this is answer {HOPS_MAX} of the call, its last: the end of the plan")));
             let token = StepToken { index: steps.len() as u8 - 1, hops, ..token.clone() };
             let decision = self.take_step(&route, *plan, token, reason)?;
-            return Ok(Decision { caller, ..decision });
+            return self.named(question, decision);
         }
         let rung =
             if ring::rings(step) { ring::go_on(self, step, token.order, token.attempt, outcome)? } else { Rung::Nobody(Reason::Exhausted) };
@@ -282,7 +275,7 @@ impl Walk<'_> {
             }
             rung => self.rung(&route, step, StepToken { hops, ..token.clone() }, follows, reason, rung),
         };
-        Ok(Decision { caller, ..decision })
+        self.named(question, decision)
     }
 
     /// Why a token can't be taken, whatever it is of.

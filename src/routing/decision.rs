@@ -93,6 +93,8 @@ pub enum Reason {
     FeatureOff,
     /// A feature could not be switched.
     FeatureRefused,
+    /// Nobody by that number, but it says where it is from.
+    Region,
 }
 
 impl Reason {
@@ -127,6 +129,7 @@ impl Reason {
             Reason::FeatureOn => "feature-on",
             Reason::FeatureOff => "feature-off",
             Reason::FeatureRefused => "feature-refused",
+            Reason::Region => "region",
         }
     }
 }
@@ -195,8 +198,10 @@ pub struct Decision {
     pub token: Option<StepToken>,
     /// The route that matched.
     pub route: Option<RouteKey>,
-    /// Who calls, where the directory knows.
+    /// Who calls, where the directory knows; a contact without an id where only the number says something of him.
     pub caller: Option<CallerName>,
+    /// Whether the name that the switch has for the caller stays all the same.
+    pub keeps_sent_name: bool,
     /// The number that an outgoing call shows, as its trunk wants it.
     pub present: Option<String>,
     /// The trunk and rate of an outgoing call, for `ROUTE`.
@@ -214,7 +219,7 @@ impl Decision {
             }),
             _ => None,
         };
-        Decision { status, reason, step, ring, token: None, route: None, caller: None, present: None, via: None }
+        Decision { status, reason, step, ring, token: None, route: None, caller: None, keeps_sent_name: false, present: None, via: None }
     }
 
     /// The word of `ACTION`.

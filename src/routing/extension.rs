@@ -38,6 +38,8 @@ pub struct Extension {
     pub caller_id: Option<Number>,
     /// The number that it shows to an emergency service, which calls back there.
     pub emergency_caller_id: Option<Number>,
+    /// Whether its telephone shows ASCII only, so that names are written in it.
+    pub ascii: bool,
     /// The store's revision that made it what it is.
     pub revision: u64,
 }
@@ -101,6 +103,7 @@ impl Extension {
             permissions: None,
             caller_id: None,
             emergency_caller_id: None,
+            ascii: false,
             revision: 0,
         }
     }

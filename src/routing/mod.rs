@@ -14,6 +14,7 @@ mod feature;
 mod group;
 mod item;
 mod live;
+mod naming;
 mod outbound;
 mod question;
 pub mod render;
@@ -42,6 +43,7 @@ pub use feature::{CODE_CHARS_MAX, CODES, CodeFor, Feature, FeatureError, Feature
 pub use group::{DELAY_SECONDS_MAX, GROUP_DEPTH_MAX, Group, GroupError, MEMBERS_MAX, Member, MemberTarget, Strategy, WEIGHT_MAX};
 pub use item::{PlanItem, PlanKey};
 pub use live::{Live, Marks, NOTHING_LIVE};
+pub use naming::{FoundBy, Hint, Known, NAMES_MAX, NamePolicy, SentName, Several, TrunkName, in_ascii};
 pub use outbound::FAILOVERS_MAX;
 pub use question::{Caller, Outcome, Question, QuestionError, QuestionText, Request};
 pub use render::Switch;
@@ -100,8 +102,20 @@ pub trait Data {
     fn trunks(&self) -> Result<Arc<Vec<Arc<Trunk>>>, LookupFailed>;
     /// The brake on a class of calls.
     fn limit(&self, class: Class, scope: Scope) -> Found<Limit>;
-    /// Who has this number.
-    fn caller(&self, number: &Number) -> Found<CallerName>;
+    /// Who has this number, as the called extension may know it, at most so many of them. The first of these that anybody is
+    /// found in: the number itself, the longest beginning of it, the longest main number that it stands behind.
+    /// Contacts of another extension's personal phone book aren't seen.
+    ///
+    /// # Errors
+    /// [`LookupFailed`].
+    fn known(&self, number: &Number, callee: Option<&Number>, names_max: usize) -> Result<Known, LookupFailed>;
+    /// Who has this number, as everybody may know it.
+    ///
+    /// # Errors
+    /// [`LookupFailed`].
+    fn caller(&self, number: &Number) -> Found<CallerName> {
+        Ok(self.known(number, None, 1)?.names.into_iter().next())
+    }
     /// The user of a domain, which is given in lower case, with exactly this extension.
     fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>>;
     /// Whether a domain, given in lower case, has any user.

@@ -1,7 +1,8 @@
 //! What a switch asks, in the words of the trade and not of a protocol: both switches' sessions make one of these.
 
+use super::naming::{SentName, yes_or_no};
 use super::{Reason, StepToken, TokenError, Verification};
-use crate::number::{self, Number, NumberError, NumberPlan};
+use crate::number::{self, Kind, Number, NumberError, NumberPlan};
 use thiserror::Error;
 
 /// The most that is kept of what was dialled.
@@ -118,6 +119,12 @@ pub struct QuestionText<'a> {
     pub restricted: bool,
     /// What the network says of the caller's number (STIR/SHAKEN), as the switch hands it over.
     pub verstat: &'a str,
+    /// The name that the switch has for the caller.
+    pub name: &'a str,
+    /// The extension whose personal phone book is asked, where that isn't the one that is called.
+    pub owner: &'a str,
+    /// `yes` for a name in ASCII, `no` for none; empty is as the extension and the tenant have it.
+    pub ascii: &'a str,
     /// The token of a failed step, if one is handed back.
     pub step: Option<&'a str>,
     /// How that step ended.
@@ -161,6 +168,12 @@ pub struct Question {
     pub from: Caller,
     /// What the network says of the caller's number.
     pub verification: Option<Verification>,
+    /// What the switch has for the caller's name.
+    pub sent_name: SentName,
+    /// The extension whose personal phone book is asked, where the question names one.
+    pub owner: Option<Number>,
+    /// Whether the name is to be in ASCII, where the question says so.
+    pub ascii: Option<bool>,
     /// The token of the step that just failed, and how.
     pub step: Option<(StepToken, Outcome)>,
 }
@@ -195,7 +208,18 @@ impl Question {
         };
         let dialled = text.to.chars().filter(|c| c.is_ascii_digit() || matches!(c, '+' | '*' | '#')).take(DIALLED_CHARS_MAX).collect();
         let verification = Verification::from_verstat(text.verstat);
-        let question = Question { request, to, dialled, from: Caller::read(text.from, text.restricted, plan), verification, step };
+        let question = Question {
+            request,
+            to,
+            dialled,
+            from: Caller::read(text.from, text.restricted, plan),
+            verification,
+            sent_name: SentName::read(text.name),
+            // whoever is called by something else has no phone book of his own, and no call is worse for it
+            owner: plan.parse(text.owner).ok().filter(|owner| owner.kind() == Kind::Extension),
+            ascii: yes_or_no(text.ascii.trim()),
+            step,
+        };
         match wrong {
             None => Ok(question),
             Some(error) => Err(Box::new((question, error))),

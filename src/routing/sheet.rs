@@ -1,8 +1,8 @@
 //! A plan in memory: what is decided by a plan that isn't the store's, such as one that somebody is about to apply.
 
 use super::{
-    CallerName, CompiledSchedule, Data, Extension, Found, Group, Limit, List, LookupFailed, PlanItem, PlanKey, Prefix, Route, RouteKey,
-    Scope, Screen, ScreenKey, Trunk, User,
+    CallerName, CompiledSchedule, Data, Extension, Found, FoundBy, Group, Known, Limit, List, LookupFailed, PlanItem, PlanKey, Prefix,
+    Route, RouteKey, Scope, Screen, ScreenKey, Trunk, User,
 };
 use crate::number::{Class, Kind, Number};
 use std::collections::BTreeMap;
@@ -97,8 +97,10 @@ impl Data for Sheet {
         Ok(found.and_then(|item| if let PlanItem::Limit(l) = item { Some(l) } else { None }))
     }
 
-    fn caller(&self, number: &Number) -> Found<CallerName> {
-        Ok(self.whole()?.names.iter().find(|(n, _)| n == number).map(|(_, name)| name.clone()))
+    fn known(&self, number: &Number, _callee: Option<&Number>, names_max: usize) -> Result<Known, LookupFailed> {
+        let with = self.whole()?.names.iter().filter(|(n, _)| n == number);
+        let names: Vec<CallerName> = with.map(|(_, name)| name.clone()).take(names_max).collect();
+        Ok(Known { by: names.first().map(|_| FoundBy::Number), names, passed_over: false })
     }
 
     fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>> {

@@ -1,6 +1,6 @@
 //! What the configuration says of a tenant: how it reads numbers, what its dial strings look like, its fallback.
 
-use super::{Decision, Features, Reason, Status, Step, Zone, render};
+use super::{Decision, Features, NamePolicy, Reason, Status, Step, Zone, render};
 use crate::number::{Class, NumberPlan};
 use std::collections::HashMap;
 use std::fmt;
@@ -171,6 +171,8 @@ pub struct Tenant {
     pub permissions: Vec<Class>,
     /// Its star codes.
     pub features: Features,
+    /// How it names callers.
+    pub names: NamePolicy,
     /// Sessions that are served for it at once; `None` is half of all where there are several tenants.
     pub sessions_max: Option<usize>,
     /// Its dial strings on Asterisk.

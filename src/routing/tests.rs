@@ -24,6 +24,7 @@ pub(super) fn tenant() -> Tenant {
         fallback: None,
         permissions: PERMISSIONS_DEFAULT.to_vec(),
         features: Features::default(),
+        names: Default::default(),
         sessions_max: None,
         asterisk: dial("PJSIP/{extension}", "PJSIP/{number}@{trunk}"),
         freeswitch: dial("user/{extension}@{domain}", "sofia/gateway/{trunk}/{number}"),

@@ -1,6 +1,6 @@
 //! What was tried on the way to a decision, in order. Calls don't pay for it: a trace that nobody reads is off.
 
-use super::{List, RouteKey, ScreenKey};
+use super::{FoundBy, List, RouteKey, ScreenKey};
 use std::fmt;
 
 /// One rule that was looked at, and what it said.
@@ -18,8 +18,10 @@ pub enum Rule {
     Step(usize, usize, String),
     /// A token was handed in and not taken.
     Token(String),
-    /// The directory was asked for the caller's name.
-    Named(Option<String>),
+    /// The directory was asked for the caller's name: who it is, in which way he was found, as whose phone book has him.
+    Named(Option<String>, Option<FoundBy>, Option<String>),
+    /// Nobody has the number, and this is what it says itself.
+    Hinted(String),
     /// A schedule was asked, and why it says so.
     Hours(String, String, String),
     /// A group rings: its strategy, and the members that it has in all.
@@ -62,10 +64,23 @@ impl fmt::Display for Rule {
             Rule::Limit(which, how, false) => write!(f, "limit {which}: {how}, reached"),
             Rule::Trunk(id, what) => write!(f, "trunk {id}: {what}"),
             Rule::Cut => write!(f, "and more, of which only the first {} rules are kept", RULES_MAX - 1),
-            Rule::Named(None) => f.write_str("directory: nobody by the caller's number"),
-            Rule::Named(Some(id)) => write!(f, "directory: contact {id}"),
+            Rule::Named(None, _, callee) => write!(f, "directory{}: nobody by the caller's number", of(callee)),
+            Rule::Named(Some(id), by, callee) => {
+                write!(f, "directory{}: contact {id}", of(callee))?;
+                match by {
+                    Some(FoundBy::Beginning(digits)) => write!(f, ", by the first {digits} digits of the number"),
+                    Some(FoundBy::Behind(digits)) => write!(f, ", as an extension behind a main number of {digits} digits"),
+                    Some(FoundBy::Number) | None => Ok(()),
+                }
+            }
+            Rule::Hinted(what) => write!(f, "directory: the number itself says {what}"),
         }
     }
+}
+
+/// As whom the directory was asked.
+fn of(callee: &Option<String>) -> String {
+    callee.as_ref().map(|callee| format!(" for {callee}")).unwrap_or_default()
 }
 
 /// The most rules that are kept of one decision. A usual one has ten; thousands could be made by groups of which nobody

@@ -17,17 +17,14 @@ use super::{StoreError, lookup_failed};
 use crate::directory::Contact;
 use crate::number::{Class, Number};
 use crate::routing::{
-    CallerName, CompiledSchedule, Data, Extension, Found, Group, Limit, List, LookupFailed, PlanItem, PlanKey, Route, RouteKey, Scope,
-    Screen, ScreenKey, Trunk, User,
+    CallerName, CompiledSchedule, Data, Extension, Found, Group, Known, Limit, List, LookupFailed, PlanItem, PlanKey, Route, RouteKey,
+    Scope, Screen, ScreenKey, Trunk, User,
 };
 use arc_swap::ArcSwap;
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Contacts with one number that are read from the disk: whoever waits is a call, or somebody who reads them himself.
-pub(super) const WITH_NUMBER_MAX: usize = 256;
 
 /// The generations of every tenant. Each is shared: whoever holds one may read its blocks.
 pub(super) type Pointers = HashMap<String, Vec<Arc<Generation>>>;
@@ -346,26 +343,6 @@ impl Durable {
         self.get(tenant, &key::user(domain, extension))?.map(|(revision, r)| Ok((revision, record::decode(&r)?))).transpose()
     }
 
-    /// Contacts that have a number, newest first; ids that say so and don't (any more) are passed over. Of a number that very
-    /// many have, those of the first ids.
-    pub(super) fn contacts_with(&self, tenant: &str, number: &Number) -> Result<Vec<(u64, Contact)>, StoreError> {
-        let prefix = key::number_of(number);
-        let mut ids = BTreeSet::new();
-        for item in self.entries(tenant, &prefix, &prefix).take(WITH_NUMBER_MAX) {
-            ids.insert(String::from_utf8_lossy(&item?.key()[prefix.len()..]).into_owned());
-        }
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            if let Some((revision, contact)) = self.contact(tenant, &id)?
-                && contact.numbers.iter().any(|n| n.number == *number)
-            {
-                found.push((revision, contact));
-            }
-        }
-        found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.id.cmp(&b.1.id)));
-        Ok(found)
-    }
-
     /// Changes from a revision on.
     pub(super) fn changes(&self, from: u64) -> impl Iterator<Item = Result<Change, StoreError>> + use<> {
         self.engine.scan(Space::Log, &[], &from.to_be_bytes()).map(|item| record::decode(&item?.1))
@@ -492,9 +469,10 @@ impl Data for TenantOnDisk<'_> {
         Ok(found.and_then(|item| if let PlanItem::Limit(limit) = item { Some(limit) } else { None }))
     }
 
-    fn caller(&self, number: &Number) -> Found<CallerName> {
-        let found = self.durable.contacts_with(self.tenant, number).map_err(lookup_failed)?;
-        Ok(found.into_iter().next().map(|(_, c)| CallerName { contact: c.id, name: c.name }))
+    fn known(&self, number: &Number, callee: Option<&Number>, names_max: usize) -> Result<Known, LookupFailed> {
+        let found = self.durable.contacts_for(self.tenant, number, callee).map_err(lookup_failed)?;
+        let names = found.contacts.into_iter().take(names_max).map(|(_, c)| CallerName { contact: c.id, name: c.name });
+        Ok(Known { by: found.by, names: names.collect(), passed_over: found.passed_over })
     }
 
     fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>> {

@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod examine;
 mod fill;
+mod found;
 mod history;
 mod key;
 mod marker;

@@ -82,6 +82,15 @@ impl Reader {
         self.shared.durable.contacts_with(tenant, number)
     }
 
+    /// The contacts that a number leads to (itself, the longest range, behind a main number), as an extension may know them,
+    /// the one that names callers first; `None` is somebody who has no phone book of his own.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn contacts_for(&self, tenant: &str, number: &Number, callee: Option<&Number>) -> Result<Vec<(u64, Contact)>, StoreError> {
+        Ok(self.shared.durable.contacts_for(tenant, number, callee)?.contacts)
+    }
+
     /// Contacts in the order of their ids, from an id on.
     pub fn contacts(&self, tenant: &str, from_id: &str) -> impl Iterator<Item = Result<(u64, Contact), StoreError>> + use<> {
         self.shared.durable.contacts(tenant, from_id)

@@ -3,7 +3,7 @@
 use super::{StoreError, key};
 use crate::access::Token;
 use crate::directory::{Contact, ContactNumber};
-use crate::number::Number;
+use crate::number::{Class, Number};
 use crate::routing::{Extension, Group, Limit, List, PlanItem, Route, RouteKey, Schedule, Screen, ScreenKey, Step, Trunk, User};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,6 @@ impl Record for User {}
 impl Record for Token {}
 impl Record for Group {}
 impl Record for Schedule {}
-impl Record for Extension {}
 impl Record for Trunk {}
 impl Record for Limit {}
 impl Record for Vec<Generation> {}
@@ -110,6 +109,51 @@ impl Record for Route {
         let read = || {
             let old: Route1 = postcard::from_bytes(body)?;
             Ok(Route { fallback: old.fallback, revision: old.revision, ..Route::of(old.key, old.steps) })
+        };
+        (version == 1).then(read)
+    }
+}
+
+/// Version 1 knew no names in ASCII.
+impl Record for Extension {
+    const VERSION: u8 = 2;
+
+    fn older(version: u8, body: &[u8]) -> Option<Result<Extension, postcard::Error>> {
+        #[derive(Deserialize)]
+        struct Extension1 {
+            number: Number,
+            name: Option<String>,
+            dnd: bool,
+            forward_always: Option<Number>,
+            forward_busy: Option<Number>,
+            forward_no_answer: Option<Number>,
+            forward_unavailable: Option<Number>,
+            mailbox: Option<String>,
+            ring_seconds: Option<u16>,
+            calls_max: Option<u8>,
+            permissions: Option<Vec<Class>>,
+            caller_id: Option<Number>,
+            emergency_caller_id: Option<Number>,
+            revision: u64,
+        }
+        let read = || {
+            let old: Extension1 = postcard::from_bytes(body)?;
+            Ok(Extension {
+                name: old.name,
+                dnd: old.dnd,
+                forward_always: old.forward_always,
+                forward_busy: old.forward_busy,
+                forward_no_answer: old.forward_no_answer,
+                forward_unavailable: old.forward_unavailable,
+                mailbox: old.mailbox,
+                ring_seconds: old.ring_seconds,
+                calls_max: old.calls_max,
+                permissions: old.permissions,
+                caller_id: old.caller_id,
+                emergency_caller_id: old.emergency_caller_id,
+                revision: old.revision,
+                ..Extension::of(old.number)
+            })
         };
         (version == 1).then(read)
     }

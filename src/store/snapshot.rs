@@ -4,15 +4,16 @@
 //! that a new picture shares all but the edited entry with the old one. The writer keeps the old pictures until no
 //! call looks at them, and frees them itself.
 
-use super::base::Base;
+use super::base::{Base, Key, Lengths, beginnings_of, owner_of, pack};
 use super::key;
-use crate::directory::Contact;
-use crate::number::{Class, Number};
+use crate::directory::{BEHIND_DIGITS_MAX, Contact, ContactNumber};
+use crate::number::{Class, Kind, Number};
 use crate::routing::{
-    CallerName, CompiledSchedule, Data, Extension, Found, Group, Limit, List, LookupFailed, PlanItem, PlanKey, Prefix, Route, RouteKey,
-    Scope, Screen, ScreenKey, Trunk, User,
+    CallerName, CompiledSchedule, Data, Extension, Found, FoundBy, Group, Known, Limit, List, LookupFailed, PlanItem, PlanKey, Prefix,
+    Route, RouteKey, Scope, Screen, ScreenKey, Trunk, User,
 };
 use rpds::HashTrieMapSync;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// One tenant's picture.
@@ -21,8 +22,10 @@ pub(super) struct TenantPicture {
     pub(super) base: Arc<Base>,
     /// Edited contacts by id; `None` is a removed one. They hide the base's.
     pub(super) edited: HashTrieMapSync<String, Option<Arc<Edited>>>,
-    /// Edited contacts by number.
-    pub(super) edited_numbers: HashTrieMapSync<Number, Vec<Arc<Edited>>>,
+    /// Edited contacts by what they are found by, in the order of the base's.
+    pub(super) edited_keys: HashTrieMapSync<Key, Vec<Arc<Edited>>>,
+    /// Which lengths of beginnings and main numbers occur, or did, among edited contacts.
+    pub(super) edited_lengths: Lengths,
     pub(super) routes: HashTrieMapSync<RouteKey, Arc<Route>>,
     pub(super) screens: HashTrieMapSync<(List, ScreenKey), Arc<Screen>>,
     /// Users by domain and extension; no domain is empty.
@@ -44,7 +47,16 @@ pub(super) struct Edited {
     pub(super) revision: u64,
     pub(super) id: String,
     pub(super) name: String,
-    pub(super) numbers: Vec<Number>,
+    /// Whose personal phone book it is in, packed; 0 is everybody's.
+    pub(super) owner: u64,
+    pub(super) keys: Vec<Key>,
+}
+
+impl Edited {
+    /// What the order among those with one number goes by: shared ones, then by owner; newest first, then by id.
+    fn order(&self) -> (u64, Reverse<u64>, &str) {
+        (self.owner, Reverse(self.revision), &self.id)
+    }
 }
 
 /// The whole picture.
@@ -58,28 +70,38 @@ impl TenantPicture {
     /// Lays a contact over the base; `None` removes it.
     pub(super) fn edit_contact(&mut self, id: &str, revision: u64, contact: Option<&Contact>) {
         if let Some(Some(old)) = self.edited.get(id).cloned() {
-            for number in &old.numbers {
-                let left: Vec<_> = self.edited_numbers.get(number).into_iter().flatten().filter(|e| e.id != id).cloned().collect();
+            for key in &old.keys {
+                let left: Vec<_> = self.edited_keys.get(key).into_iter().flatten().filter(|e| e.id != id).cloned().collect();
                 if left.is_empty() {
-                    self.edited_numbers.remove_mut(number);
+                    self.edited_keys.remove_mut(key);
                 } else {
-                    self.edited_numbers.insert_mut(number.clone(), left);
+                    self.edited_keys.insert_mut(key.clone(), left);
                 }
             }
         }
         let edited = contact.map(|c| {
-            let numbers: Vec<Number> = c.numbers.iter().map(|n| n.number.clone()).collect();
-            Arc::new(Edited { revision, id: id.to_owned(), name: c.name.clone(), numbers })
+            let ways = c.numbers.iter().flat_map(ContactNumber::indexed);
+            let mut keys: Vec<Key> = ways.filter_map(|way| Key::of_way(&way)).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            Arc::new(Edited { revision, id: id.to_owned(), name: c.name.clone(), owner: owner_of(c), keys })
         });
         if let Some(edited) = &edited {
-            for number in &edited.numbers {
-                let mut with: Vec<_> = self.edited_numbers.get(number).cloned().unwrap_or_default();
-                with.push(edited.clone());
-                with.sort_by(|a, b| b.revision.cmp(&a.revision).then_with(|| a.id.cmp(&b.id)));
-                self.edited_numbers.insert_mut(number.clone(), with);
+            for key in &edited.keys {
+                self.edited_lengths.add(key);
+                let mut with: Vec<_> = self.edited_keys.get(key).cloned().unwrap_or_default();
+                let at = with.partition_point(|other| other.order() < edited.order());
+                with.insert(at, edited.clone());
+                self.edited_keys.insert_mut(key.clone(), with);
             }
         }
         self.edited.insert_mut(id.to_owned(), edited);
+    }
+
+    /// The same without the edits of contacts: the next base has them.
+    pub(super) fn without_edits(&self) -> TenantPicture {
+        let (edited, edited_keys, edited_lengths) = Default::default();
+        TenantPicture { edited, edited_keys, edited_lengths, ..self.clone() }
     }
 
     pub(super) fn edit_route(&mut self, route_key: &RouteKey, route: Option<Arc<Route>>) {
@@ -167,6 +189,35 @@ impl TenantInMemory<'_> {
     fn by_prefix<T>(&self, number: &Number, get: impl Fn(Prefix) -> Option<T>) -> Option<T> {
         key::prefixes(number).find_map(get)
     }
+
+    /// Adds the names of who is found in a way, as that extension may know it; whether there are any.
+    fn name_by(&self, key: &Key, callee: u64, names_max: usize, known: &mut Known) -> bool {
+        let in_base = self.picture.base.found_by(key);
+        let edited = self.picture.edited_keys.get(key).map_or(&[][..], Vec::as_slice);
+        let is_edited = |id: &str| self.picture.edited.contains_key(id);
+        // of one's own phone book first
+        let owners = [callee, 0];
+        for owner in &owners[usize::from(callee == 0)..] {
+            let start = edited.partition_point(|e| e.owner < *owner);
+            let mut edits = edited[start..].iter().take_while(|e| e.owner == *owner).peekable();
+            let mut others = in_base.of(*owner).filter(|c| !is_edited(c.id)).peekable();
+            while known.names.len() < names_max {
+                let is_edit = match (edits.peek(), others.peek()) {
+                    (Some(e), Some(b)) => (Reverse(e.revision), e.id.as_str()) < (Reverse(b.revision), b.id),
+                    (edit, other) => edit.is_some() || other.is_none(),
+                };
+                let next = match is_edit {
+                    true => edits.next().map(|e| (e.id.as_str(), e.name.as_str())),
+                    false => others.next().map(|c| (c.id, c.name)),
+                };
+                let Some((contact, name)) = next else { break };
+                known.names.push(CallerName { contact: contact.to_owned(), name: name.to_owned() });
+            }
+        }
+        known.passed_over |= edited.iter().rev().take_while(|e| e.owner != 0).any(|e| e.owner != callee)
+            || in_base.of_others(callee).any(|c| !is_edited(c.id));
+        !known.names.is_empty()
+    }
 }
 
 impl Data for TenantInMemory<'_> {
@@ -223,16 +274,28 @@ impl Data for TenantInMemory<'_> {
         Ok(self.picture.limits.get(&(class, scope)).cloned())
     }
 
-    fn caller(&self, number: &Number) -> Found<CallerName> {
-        let edited = self.picture.edited_numbers.get(number).and_then(|with| with.first());
-        let in_base = self.picture.base.with_number(number).find(|c| !self.picture.edited.contains_key(c.id));
-        let named = |contact: &str, name: &str| Some(CallerName { contact: contact.to_owned(), name: name.to_owned() });
-        Ok(match (edited, in_base) {
-            (Some(e), Some(b)) if (b.revision, e.id.as_str()) > (e.revision, b.id) => named(b.id, b.name),
-            (Some(e), _) => named(&e.id, &e.name),
-            (None, Some(b)) => named(b.id, b.name),
-            (None, None) => None,
-        })
+    fn known(&self, number: &Number, callee: Option<&Number>, names_max: usize) -> Result<Known, LookupFailed> {
+        let callee = callee.and_then(pack).unwrap_or_default();
+        let mut known = Known::default();
+        if self.name_by(&Key::of(number), callee, names_max, &mut known) {
+            known.by = Some(FoundBy::Number);
+            return Ok(known);
+        }
+        let lengths = self.picture.base.lengths() | self.picture.edited_lengths;
+        if number.kind() != Kind::E164 || lengths.is_empty() {
+            return Ok(known);
+        }
+        let (digits, packed) = (number.digits().len(), beginnings_of(number.digits()));
+        let beginnings = lengths.beginnings(digits).map(|n| (Key::beginning(packed[n]), FoundBy::Beginning(n as u8)));
+        let shortest = digits.saturating_sub(BEHIND_DIGITS_MAX);
+        let behind = lengths.behind(shortest, digits - 1).map(|n| (Key::behind(packed[n]), FoundBy::Behind(n as u8)));
+        for (key, by) in beginnings.chain(behind) {
+            if self.name_by(&key, callee, names_max, &mut known) {
+                known.by = Some(by);
+                break;
+            }
+        }
+        Ok(known)
     }
 
     fn user(&self, domain: &str, extension: &str) -> Found<Arc<User>> {

@@ -396,7 +396,7 @@ impl Writer {
         contacts.check_counts()?;
         let base = Arc::new(builder.build());
         if let Some(last) = last {
-            return Ok(TenantPicture { base, edited: Default::default(), edited_numbers: Default::default(), ..(**last).clone() });
+            return Ok(TenantPicture { base, ..last.without_edits() });
         }
         let mut picture = TenantPicture { base, ..TenantPicture::default() };
         for sort in key::PLAN {

@@ -6,6 +6,7 @@ use super::words::clean;
 use crate::cti::{Decided, Party, PlaneStats};
 use crate::decided::{DecisionRecord, LetOut, Member};
 use crate::event::{Now, Output, Remember};
+use crate::routing::CallerName;
 use std::collections::{HashMap, VecDeque};
 
 /// Decisions that wait for their call, at most.
@@ -158,7 +159,7 @@ fn apply(call: &mut Call, record: &DecisionRecord, ctx: &mut Context<'_>) {
             }
         }
         if let Some(caller) = decision.caller.as_ref().filter(|_| !record.withheld) {
-            (head.from.contact, head.from.name) = (Some(caller.contact.clone()), Some(caller.name.clone()));
+            (head.from.contact, head.from.name) = (contact_of(caller), Some(caller.name.clone()));
         }
         if !head.decided.contains(&decided) && head.decided.len() < DECISIONS_MAX {
             head.decided.push(decided);
@@ -166,9 +167,14 @@ fn apply(call: &mut Call, record: &DecisionRecord, ctx: &mut Context<'_>) {
     });
 }
 
+/// The contact; none where only the number said something of the caller.
+fn contact_of(caller: &CallerName) -> Option<String> {
+    Some(caller.contact.clone()).filter(|id| !id.is_empty())
+}
+
 /// A question for a name only says who calls.
 fn name_caller(call: &mut Call, record: &DecisionRecord) {
     if let Some(caller) = record.decision.caller.as_ref().filter(|_| !record.withheld) {
-        call.change(|head| (head.from.contact, head.from.name) = (Some(caller.contact.clone()), Some(caller.name.clone())));
+        call.change(|head| (head.from.contact, head.from.name) = (contact_of(caller), Some(caller.name.clone())));
     }
 }

@@ -241,6 +241,20 @@ mod tests {
         document.descendants().filter(|n| n.has_tag_name("action")).map(action).collect()
     }
 
+    #[test]
+    fn the_name_that_the_trunk_sent_stays_where_the_decision_says_so() {
+        let kept = Decision { keeps_sent_name: true, ..decision("dial:101", "Ann", false) };
+        let text = freeswitch_extension(&kept, Some(&dial()), PLACE).unwrap();
+        assert!(!text.contains("effective_caller_id_name") && !text.contains("set_profile_var"), "{text}");
+        assert!(text.contains("strowger_name=Ann") && text.contains("strowger_contact=c"), "{text}");
+        for rendered in [crate::routing::render::freeswitch(&kept, Some(&dial())), crate::routing::render::asterisk(&kept, Some(&dial()))] {
+            assert_eq!(
+                (rendered.caller_name.as_deref(), rendered.value("NAME"), rendered.value("CONTACT")),
+                (None, Some("Ann"), Some("c"))
+            );
+        }
+    }
+
     const PLACE: Place<'_> = Place { context: "public", destination: "+14155550199" };
 
     fn applications(actions: &[(String, String)]) -> Vec<&str> {

@@ -70,7 +70,7 @@ impl Rendered {
                 decision.reason.word().to_owned(),
                 decision.status.word().to_owned(),
             ],
-            caller_name: caller.map(|c| c.name.clone()),
+            caller_name: caller.filter(|_| !decision.keeps_sent_name).map(|c| c.name.clone()),
             caller_number: decision.present.clone(),
             legs,
         }

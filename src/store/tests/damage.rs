@@ -195,7 +195,8 @@ fn a_database_from_an_older_copy_is_refused() {
 fn a_store_of_a_newer_version_is_refused_and_left_as_it_lies() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path(), SMALL);
-    for text in [&format!("schema {}\nrevision 5\n", SCHEMA + 1), "schema 99999999999999\nrevision 5\n", "schema 7\nsomething new\n"] {
+    let newer = format!("schema {}\nrevision 5\n", SCHEMA + 1);
+    for text in [newer.as_str(), "schema 99999999999999\nrevision 5\n", "schema 7\nsomething new\n"] {
         fs::write(dir.path().join("STROWGER"), text).unwrap();
         let before = bytes_of(dir.path());
         let refused = Opened::try_open(dir.path()).err();

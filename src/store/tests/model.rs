@@ -3,9 +3,11 @@
 mod check;
 mod made;
 
-use super::things::{keys, numbers};
+use super::things::{keys, many_numbers, numbers, owners};
 use super::*;
 use crate::access::TokenDigest;
+use crate::directory::{BEHIND_DIGITS_MAX, Indexed};
+use crate::routing::{CallerName, FoundBy, Known};
 use made::ops;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -295,10 +297,40 @@ impl Model {
     }
 
     fn with(&self, tenant: usize, number: &Number) -> Vec<(u64, Contact)> {
-        let has = |c: &&(u64, Contact)| c.1.numbers.iter().any(|n| n.number == *number);
+        self.found_by(tenant, &Indexed::Number(number.clone()))
+    }
+
+    fn found_by(&self, tenant: usize, way: &Indexed) -> Vec<(u64, Contact)> {
+        let has = |c: &&(u64, Contact)| c.1.numbers.iter().any(|n| n.indexed().contains(way));
         let mut found: Vec<_> = self.tenants[tenant].contacts.values().filter(has).cloned().collect();
         found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.id.cmp(&b.1.id)));
         found
+    }
+}
+
+impl Model {
+    /// Who a number leads to, as an extension may know it; word by word as it is promised.
+    fn known(&self, tenant: usize, number: &Number, callee: Option<&Number>) -> Known {
+        let digits = number.digits();
+        let mut ways = vec![(Indexed::Number(number.clone()), FoundBy::Number)];
+        if number.kind() == Kind::E164 {
+            ways.extend((1..=digits.len()).rev().map(|n| (Indexed::Beginning(digits[..n].into()), FoundBy::Beginning(n as u8))));
+            let behind = (1..digits.len()).rev().filter(|n| digits.len() - n <= BEHIND_DIGITS_MAX);
+            ways.extend(behind.map(|n| (Indexed::Behind(digits[..n].into()), FoundBy::Behind(n as u8))));
+        }
+        let mut passed_over = false;
+        for (way, by) in ways {
+            let mut found = self.found_by(tenant, &way);
+            found.sort_by_key(|(_, c)| c.owner.is_none());
+            let visible = |c: &Contact| c.owner.is_none() || c.owner.as_ref() == callee;
+            passed_over |= found.iter().any(|(_, c)| !visible(c));
+            let seen = found.into_iter().filter(|(_, c)| visible(c));
+            let names: Vec<_> = seen.map(|(_, c)| CallerName { contact: c.id, name: c.name }).collect();
+            if !names.is_empty() {
+                return Known { by: Some(by), names, passed_over };
+            }
+        }
+        Known { by: None, names: Vec::new(), passed_over }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Things of every sort, a few keys of each, in a few shapes.
 
 use super::*;
+use crate::directory::Reach;
 use crate::number::{Class, NumberPlan};
 use crate::routing::{
     A1Hash, CallerRate, Extension, Group, Limit, Member, MemberTarget, NumberFormat, Rate, Schedule, Scope, Strategy, Trunk, Verification,
@@ -26,6 +27,29 @@ pub(super) fn numbers() -> Vec<Number> {
         (Kind::Emergency, "112"),
     ];
     all.iter().map(|(kind, digits)| Number::from_key(*kind, digits).unwrap()).collect()
+}
+
+/// Whose personal phone books there are.
+pub(super) fn owners() -> Vec<Number> {
+    ["101", "0101", "102"].iter().map(|digits| Number::from_key(Kind::Extension, digits).unwrap()).collect()
+}
+
+/// Ranges and main numbers, around those that are asked for: within each other, the same in two ways, and just too short.
+pub(super) fn many_numbers() -> Vec<ContactNumber> {
+    let e164 = |digits: &str| Number::from_key(Kind::E164, digits).unwrap();
+    let many = |digits: &str, reach: Reach| ContactNumber { reach, ..ContactNumber::of(e164(digits), digits, None) };
+    vec![
+        many("4930", Reach::Beginning),
+        many("49301234", Reach::Beginning),
+        many("493012345", Reach::Beginning),
+        many("4930123450", Reach::To(e164("4930123459"))),
+        many("4930123455", Reach::To(e164("4930123472"))),
+        many("493012340", Reach::Main),
+        many("4930120", Reach::Main),
+        many("49300", Reach::Main),
+        many("4930123456", Reach::Main),
+        many("1415555", Reach::Beginning),
+    ]
 }
 
 fn prefixes() -> Vec<Prefix> {

@@ -43,8 +43,12 @@ fn check_data(model: &Model, tenant: usize, data: &dyn Data) {
     assert!(data.extension(&numbers()[0]).unwrap().is_none());
     assert!(data.limit(Class::Mobile, Scope::Tenant).unwrap().is_none());
     for number in numbers() {
-        let caller = data.caller(&number).unwrap().map(|c| (c.contact, c.name));
-        assert_eq!(caller, model.with(tenant, &number).first().map(|(_, c)| (c.id.clone(), c.name.clone())), "{number}");
+        for callee in [None].into_iter().chain(owners().into_iter().map(Some)).chain([Some(numbers()[3].clone())]) {
+            let wanted = model.known(tenant, &number, callee.as_ref());
+            assert_eq!(data.known(&number, callee.as_ref(), usize::MAX).unwrap(), wanted, "{number} for {callee:?}");
+            let first = data.known(&number, callee.as_ref(), 1).unwrap();
+            assert_eq!(first, Known { names: wanted.names.into_iter().take(1).collect(), ..wanted }, "{number} for {callee:?}");
+        }
         let routes = t.plan.keys().filter_map(|k| if let PlanKey::Route(RouteKey::Prefix(p)) = k { Some(p) } else { None });
         let route = longest(&number, routes).and_then(|p| t.route(RouteKey::Prefix(p)));
         assert_eq!(data.route_by_prefix(&number).unwrap().as_deref(), route, "{number}");
@@ -122,7 +126,7 @@ fn check_log(model: &Model, opened: &Opened) {
             continue;
         };
         assert!(!entries.is_empty());
-        for entry in entries.into_iter().filter(|e| !matches!(e.key.first(), Some(b'c' | b'n'))) {
+        for entry in entries.into_iter().filter(|e| !key::is_of_contacts(&e.key)) {
             let at = (change.tenant.clone(), entry.key);
             assert!(last.get(&at).is_none_or(|last| *last == entry.before), "{at:?} in {}", change.revision);
             last.insert(at, entry.after);

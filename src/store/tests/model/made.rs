@@ -5,7 +5,14 @@ use super::*;
 
 fn contacts() -> impl Strategy<Value = Contact> {
     let numbers_of = proptest::sample::subsequence(numbers(), 0..4);
-    (0..IDS.len(), 0..NAMES.len(), numbers_of).prop_map(|(id, name, numbers)| contact_with(IDS[id], NAMES[name], &numbers))
+    // most directories have none, and then none may be looked for
+    let many = prop_oneof![1 => Just(vec![]), 1 => proptest::sample::subsequence(many_numbers(), 1..4)];
+    let owner = prop_oneof![3 => Just(None), 2 => proptest::sample::select(owners()).prop_map(Some)];
+    (0..IDS.len(), 0..NAMES.len(), numbers_of, many, owner, any::<bool>()).prop_map(|(id, name, numbers, many, owner, favourite)| {
+        let mut contact = contact_with(IDS[id], NAMES[name], &numbers);
+        contact.numbers.extend(many);
+        Contact { owner, favourite, ..contact }
+    })
 }
 
 /// A thing by the edit of its sort, where it has one.
