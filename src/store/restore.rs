@@ -12,7 +12,7 @@ use super::{StoreError, swap};
 use jiff::Timestamp;
 use std::fs::{self, File};
 use std::io::{BufReader, Seek};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,11 @@ fn is_empty(dir: &Path) -> Result<bool, BackupError> {
 pub fn restore(file: &mut File, dir: &Path, force: bool) -> Result<Restored, BackupError> {
     let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(io(parent))?;
+    // the server could not open what belongs to somebody else
+    let (owner, user) = (fs::metadata(parent).map_err(io(parent))?.uid(), rustix::process::geteuid().as_raw());
+    if owner != user {
+        return Err(BackupError::Store(StoreError::NotOwner { path: parent.into(), owner, user }));
+    }
     let _alone = alone(parent)?;
     let _lock = locked(dir)?;
     let is_new = is_empty(dir)?;
