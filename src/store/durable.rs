@@ -338,8 +338,7 @@ impl Durable {
         self.get(tenant, &key::user(domain, extension))?.map(|(revision, r)| Ok((revision, record::decode(&r)?))).transpose()
     }
 
-    /// Contacts that have a number, newest first; ids that say so and don't (any more) are passed over. Of a number that very
-    /// many have, those of the first ids.
+    /// Contacts that have a number, newest first, of very many those of the first ids. Stale ids are passed over.
     pub(super) fn contacts_with(&self, tenant: &str, number: &Number) -> Result<Vec<(u64, Contact)>, StoreError> {
         let prefix = key::number_of(number);
         let mut ids = BTreeSet::new();
