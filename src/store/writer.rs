@@ -50,7 +50,7 @@ pub(super) enum Job {
     /// Blocks of a generation, or parts of a change, that isn't true yet.
     Stage { tenant: String, generation: u64, blocks: Vec<(Vec<u8>, Vec<u8>)>, reply: ReplyTo<()> },
     /// Make a generation true, and what comes with it.
-    Commit { bulk: Box<BulkChange>, reply: ReplyTo<Committed> },
+    Commit { bulk: BulkChange, reply: ReplyTo<Committed> },
     /// Forget a generation, unless it has become true.
     Abort { generation: u64 },
     /// Finish.
@@ -201,7 +201,7 @@ impl Writer {
                 false
             }
             Job::Commit { bulk, reply } => {
-                let _ = reply.send(self.commit(*bulk));
+                let _ = reply.send(self.commit(bulk));
                 false
             }
             Job::Abort { generation } => {
