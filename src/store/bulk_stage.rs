@@ -203,7 +203,7 @@ impl Staging {
             let (plan, _parts) = prepared.map_or((None, None), |p| (Some(p.change), p.parts));
             let (reply, answer) = sync_channel(1);
             let bulk = BulkChange { tenant: self.tenant.clone(), by: by.clone(), generation: generation.clone(), plan };
-            self.store.send(Job::Commit { bulk: Box::new(bulk), reply })?;
+            self.store.send(Job::Commit { bulk, reply })?;
             match answer.recv().map_err(|_| StoreError::Closed)?? {
                 Committed::Made(revision) => return Ok(Some(BulkOutcome { revision, ..outcome })),
                 Committed::OtherImport => return Ok(None),

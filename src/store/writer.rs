@@ -53,7 +53,7 @@ pub(super) enum Job {
     /// Blocks of a generation, or parts of a change, that isn't true yet.
     Stage { tenant: String, generation: u64, blocks: Vec<(Vec<u8>, Vec<u8>)>, reply: ReplyTo<()> },
     /// Make a generation true, and what comes with it.
-    Commit { bulk: Box<BulkChange>, reply: ReplyTo<Committed> },
+    Commit { bulk: BulkChange, reply: ReplyTo<Committed> },
     /// Make the generations true that were before an import. The answer is the revision, or `None` when they aren't kept.
     UndoImport { tenant: String, by: By, revision: u64, reply: ReplyTo<Option<u64>> },
     /// Forget a generation, unless it has become true.
@@ -208,7 +208,7 @@ impl Writer {
                 false
             }
             Job::Commit { bulk, reply } => {
-                let _ = reply.send(self.commit(*bulk));
+                let _ = reply.send(self.commit(bulk));
                 false
             }
             Job::UndoImport { tenant, by, revision, reply } => {
