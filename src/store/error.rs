@@ -71,6 +71,14 @@ pub enum StoreError {
     /// An id or a tenant that can't be a key; the text says which and what would be right.
     #[error("{0}")]
     NotAKey(String),
+    /// The thing isn't what an edit was made over.
+    #[error(
+        "it has been changed in the meantime, and its revision is {revision} (0: it isn't there); read it anew and make the edit over that"
+    )]
+    Stale {
+        /// What it has now; 0 where it isn't there.
+        revision: u64,
+    },
     /// Others were faster, again and again.
     #[error("{0}")]
     Busy(String),
