@@ -4,108 +4,18 @@ mod support;
 
 #[path = "support/feed.rs"]
 mod feed;
+#[path = "support/rest.rs"]
+mod rest;
 
 use feed::*;
+use rest::*;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
-use strowger::control::FeedLimits;
+use strowger::control::{FeedLimits, ItemWhich, Reply, Request};
+use strowger::plan::{ExtensionDraft, ItemDraft, LimitDraft};
 use support::*;
-
-const ALL: &str = "contacts:read,contacts:write,plan:read,plan:write,events:read,events:raw,calls:read,metrics:read,features:write";
-
-/// A client with a token.
-struct Rest<'a> {
-    plane: &'a Plane,
-    token: String,
-}
-
-impl Rest<'_> {
-    fn of(plane: &Plane) -> Rest<'_> {
-        Rest { plane, token: plane.make_token("acme", "rest", ALL, None) }
-    }
-
-    fn text(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
-        let auth = format!("Bearer {}", self.token);
-        let length = body.len().to_string();
-        let mut all = vec![("Authorization", auth.as_str())];
-        if !body.is_empty() {
-            all.push(("Content-Length", &length));
-            if !headers.iter().any(|(name, _)| *name == "Content-Type") {
-                all.push(("Content-Type", "application/json"));
-            }
-        }
-        all.extend(headers);
-        format!("{}{body}", self.plane.request_as(path, &all).replacen("GET", method, 1))
-    }
-
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> HttpReply {
-        let text = self.text(method, path, headers, body);
-        let mut stream = connect(self.plane.http);
-        stream.write_all(text.as_bytes()).unwrap();
-        // a 204 and a 304 have no body, whatever their length says
-        hear_reply(&mut stream)
-    }
-
-    fn get(&self, path: &str) -> HttpReply {
-        self.send("GET", path, &[], "")
-    }
-
-    fn put(&self, path: &str, body: &Json) -> HttpReply {
-        self.send("PUT", path, &[], &body.to_string())
-    }
-}
-
-fn json_of_body(reply: &HttpReply) -> Json {
-    serde_json::from_str(&reply.body).unwrap_or_else(|e| panic!("{e}: {reply:?}"))
-}
-
-fn detail(reply: &HttpReply) -> String {
-    assert_eq!(reply.header("content-type"), "application/problem+json", "{reply:?}");
-    let problem = json_of_body(reply);
-    assert_eq!(problem["status"], reply.status, "{reply:?}");
-    problem["detail"].as_str().unwrap().to_owned()
-}
-
-fn document(plane: &Plane) -> Json {
-    json_of_body(&plane.get_as("/api/v1/openapi.json", &[]))
-}
-
-/// A document with one of its schemas for all of it.
-fn schema(document: &Json, name: &str) -> jsonschema::Validator {
-    let schema = json!({ "$ref": format!("#/components/schemas/{name}"), "components": document["components"] });
-    jsonschema::validator_for(&schema).unwrap_or_else(|e| panic!("{name}: {e}"))
-}
-
-/// A thing of each collection: word, id in the path (escaped), body.
-fn things() -> Vec<(&'static str, &'static str, Json)> {
-    vec![
-        ("contacts", "school", json!({ "name": "School", "numbers": [{ "number": "030 1234567", "label": "office" }], "tags": ["kids"] })),
-        ("extensions", "101", json!({ "name": "Ada", "dnd": true })),
-        (
-            "groups",
-            "family",
-            json!({ "strategy": "hunt", "members": [{ "extension": "101" }, { "number": "+4930555", "delay_seconds": 5 }] }),
-        ),
-        ("schedules", "office", json!({ "open": ["mon-fri 09:00-17:30"], "holidays": ["christmas 12-25..12-26"] })),
-        ("trunks", "sipgate", json!({ "rates": ["+=0.01"], "emergency": true })),
-        ("limits", "premium:tenant", json!({ "per_hour": 3 })),
-        ("limits", "international:extension", json!({ "per_hour": 3 })),
-        ("routes", "number:%2B4930123456", json!({ "steps": ["ring:family", { "voicemail": "101" }], "fallback": "voicemail:101" })),
-        ("routes", "prefix:+4940", json!({ "steps": ["busy"], "schedule": "office", "when": { "closed": ["hangup"] } })),
-        ("routes", "default", json!({ "steps": ["congestion"] })),
-        ("block", "number:+4930666", json!({ "action": "busy" })),
-        ("block", "prefix:+4977", json!({})),
-        ("block", "country:FR", json!({})),
-        ("block", "class:premium", json!({})),
-        ("block", "verification:failed", json!({})),
-        ("block", "anonymous", json!({ "action": "hangup" })),
-        ("block", "rate", json!({ "rate": "10/60" })),
-        ("allow", "number:+4930777", json!({})),
-        ("users", "101@pbx.example", json!({ "name": "Ada", "a1_hash": "5f4dcc3b5aa765d61d8327deb882cf99" })),
-    ]
-}
 
 #[test]
 fn a_thing_of_every_collection_is_added_shown_sent_back_listed_and_removed() {
@@ -216,6 +126,53 @@ fn of_two_clients_who_race_neither_loses_an_update() {
     });
     assert_eq!(json_of_body(&rest.get("/api/v1/contacts/counter"))["name"], (2 * EACH).to_string());
     assert!(stale > 0, "they never met, so nothing was seen");
+}
+
+#[test]
+fn commands_that_change_a_part_of_a_thing_at_the_same_time_lose_none_of_it() {
+    let place = Place::new(TENANTS);
+    let _server = place.serve(&[]);
+    for round in 10..16 {
+        let number = round.to_string();
+        std::thread::scope(|scope| {
+            for part in ["--ring-seconds", "--calls-max", "--name"] {
+                let (place, number) = (&place, &number);
+                scope.spawn(move || place.done(&["extension", "set", "101", part, number]));
+            }
+        });
+        let thing = place.done(&["extension", "show", "101", "--json"]).json();
+        assert_eq!((&thing["ring_seconds"], &thing["calls_max"], &thing["name"]), (&json!(round), &json!(round), &json!(number)));
+    }
+}
+
+#[test]
+fn an_edit_over_a_revision_is_made_only_over_that_and_only_of_one_thing() {
+    let plane = Plane::start(FeedLimits::default());
+    let over = |revision, edit| plane.ask(Request::Over { revision, edit: Box::new(edit) });
+    let tenant = || "acme".to_owned();
+    let set = |name: &str| Request::ItemSet {
+        tenant: tenant(),
+        item: ItemDraft::Extension(ExtensionDraft { extension: "101".into(), name: Some(name.into()), ..ExtensionDraft::default() }),
+    };
+    let rm = || Request::ItemRm { tenant: tenant(), which: ItemWhich::Extension("101".into()) };
+    assert!(matches!(over(1, set("a")), Reply::Stale { revision: 0 }));
+    let Reply::Done { revision, existed: false, .. } = over(0, set("a")) else { panic!("it wasn't added") };
+    assert!(matches!(over(0, set("b")), Reply::Stale { revision: now } if now == revision));
+    // another thing's edit is no change of this one
+    plane.ask(Request::ItemSet {
+        tenant: tenant(),
+        item: ItemDraft::Limit(LimitDraft { class: "premium".into(), per_hour: Some(1), ..LimitDraft::default() }),
+    });
+    assert!(matches!(over(revision, set("a")), Reply::Done { changed: false, .. }), "the same again is no edit");
+    let Reply::Done { revision: newer, .. } = over(revision, set("c")) else { panic!("it wasn't replaced") };
+    assert!(matches!(over(revision, rm()), Reply::Stale { revision: now } if now == newer));
+    assert!(matches!(over(newer, rm()), Reply::Done { existed: true, .. }));
+    assert!(matches!(over(newer, rm()), Reply::Stale { revision: 0 }));
+    let nested = Request::Over { revision: 0, edit: Box::new(set("x")) };
+    for other in [Request::Status, nested, Request::TokenRm { tenant: tenant(), name: "all".into() }, Request::PlanCommit] {
+        assert!(matches!(over(0, other), Reply::BadInput(why) if why.contains("one thing")));
+    }
+    assert!(matches!(plane.ask(set("d")), Reply::Done { existed: false, .. }), "the next edit is over nothing");
 }
 
 #[test]

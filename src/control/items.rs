@@ -143,8 +143,11 @@ impl Desk {
         self.tenant(tenant)?;
         let after = after.map(|which| self.item_key(tenant, which)).transpose()?;
         let limit = limit.clamp(1, PAGE_MAX);
-        let found = self.store.items_with_revisions(tenant, sort, list, after.as_ref(), limit)?;
-        Ok(page_of_items(found, limit, self.store.revision()))
+        // one more than is shown says whether there is another page
+        let mut found = self.store.items_with_revisions(tenant, sort, list, after.as_ref(), limit + 1)?;
+        let full_at = if found.len() > limit { limit } else { usize::MAX };
+        found.truncate(limit);
+        Ok(page_of_items(found, full_at, self.store.revision()))
     }
 
     /// The state that a schedule has now.
