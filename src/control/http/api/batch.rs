@@ -24,7 +24,7 @@ pub(super) async fn batch(shop: &Shop, grant: &Grant, headers: &HeaderMap, body:
         return Err(reply);
     };
     let body = body::object(headers, body, body::BATCH_BYTES_MAX).await?;
-    let request = request(&grant.tenant, body)?;
+    let request = request(&grant.tenant, body).map_err(|refused| *refused)?;
     match shop.ask(&grant.name, move |desk| desk.apply(request)).await? {
         DeskReply::Batch(view) => Ok(json(StatusCode::OK, &view)),
         DeskReply::BatchWrong { errors, wrong } => Err(wrong_items(StatusCode::UNPROCESSABLE_ENTITY, &errors, wrong)),
@@ -32,8 +32,8 @@ pub(super) async fn batch(shop: &Shop, grant: &Grant, headers: &HeaderMap, body:
     }
 }
 
-fn request(tenant: &str, mut body: Map<String, Json>) -> Result<Request, Reply> {
-    let bad = |why: &str| problem(StatusCode::BAD_REQUEST, why);
+fn request(tenant: &str, mut body: Map<String, Json>) -> Result<Request, Box<Reply>> {
+    let bad = |why: &str| Box::new(problem(StatusCode::BAD_REQUEST, why));
     if let Some(unknown) = body.keys().find(|key| !matches!(key.as_str(), "put" | "delete")) {
         let hint = did_you_mean(unknown, ["put", "delete"]);
         return Err(bad(&format!("unknown key {unknown}, expected one of put, delete{hint}")));
@@ -61,7 +61,7 @@ fn request(tenant: &str, mut body: Map<String, Json>) -> Result<Request, Reply> 
     if !errors.is_empty() {
         let count = errors.len();
         errors.truncate(ERRORS_MAX);
-        return Err(wrong_items(StatusCode::BAD_REQUEST, &errors, count));
+        return Err(Box::new(wrong_items(StatusCode::BAD_REQUEST, &errors, count)));
     }
     Ok(Request::ContactBatch { tenant: tenant.to_owned(), put, delete })
 }
