@@ -44,8 +44,14 @@ pub enum Scope {
     MetricsRead,
     /// Switch what extensions' users may switch themselves.
     FeaturesWrite,
-    /// Read contacts and phone books.
+    /// Read contacts.
     ContactsRead,
+    /// Change contacts.
+    ContactsWrite,
+    /// Read the plan: routes, groups, schedules, extensions, trunks, limits, lists and users.
+    PlanRead,
+    /// Change the plan.
+    PlanWrite,
 }
 
 impl Scope {
@@ -60,7 +66,10 @@ impl Scope {
             "features:write",
             "PATCH /extensions/{number} (do not disturb, forwards), PUT and DELETE /schedules/{id}/override",
         ),
-        (Scope::ContactsRead, "contacts:read", "GET /phonebook/…"),
+        (Scope::ContactsRead, "contacts:read", "GET /api/v1/contacts, /api/v1/name, /phonebook/…"),
+        (Scope::ContactsWrite, "contacts:write", "PUT, DELETE and batches of /api/v1/contacts"),
+        (Scope::PlanRead, "plan:read", "GET of the other collections of /api/v1/, /api/v1/explain"),
+        (Scope::PlanWrite, "plan:write", "PUT and DELETE of the other collections of /api/v1/"),
     ];
 
     /// The word on the command line.

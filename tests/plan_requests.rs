@@ -47,7 +47,7 @@ impl Office {
 
     fn page(&mut self, sort: PlanSort, after: Option<PlanKey>) -> (Vec<PlanItem>, Option<PlanKey>, u64) {
         match self.ask(&Request::PlanPage { tenant: "default".into(), sort, after }) {
-            Reply::PlanItems { items, next, revision } => (items, next, revision),
+            Reply::PlanItems { items, next, revision, .. } => (items, next, revision),
             other => panic!("{other:?}"),
         }
     }

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// Contacts on one page of a listing.
 const PAGE: usize = 500;
+/// How often a thing is read and edited anew where somebody else edits it at the same time.
+const TRIES_MAX: usize = 3;
 
 pub(super) fn contact(global: &Global, verb: ContactVerb) -> Result<Exit, Failure> {
     let tenant = global.tenant.clone();
@@ -110,6 +112,33 @@ fn contact_text(contact: &ContactView) -> String {
 
 /// Has an edit made and says so.
 pub(super) fn edit(global: &Global, what: &str, request: Request) -> Result<Exit, Failure> {
+    let mut backend = Backend::open(global)?;
+    made(global, what, &mut backend, request)?.ok_or_else(unexpected)
+}
+
+/// Has an edit made that comes of what was read before, with its revision: over that revision, and anew where somebody else
+/// was faster. `None` for an edit that comes of nothing that was read.
+pub(super) fn edit_over(
+    global: &Global,
+    what: &str,
+    read: impl Fn(&mut Backend) -> Result<(Option<u64>, Request), Failure>,
+) -> Result<Exit, Failure> {
+    let mut backend = Backend::open(global)?;
+    for _ in 0..TRIES_MAX {
+        let request = match read(&mut backend)? {
+            (None, edit) => edit,
+            (Some(revision), edit) => Request::Over { revision, edit: Box::new(edit) },
+        };
+        if let Some(exit) = made(global, what, &mut backend, request)? {
+            return Ok(exit);
+        }
+    }
+    let text = format!("{what} was edited by somebody else each of {TRIES_MAX} times that it was read; nothing was changed: try again");
+    Err(Failure::new(Exit::Trouble, text))
+}
+
+/// Has an edit made and says so; `None` where it was made over what is no longer so.
+fn made(global: &Global, what: &str, backend: &mut Backend, request: Request) -> Result<Option<Exit>, Failure> {
     let removing = matches!(
         request,
         Request::ContactRm { .. }
@@ -120,14 +149,17 @@ pub(super) fn edit(global: &Global, what: &str, request: Request) -> Result<Exit
             | Request::ItemRm { .. }
             | Request::ScheduleOverride { state: None, .. }
     );
-    let mut backend = Backend::open(global)?;
-    let Reply::Done { revision, existed, changed, notes } = backend.ask(request)? else { return Err(unexpected()) };
+    let (revision, existed, changed, notes) = match backend.ask(request)? {
+        Reply::Done { revision, existed, changed, notes } => (revision, existed, changed, notes),
+        Reply::Stale { .. } => return Ok(None),
+        _ => return Err(unexpected()),
+    };
     for note in &notes {
         print::note(&format!("note: {note}"));
     }
     if global.json {
         print::json(&json!({ "revision": revision, "existed": existed, "changed": changed }));
-        return Ok(Exit::Done);
+        return Ok(Some(Exit::Done));
     }
     let done = match (removing, existed, changed) {
         (true, true, _) => "removed",
@@ -139,7 +171,7 @@ pub(super) fn edit(global: &Global, what: &str, request: Request) -> Result<Exit
     if let Some(place) = backend.own_store() {
         print::note(&format!("note: no server runs over {place}; this went straight into the store there"));
     }
-    Ok(Exit::Done)
+    Ok(Some(Exit::Done))
 }
 
 fn route_which(args: RouteWhichArgs) -> (RouteWhich, String) {

@@ -110,7 +110,7 @@ impl Pages {
             let mut after = None;
             loop {
                 let request = Request::PlanPage { tenant: tenant.to_owned(), sort, after };
-                let Reply::PlanItems { items, next, revision } = backend.ask(request)? else { return Err(unexpected()) };
+                let Reply::PlanItems { items, next, revision, .. } = backend.ask(request)? else { return Err(unexpected()) };
                 self.see(revision);
                 self.plan.items.extend(items.into_iter().map(|item| (item.key(), item)));
                 after = next;

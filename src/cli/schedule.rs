@@ -2,10 +2,10 @@
 
 use super::args::Global;
 use super::backend::{Backend, unexpected};
-use super::edit::edit;
+use super::edit::{edit, edit_over};
 use super::exit::{Exit, Failure};
 use super::print;
-use super::things::{bad, ls, one};
+use super::things::{bad, known, ls, one};
 use super::things_text::{said, view};
 use crate::clock::{Clock, SystemClock};
 use crate::control::{ItemWhich, Reply, Request};
@@ -84,24 +84,20 @@ pub(super) fn schedule(global: &Global, verb: ScheduleVerb) -> Result<Exit, Fail
     match verb {
         ScheduleVerb::Set(args) => {
             let what = format!("schedule {}", args.id);
-            // correcting the hours doesn't open a house that was closed by hand
-            let mode = match one(&mut Backend::open(global)?, global, ItemWhich::Schedule(args.id.clone())) {
-                Ok(PlanItem::Schedule(known)) => known.mode,
-                Ok(_) => return Err(unexpected()),
-                Err(failure) if failure.exit == Exit::NotFound => None,
-                Err(failure) => return Err(failure),
-            };
-            let item = ItemDraft::Schedule(ScheduleDraft {
-                id: args.id,
-                timezone: args.timezone,
-                code: args.code,
-                open: read_all(&args.open)?,
-                periods: read_all(&args.periods)?,
-                exceptions: read_all(&args.exceptions)?,
-                holidays: read_all(&args.holidays)?,
-                mode,
-            });
-            edit(global, &what, Request::ItemSet { tenant, item })
+            let (open, periods) = (read_all(&args.open)?, read_all(&args.periods)?);
+            let (exceptions, holidays) = (read_all(&args.exceptions)?, read_all(&args.holidays)?);
+            let set =
+                ScheduleDraft { id: args.id, timezone: args.timezone, code: args.code, open, periods, exceptions, holidays, mode: None };
+            edit_over(global, &what, |backend| {
+                // correcting the hours doesn't open a house that was closed by hand
+                let (over, mode) = match known(backend, global, ItemWhich::Schedule(set.id.clone()))? {
+                    Some(PlanItem::Schedule(known)) => (known.revision, known.mode),
+                    Some(_) => return Err(unexpected()),
+                    None => (0, None),
+                };
+                let item = ItemDraft::Schedule(ScheduleDraft { mode, ..set.clone() });
+                Ok((Some(over), Request::ItemSet { tenant: tenant.clone(), item }))
+            })
         }
         ScheduleVerb::Rm { id } => edit(global, &format!("schedule {id}"), Request::ItemRm { tenant, which: ItemWhich::Schedule(id) }),
         ScheduleVerb::Show { id } => show_schedule(global, &id),
@@ -151,19 +147,21 @@ fn import(global: &Global, id: &str, file: &std::path::Path, timed_are_open: boo
         return Err(bad(format!("{} has {size} bytes, more than {CALENDAR_BYTES_MAX}; export fewer years of it", file.display())));
     }
     let text = std::fs::read(file).map_err(failed)?;
-    let mut backend = Backend::open(global)?;
-    let PlanItem::Schedule(mut schedule) = one(&mut backend, global, ItemWhich::Schedule(id.to_owned()))? else { return Err(unexpected()) };
-    let state = backend.ask(Request::ScheduleState { tenant: global.tenant.clone(), id: id.to_owned() })?;
-    drop(backend);
-    // its own, or the tenant's
-    let Reply::ScheduleState { zone, .. } = state else { return Err(unexpected()) };
-    let zone: Zone = zone.parse().map_err(bad)?;
-    let options = CalendarOptions { now_us: SystemClock.now_us(), zone: &zone, timed_are_open };
-    let calendar = read_calendar(&text, &options).map_err(|e| bad(format!("{}: {e}", file.display())))?;
-    for note in &calendar.notes {
-        print::note(&format!("note: {note}"));
-    }
-    schedule.take_in(calendar);
-    let item = ItemDraft::of(&PlanItem::Schedule(schedule));
-    edit(global, &format!("schedule {id}"), Request::ItemSet { tenant: global.tenant.clone(), item })
+    edit_over(global, &format!("schedule {id}"), |backend| {
+        let which = ItemWhich::Schedule(id.to_owned());
+        let PlanItem::Schedule(mut schedule) = one(backend, global, which)? else { return Err(unexpected()) };
+        let state = backend.ask(Request::ScheduleState { tenant: global.tenant.clone(), id: id.to_owned() })?;
+        // its own, or the tenant's
+        let Reply::ScheduleState { zone, .. } = state else { return Err(unexpected()) };
+        let zone: Zone = zone.parse().map_err(bad)?;
+        let options = CalendarOptions { now_us: SystemClock.now_us(), zone: &zone, timed_are_open };
+        let calendar = read_calendar(&text, &options).map_err(|e| bad(format!("{}: {e}", file.display())))?;
+        for note in &calendar.notes {
+            print::note(&format!("note: {note}"));
+        }
+        let over = schedule.revision;
+        schedule.take_in(calendar);
+        let item = ItemDraft::of(&PlanItem::Schedule(schedule));
+        Ok((Some(over), Request::ItemSet { tenant: global.tenant.clone(), item }))
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::args::Global;
 use super::backend::{Backend, unexpected};
-use super::edit::edit;
+use super::edit::{edit, edit_over};
 use super::exit::{Exit, Failure};
 use super::print;
 use super::things_text::{row, said, view};
@@ -32,7 +32,7 @@ pub(super) enum Verb<S: Args> {
 }
 
 /// Add or replace a ring group
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct GroupArgs {
     /// Its id, such as family
     id: String,
@@ -51,7 +51,7 @@ pub(super) struct GroupArgs {
 }
 
 /// Change what is named of an extension and keep the rest
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct ExtensionArgs {
     /// The extension, such as 101
     extension: String,
@@ -97,7 +97,7 @@ pub(super) struct ExtensionArgs {
 }
 
 /// Add or replace a trunk
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct TrunkArgs {
     /// Its name in the switch
     id: String,
@@ -168,12 +168,13 @@ pub(super) fn bad(text: impl ToString) -> Failure {
 }
 
 pub(super) fn group(global: &Global, verb: Verb<GroupArgs>) -> Result<Exit, Failure> {
-    let set = |args: GroupArgs| {
+    let set = |args: GroupArgs, _: &mut Backend| {
         let members: Result<Vec<MemberDraft>, Failure> = args.members.iter().map(|text| member(text)).collect();
         let (id, strategy) = (args.id, Some(args.strategy));
-        Ok(ItemDraft::Group(GroupDraft { id, name: args.name, strategy, timeout_seconds: args.timeout, members: members? }))
+        let group = GroupDraft { id, name: args.name, strategy, timeout_seconds: args.timeout, members: members? };
+        Ok((None, ItemDraft::Group(group)))
     };
-    thing(global, verb, "group", PlanSort::Group, ItemWhich::Group, set)
+    thing(global, verb, "group", PlanSort::Group, ItemWhich::Group, |args| &args.id, set)
 }
 
 /// `extension=101,name=Kitchen,confirm` as a member's draft.
@@ -210,8 +211,8 @@ fn member(text: &str) -> Result<MemberDraft, Failure> {
 }
 
 pub(super) fn trunk(global: &Global, verb: Verb<TrunkArgs>) -> Result<Exit, Failure> {
-    let set = |args: TrunkArgs| {
-        Ok(ItemDraft::Trunk(TrunkDraft {
+    let set = |args: TrunkArgs, _: &mut Backend| {
+        let trunk = TrunkDraft {
             id: args.id,
             format: args.format,
             tech_prefix: args.tech_prefix,
@@ -219,25 +220,22 @@ pub(super) fn trunk(global: &Global, verb: Verb<TrunkArgs>) -> Result<Exit, Fail
             caller_id_format: args.caller_id_format,
             emergency: args.emergency,
             rates: args.rates,
-        }))
+        };
+        Ok((None, ItemDraft::Trunk(trunk)))
     };
-    thing(global, verb, "trunk", PlanSort::Trunk, ItemWhich::Trunk, set)
+    thing(global, verb, "trunk", PlanSort::Trunk, ItemWhich::Trunk, |args| &args.id, set)
 }
 
 pub(super) fn extension(global: &Global, verb: Verb<ExtensionArgs>) -> Result<Exit, Failure> {
-    thing(global, verb, "extension", PlanSort::Extension, ItemWhich::Extension, |args| patched(global, args))
+    let set = |args, backend: &mut Backend| patched(global, args, backend);
+    thing(global, verb, "extension", PlanSort::Extension, ItemWhich::Extension, |args| &args.extension, set)
 }
 
-/// What is set of an extension, with what the arguments change.
-fn patched(global: &Global, args: ExtensionArgs) -> Result<ItemDraft, Failure> {
-    let which = ItemWhich::Extension(args.extension.clone());
-    let known = match Backend::open(global)?.ask(Request::ItemShow { tenant: global.tenant.clone(), which }) {
-        Ok(Reply::PlanItems { items, .. }) => items.into_iter().next().map(|item| ItemDraft::of(&item)),
-        Ok(_) => return Err(unexpected()),
-        Err(failure) if failure.exit == Exit::NotFound => None,
-        Err(failure) => return Err(failure),
-    };
-    let mut draft = match known {
+/// What is set of an extension, with what the arguments change, and the revision that was read.
+fn patched(global: &Global, args: ExtensionArgs, backend: &mut Backend) -> Result<(Option<u64>, ItemDraft), Failure> {
+    let known = known(backend, global, ItemWhich::Extension(args.extension.clone()))?;
+    let over = known.as_ref().and_then(PlanItem::revision).unwrap_or(0);
+    let mut draft = match known.as_ref().map(ItemDraft::of) {
         Some(ItemDraft::Extension(draft)) => draft,
         _ => ExtensionDraft { extension: args.extension, ..ExtensionDraft::default() },
     };
@@ -276,7 +274,7 @@ fn patched(global: &Global, args: ExtensionArgs) -> Result<ItemDraft, Failure> {
         Some("off") => draft.permissions = None,
         Some(text) => draft.permissions = Some(text.split(',').map(|word| word.trim().to_owned()).filter(|w| !w.is_empty()).collect()),
     }
-    Ok(ItemDraft::Extension(draft))
+    Ok((Some(over), ItemDraft::Extension(draft)))
 }
 
 pub(super) fn limit(global: &Global, verb: LimitVerb) -> Result<Exit, Failure> {
@@ -304,26 +302,21 @@ pub(super) fn limit(global: &Global, verb: LimitVerb) -> Result<Exit, Failure> {
 }
 
 /// The verbs that are the same for every sort of thing with an id.
-fn thing<S: Args>(
+fn thing<S: Args + Clone>(
     global: &Global,
     verb: Verb<S>,
     word: &str,
     sort: PlanSort,
     which: fn(String) -> ItemWhich,
-    draft: impl FnOnce(S) -> Result<ItemDraft, Failure>,
+    id_of: fn(&S) -> &str,
+    draft: impl Fn(S, &mut Backend) -> Result<(Option<u64>, ItemDraft), Failure>,
 ) -> Result<Exit, Failure> {
     let tenant = global.tenant.clone();
     match verb {
-        Verb::Set(args) => {
-            let item = draft(args)?;
-            let id = match &item {
-                ItemDraft::Group(GroupDraft { id, .. })
-                | ItemDraft::Trunk(TrunkDraft { id, .. })
-                | ItemDraft::Extension(ExtensionDraft { extension: id, .. }) => id.clone(),
-                _ => String::new(),
-            };
-            edit(global, &format!("{word} {id}"), Request::ItemSet { tenant, item })
-        }
+        Verb::Set(args) => edit_over(global, &format!("{word} {}", id_of(&args)), |backend| {
+            let (over, item) = draft(args.clone(), backend)?;
+            Ok((over, Request::ItemSet { tenant: tenant.clone(), item }))
+        }),
         Verb::Rm { id } => edit(global, &format!("{word} {id}"), Request::ItemRm { tenant, which: which(id) }),
         Verb::Show { id } => show(global, which(id)),
         Verb::Ls => ls(global, sort),
@@ -334,6 +327,15 @@ pub(super) fn one(backend: &mut Backend, global: &Global, which: ItemWhich) -> R
     match backend.ask(Request::ItemShow { tenant: global.tenant.clone(), which })? {
         Reply::PlanItems { items, .. } => items.into_iter().next().ok_or_else(unexpected),
         _ => Err(unexpected()),
+    }
+}
+
+/// The same, where it may not be there.
+pub(super) fn known(backend: &mut Backend, global: &Global, which: ItemWhich) -> Result<Option<PlanItem>, Failure> {
+    match one(backend, global, which) {
+        Ok(item) => Ok(Some(item)),
+        Err(failure) if failure.exit == Exit::NotFound => Ok(None),
+        Err(failure) => Err(failure),
     }
 }
 

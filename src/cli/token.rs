@@ -30,7 +30,7 @@ pub(super) enum TokenVerb {
 pub(super) struct TokenAddArgs {
     /// What to call it, such as the program that will have it
     name: String,
-    /// What it may do: events:read, events:raw, calls:read, metrics:read, features:write, contacts:read; a comma list
+    /// What it may do: events:read, events:raw, calls:read, metrics:read, features:write, contacts:read, contacts:write, plan:read, plan:write; a comma list
     #[arg(long = "scope", required = true, value_name = "SCOPE,…")]
     scopes: Vec<String>,
     /// Take it no longer after this time: 90d, 12h, 30m, 45s [default: until it is removed]

@@ -1,5 +1,6 @@
 //! The desk: every request of an administrator is carried out here, whoever brought it.
 
+use super::batch::BatchError;
 use super::calls;
 use super::import::Import;
 use super::observed::Observed;
@@ -8,12 +9,15 @@ use super::request::{ListKey, Reply, Request, RouteWhich};
 use super::views::{ContactView, PlaneStatus, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
 use crate::number::{Kind, Number, NumberPlan};
-use crate::routing::{Action, PlanItem, Prefix, Route, RouteKey, STEPS_MAX, ScreenKey, Step, StepError, Tenant, Tenants};
+use crate::routing::{Action, PlanItem, PlanKey, Prefix, Route, RouteKey, STEPS_MAX, ScreenKey, Step, StepError, Tenant, Tenants};
 use crate::store::{Backup, By, Edit, Store, StoreError};
 use std::sync::Arc;
 
 /// Things on one page of a listing, at most: a page has to fit into a frame.
 pub(super) const PAGE_MAX: usize = 1000;
+
+/// How often a thing is read and changed anew because somebody else changes it at the same time.
+const TRIES_MAX: usize = 8;
 
 /// Where the desk learns of the other planes, without knowing them.
 pub type PlaneStatusSource = Arc<dyn Fn() -> PlaneStatus + Send + Sync>;
@@ -29,6 +33,8 @@ pub struct Desk {
     pub(super) import: Option<Import>,
     pub(super) plan: Option<PlanParts>,
     pub(super) backup: Option<Backup>,
+    /// The revision that the edit at hand is made over.
+    over: Option<u64>,
 }
 
 /// Why a request isn't carried out; becomes a [`Reply`].
@@ -37,6 +43,17 @@ pub(super) enum Refusal {
     BadInput(String),
     Store(StoreError),
     Journal(String),
+    /// The thing has this revision, and not the one that the edit was made over.
+    Stale(u64),
+    /// The tenant was edited again and again while a change of many things was put together.
+    Overtaken {
+        over: u64,
+        revision: u64,
+    },
+    Batch {
+        errors: Vec<BatchError>,
+        wrong: usize,
+    },
 }
 
 impl From<Result<Reply, Refusal>> for Reply {
@@ -47,6 +64,9 @@ impl From<Result<Reply, Refusal>> for Reply {
             Err(Refusal::BadInput(what)) => Reply::BadInput(what),
             Err(Refusal::Store(error)) => Reply::Store(error.to_string()),
             Err(Refusal::Journal(what)) => Reply::Store(what),
+            Err(Refusal::Stale(revision)) => Reply::Stale { revision },
+            Err(Refusal::Overtaken { over, revision }) => Reply::PlanStale { over, revision },
+            Err(Refusal::Batch { errors, wrong }) => Reply::BatchWrong { errors, wrong },
         }
     }
 }
@@ -55,6 +75,7 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
         match error {
             StoreError::TooLarge(text) => Refusal::BadInput(text),
+            StoreError::Stale { revision } => Refusal::Stale(revision),
             error => Refusal::Store(error),
         }
     }
@@ -70,10 +91,22 @@ pub(super) fn bad<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::BadInput(text.into()))
 }
 
+/// Reads a thing and edits it over what was read, anew where somebody else was faster.
+pub(super) fn again_if_stale<T>(try_it: impl Fn() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    let mut done = try_it();
+    for _ in 1..TRIES_MAX {
+        if !matches!(done, Err(Refusal::Stale(_))) {
+            break;
+        }
+        done = try_it();
+    }
+    done
+}
+
 impl Desk {
     /// A desk over a store.
     pub fn new(store: Store, rules: Arc<Tenants>, who: impl Into<By>, planes: Option<PlaneStatusSource>) -> Desk {
-        Desk { store, rules, who: who.into(), planes, observed: None, import: None, plan: None, backup: None }
+        Desk { store, rules, who: who.into(), planes, observed: None, import: None, plan: None, backup: None, over: None }
     }
 
     /// The same desk, which also knows calls.
@@ -133,9 +166,11 @@ impl Desk {
             }
             Request::ScreenShow { tenant, list, key } => {
                 let key = self.screen_key(&tenant, &key)?;
-                match self.store.screen(&tenant, list, &key)? {
-                    Some(screen) => Ok(Reply::Screens { screens: vec![ScreenView::of(&screen)], next: None }),
-                    None => Err(Refusal::NotFound(format!("the {} list has no entry {key}", list.word()))),
+                match self.store.item_with_revision(&tenant, &PlanKey::Screen(list, key.clone()))? {
+                    Some((revision, PlanItem::Screen(screen))) => {
+                        Ok(Reply::Screens { screens: vec![ScreenView::of(revision, &screen)], next: None })
+                    }
+                    _ => Err(Refusal::NotFound(format!("the {} list has no entry {key}", list.word()))),
                 }
             }
             Request::ScreenLs { tenant, list, after } => self.screen_ls(&tenant, list, after.as_ref()),
@@ -146,6 +181,9 @@ impl Desk {
             Request::ItemSet { tenant, item } => self.item_set(&tenant, &item),
             Request::ItemRm { tenant, which } => self.item_rm(&tenant, &which),
             Request::ItemShow { tenant, which } => self.item_show(&tenant, &which),
+            Request::ItemLs { tenant, sort, list, after, limit } => self.item_ls(&tenant, sort, list, after.as_ref(), limit),
+            Request::ContactBatch { tenant, put, delete } => self.contact_batch(&tenant, put, delete),
+            Request::Over { revision, edit } => self.edit_over(revision, *edit),
             Request::ScheduleState { tenant, id } => self.schedule_state(&tenant, &id),
             Request::ScheduleOverride { tenant, id, state, until } => {
                 self.schedule_override(&tenant, &id, state.as_deref(), until.as_deref())
@@ -184,7 +222,35 @@ impl Desk {
         tenant_of(&self.rules, id)
     }
 
+    /// An edit of one thing over a revision; the writer compares.
+    fn edit_over(&mut self, revision: u64, edit: Request) -> Result<Reply, Refusal> {
+        let is_of_one_thing = matches!(
+            edit,
+            Request::ContactSet { .. }
+                | Request::ContactRm { .. }
+                | Request::RouteSet { .. }
+                | Request::RouteRm { .. }
+                | Request::ScreenSet { .. }
+                | Request::ScreenRm { .. }
+                | Request::UserSet { .. }
+                | Request::UserRm { .. }
+                | Request::ItemSet { .. }
+                | Request::ItemRm { .. }
+        );
+        if !is_of_one_thing {
+            return bad("only an edit of one thing (set, rm) can be made over a revision; send the request by itself");
+        }
+        self.over = Some(revision);
+        let done = self.carry_out(edit);
+        self.over = None;
+        done
+    }
+
     pub(super) fn edit(&self, tenant: &str, edit: Edit) -> Result<Reply, Refusal> {
+        let edit = match self.over {
+            Some(revision) => Edit::Over(revision, Box::new(edit)),
+            None => edit,
+        };
         let done = self.store.edit(tenant, &self.who, edit)?;
         Ok(Reply::Done { revision: done.revision, existed: done.existed, changed: done.changed, notes: Vec::new() })
     }
@@ -234,7 +300,7 @@ impl Desk {
         Ok(Reply::Contacts { contacts, next_id })
     }
 
-    fn route_key(&self, tenant: &str, which: &RouteWhich) -> Result<RouteKey, Refusal> {
+    pub(super) fn route_key(&self, tenant: &str, which: &RouteWhich) -> Result<RouteKey, Refusal> {
         let plan = &self.tenant(tenant)?.plan;
         let key = match which {
             RouteWhich::Number(text) => RouteKey::Number(parse_number(plan, text)?),

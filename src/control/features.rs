@@ -1,6 +1,6 @@
 //! What extensions' users switch themselves: by star code, or over HTTP.
 
-use super::desk::{Desk, Refusal, bad, parse_number};
+use super::desk::{Desk, Refusal, again_if_stale, bad, parse_number};
 use super::request::Reply;
 use crate::cti::{CallView, LegView};
 use crate::journal::{Journal, Query};
@@ -50,6 +50,9 @@ impl Desk {
             Err(Refusal::NotFound(why) | Refusal::BadInput(why)) => Granted::Refused(why),
             Err(Refusal::Store(error)) => Granted::Failed(error.to_string()),
             Err(Refusal::Journal(why)) => Granted::Failed(why),
+            Err(Refusal::Stale(_) | Refusal::Overtaken { .. } | Refusal::Batch { .. }) => {
+                Granted::Failed("it was changed by somebody else at the same time".to_owned())
+            }
         }
     }
 
@@ -85,14 +88,19 @@ impl Desk {
         }
         self.change(tenant, &extension, |e| {
             e.dnd = patch.dnd.unwrap_or(e.dnd);
-            for (which, to) in forwards {
-                *forward(e, which) = to;
+            for (which, to) in &forwards {
+                forward(e, *which).clone_from(to);
             }
         })
     }
 
-    /// Reads an extension, changes it and writes it. What is new of its forwards has to be permitted.
-    fn change(&self, tenant: &str, number: &Number, change: impl FnOnce(&mut Extension)) -> Result<Extension, Refusal> {
+    /// Reads an extension, changes it and writes it, anew where somebody else was faster.
+    fn change(&self, tenant: &str, number: &Number, change: impl Fn(&mut Extension)) -> Result<Extension, Refusal> {
+        again_if_stale(|| self.try_change(tenant, number, &change))
+    }
+
+    /// What is new of its forwards has to be permitted.
+    fn try_change(&self, tenant: &str, number: &Number, change: &impl Fn(&mut Extension)) -> Result<Extension, Refusal> {
         let rules = self.tenant(tenant)?;
         let before = match self.store.item(tenant, &PlanKey::Extension(number.clone()))? {
             Some(PlanItem::Extension(extension)) => extension,
@@ -107,7 +115,8 @@ impl Desk {
             }
         }
         self.check_references(tenant, &PlanItem::Extension(after.clone()))?;
-        self.edit(tenant, Edit::Put(PlanItem::Extension(after.clone())))?;
+        // of a new one the revision is 0, which is that of one that isn't there
+        self.edit(tenant, Edit::Over(before.revision, Box::new(Edit::Put(PlanItem::Extension(after.clone())))))?;
         Ok(after)
     }
 

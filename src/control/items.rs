@@ -1,9 +1,11 @@
 //! Groups, schedules, extensions, trunks and limits, one at a time; and what of a plan holds together.
 
 use super::desk::{Desk, PAGE_MAX, Refusal, bad, parse_number};
+use super::plan::page_of_items;
 use super::request::{ItemWhich, Reply};
+use super::users::user_key;
 use crate::plan::{ItemDraft, Mistake, Mistakes, Seen, broken, names, uses};
-use crate::routing::{PlanItem, PlanKey, Route, RouteKey, Schedule};
+use crate::routing::{List, PlanItem, PlanKey, Route, RouteKey, Schedule};
 use crate::store::{Edit, PlanSort, StoreError};
 use std::collections::BTreeSet;
 
@@ -122,10 +124,30 @@ impl Desk {
 
     pub(super) fn item_show(&self, tenant: &str, which: &ItemWhich) -> Result<Reply, Refusal> {
         let key = self.item_key(tenant, which)?;
-        match self.store.item(tenant, &key)? {
-            Some(item) => Ok(Reply::PlanItems { items: vec![item], next: None, revision: self.store.revision() }),
+        match self.store.item_with_revision(tenant, &key)? {
+            Some((own, item)) => {
+                Ok(Reply::PlanItems { items: vec![item], next: None, revision: self.store.revision(), revisions: vec![own] })
+            }
             None => Err(Refusal::NotFound(format!("there is no {key}"))),
         }
+    }
+
+    pub(super) fn item_ls(
+        &self,
+        tenant: &str,
+        sort: PlanSort,
+        list: Option<List>,
+        after: Option<&ItemWhich>,
+        limit: usize,
+    ) -> Result<Reply, Refusal> {
+        self.tenant(tenant)?;
+        let after = after.map(|which| self.item_key(tenant, which)).transpose()?;
+        let limit = limit.clamp(1, PAGE_MAX);
+        // one more than is shown says whether there is another page
+        let mut found = self.store.items_with_revisions(tenant, sort, list, after.as_ref(), limit + 1)?;
+        let full_at = if found.len() > limit { limit } else { usize::MAX };
+        found.truncate(limit);
+        Ok(page_of_items(found, full_at, self.store.revision()))
     }
 
     /// The state that a schedule has now.
@@ -173,6 +195,12 @@ impl Desk {
             ItemWhich::Schedule(id) => PlanKey::Schedule(id.clone()),
             ItemWhich::Trunk(id) => PlanKey::Trunk(id.clone()),
             ItemWhich::Extension(text) => PlanKey::Extension(parse_number(plan, text)?),
+            ItemWhich::Route(which) => PlanKey::Route(self.route_key(tenant, which)?),
+            ItemWhich::Screen(list, key) => PlanKey::Screen(*list, self.screen_key(tenant, key)?),
+            ItemWhich::User(which) => {
+                let (domain, extension) = user_key(which)?;
+                PlanKey::User(domain, extension.to_owned())
+            }
             ItemWhich::Limit(draft) => match ItemDraft::Limit(draft.clone()).check(self.tenant(tenant)?, None) {
                 Ok(item) => item.key(),
                 Err(wrong) => return bad(wrong.to_string()),

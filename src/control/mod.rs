@@ -3,6 +3,7 @@
 //! One [`Desk::apply`] serves the command line, the admin socket and whatever comes later: a [`Request`] in, a
 //! [`Reply`] out. Where no server runs, the command line opens the store itself and asks the same desk.
 
+mod batch;
 mod calls;
 mod client;
 mod desk;
@@ -27,6 +28,7 @@ mod tokens;
 mod users;
 mod views;
 
+pub use batch::{BatchError, BatchView};
 pub use calls::{JournalQuery, journalled, journalled_call};
 pub use client::{Client, ClientError};
 pub use desk::{Desk, PlaneStatusSource};

@@ -1,6 +1,6 @@
 //! A schedule that is set by hand: closed for the night, and by the clock again.
 
-use super::desk::{Desk, PAGE_MAX, Refusal, bad};
+use super::desk::{Desk, PAGE_MAX, Refusal, again_if_stale, bad};
 use crate::nearest::did_you_mean;
 use crate::routing::schedule::{Override, STATES, parse_until};
 use crate::routing::{PlanItem, PlanKey, Schedule, ScheduleError, Switched, Tenant, Zone};
@@ -26,6 +26,10 @@ pub struct OverrideDraft {
 impl Desk {
     /// Switches the schedule with a code; comes back with whether it is set by hand now.
     pub(super) fn night(&self, tenant: &str, code: &str, state: Switched, hours: Option<u8>) -> Result<bool, Refusal> {
+        again_if_stale(|| self.try_night(tenant, code, state, hours))
+    }
+
+    fn try_night(&self, tenant: &str, code: &str, state: Switched, hours: Option<u8>) -> Result<bool, Refusal> {
         let now_us = self.store.now_us();
         let Some(schedule) = self.schedule_with_code(tenant, code)? else {
             return Err(Refusal::NotFound(format!("no schedule has the code {code}")));
@@ -43,6 +47,10 @@ impl Desk {
 
     /// Sets a schedule by hand, or (`None`) lets it go by the clock again.
     pub(super) fn override_set(&self, tenant: &str, id: &str, draft: Option<&OverrideDraft>) -> Result<Schedule, Refusal> {
+        again_if_stale(|| self.try_override(tenant, id, draft))
+    }
+
+    fn try_override(&self, tenant: &str, id: &str, draft: Option<&OverrideDraft>) -> Result<Schedule, Refusal> {
         let rules = self.tenant(tenant)?;
         let Some(PlanItem::Schedule(schedule)) = self.store.item(tenant, &PlanKey::Schedule(id.to_owned()))? else {
             return Err(Refusal::NotFound(format!("there is no schedule {id:?}")));
@@ -79,7 +87,8 @@ impl Desk {
 
     fn put_mode(&self, tenant: &str, schedule: Schedule, mode: Option<Override>) -> Result<Schedule, Refusal> {
         let schedule = Schedule { mode, ..schedule }.check().map_err(|e| Refusal::BadInput(e.to_string()))?;
-        self.edit(tenant, Edit::Put(PlanItem::Schedule(schedule.clone())))?;
+        let edit = Edit::Put(PlanItem::Schedule(schedule.clone()));
+        self.edit(tenant, Edit::Over(schedule.revision, Box::new(edit)))?;
         Ok(schedule)
     }
 

@@ -29,9 +29,17 @@ impl PlanParts {
     }
 }
 
+/// A page of things with their revisions, of which so many were asked for.
+pub(super) fn page_of_items(found: Vec<(u64, PlanItem)>, limit: usize, revision: u64) -> Reply {
+    let (page, more) = page_of(found, limit);
+    let (revisions, items): (Vec<u64>, Vec<PlanItem>) = page.into_iter().unzip();
+    let next = items.last().filter(|_| more).map(PlanItem::key);
+    Reply::PlanItems { items, next, revision, revisions }
+}
+
 /// As many things as fit on a page, at least one, and whether there are more.
-fn page_of<T: Serialize>(found: Vec<T>) -> (Vec<T>, bool) {
-    let is_full = found.len() == PAGE_MAX;
+fn page_of<T: Serialize>(found: Vec<T>, limit: usize) -> (Vec<T>, bool) {
+    let is_full = found.len() == limit;
     let (mut bytes, count) = (0, found.len());
     let mut page = Vec::with_capacity(count);
     for thing in found {
@@ -47,17 +55,15 @@ fn page_of<T: Serialize>(found: Vec<T>) -> (Vec<T>, bool) {
 impl Desk {
     pub(super) fn plan_page(&self, tenant: &str, sort: PlanSort, after: Option<&PlanKey>) -> Result<Reply, Refusal> {
         self.tenant(tenant)?;
-        let (revision, found) = self.store.undisturbed(tenant, || self.store.items(tenant, sort, after, PAGE_MAX))?;
-        let (items, more) = page_of(found);
-        let next = items.last().filter(|_| more).map(PlanItem::key);
-        Ok(Reply::PlanItems { items, next, revision })
+        let (revision, found) = self.store.undisturbed(tenant, || self.store.items_with_revisions(tenant, sort, None, after, PAGE_MAX))?;
+        Ok(page_of_items(found, PAGE_MAX, revision))
     }
 
     pub(super) fn plan_contacts(&self, tenant: &str, after: Option<&str>) -> Result<Reply, Refusal> {
         self.tenant(tenant)?;
         let read = || self.store.contacts_by_hand(tenant, after, PAGE_MAX);
         let (revision, found) = self.store.undisturbed(tenant, read)?;
-        let (contacts, more) = page_of(found.into_iter().map(|(_, contact)| contact).collect());
+        let (contacts, more) = page_of(found.into_iter().map(|(_, contact)| contact).collect(), PAGE_MAX);
         let next = contacts.last().filter(|_| more).map(|c| c.id.clone());
         Ok(Reply::PlanContacts { contacts, next, revision })
     }

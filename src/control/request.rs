@@ -1,5 +1,6 @@
 //! What can be asked of the admin plane. JSON on the wire, so that an older command line can talk to a newer server.
 
+use super::batch::{BatchError, BatchView};
 use super::calls::JournalQuery;
 use super::export::{ExportPage, ExportQuery};
 use super::feed::FeedQuery;
@@ -81,6 +82,12 @@ pub enum ItemWhich {
     Trunk(String),
     /// A brake, by its class and scope.
     Limit(LimitDraft),
+    /// A route.
+    Route(RouteWhich),
+    /// An entry of a list.
+    Screen(List, ListKey),
+    /// A SIP account.
+    User(UserWhich),
 }
 
 /// A question that is to be explained, as typed.
@@ -155,6 +162,13 @@ pub enum Request {
     ItemRm { tenant: String, which: ItemWhich },
     /// Shows one.
     ItemShow { tenant: String, which: ItemWhich },
+    /// Lists things of one sort (of the lists, one alone), those after one of them.
+    ItemLs { tenant: String, sort: PlanSort, list: Option<List>, after: Option<ItemWhich>, limit: usize },
+    /// Changes many contacts at once, all of it or nothing.
+    ContactBatch { tenant: String, put: Vec<ContactDraft>, delete: Vec<String> },
+    /// An edit of one thing, made only while that has this revision, as it was shown; 0 if it must not be there. Who else
+    /// edits it meanwhile isn't overwritten.
+    Over { revision: u64, edit: Box<Request> },
     /// The state that a schedule has now, and why.
     ScheduleState { tenant: String, id: String },
     /// Sets a schedule by hand, or (without a state) lets it go by the clock again.
@@ -342,6 +356,9 @@ pub enum Reply {
         next: Option<PlanKey>,
         /// The plan was not edited between this revision and the reading of the page.
         revision: u64,
+        /// The revision that made each of them what it is.
+        #[serde(default)]
+        revisions: Vec<u64>,
     },
     /// Contacts that no import brought, and the one to go on after.
     PlanContacts {
@@ -377,6 +394,20 @@ pub enum Reply {
     StoreChecked(Box<Checked>),
     /// What a compaction did.
     StoreCompacted(Compacted),
+    /// Nothing was done: the thing has another revision than the edit was made over. Read it anew.
+    Stale {
+        /// Its revision now; 0 where it isn't there.
+        revision: u64,
+    },
+    /// What a batch of contacts did.
+    Batch(BatchView),
+    /// A batch did nothing, because of these.
+    BatchWrong {
+        /// What is wrong, in the order of the batch; not more than a hundred.
+        errors: Vec<BatchError>,
+        /// How many there are in all.
+        wrong: usize,
+    },
     /// Nothing of that name.
     NotFound(String),
     /// The request can't be carried out as it is; the text says why and what to do.

@@ -5,15 +5,20 @@ use super::request::{ListKey, Reply};
 use super::views::ScreenView;
 use crate::number::{ClassError, Country};
 use crate::plan::{ItemDraft, ScreenDraft, StepDraft};
-use crate::routing::{List, PlanItem, Prefix, Screen, ScreenKey};
-use crate::store::Edit;
+use crate::routing::{List, PlanItem, PlanKey, Prefix, Screen, ScreenKey};
+use crate::store::{Edit, PlanSort};
 
 impl Desk {
     pub(super) fn screen_ls(&self, tenant: &str, list: List, after: Option<&ListKey>) -> Result<Reply, Refusal> {
         self.tenant(tenant)?;
-        let after = after.map(|key| self.screen_key(tenant, key)).transpose()?;
-        let screens = self.store.screens(tenant, list, after.as_ref(), PAGE_MAX)?;
-        let next = screens.last().filter(|_| screens.len() == PAGE_MAX).map(|screen| match &screen.key {
+        let after = after.map(|key| self.screen_key(tenant, key)).transpose()?.map(|key| PlanKey::Screen(list, key));
+        let found = self.store.items_with_revisions(tenant, PlanSort::Screen, Some(list), after.as_ref(), PAGE_MAX)?;
+        let screen = |(revision, item)| match item {
+            PlanItem::Screen(screen) => Some((revision, screen)),
+            _ => None,
+        };
+        let screens: Vec<(u64, Screen)> = found.into_iter().filter_map(screen).collect();
+        let next = screens.last().filter(|_| screens.len() == PAGE_MAX).map(|(_, screen)| match &screen.key {
             ScreenKey::Number(n) => ListKey::Number(n.to_string()),
             ScreenKey::Prefix(p) => ListKey::Prefix(p.to_string()),
             ScreenKey::Withheld => ListKey::Anonymous,
@@ -22,7 +27,7 @@ impl Desk {
             ScreenKey::Verification(v) => ListKey::Verification(v.word().to_owned()),
             ScreenKey::Rate => ListKey::Rate(String::new()),
         });
-        Ok(Reply::Screens { screens: screens.iter().map(ScreenView::of).collect(), next })
+        Ok(Reply::Screens { screens: screens.iter().map(|(revision, screen)| ScreenView::of(*revision, screen)).collect(), next })
     }
 
     pub(super) fn screen_key(&self, tenant: &str, key: &ListKey) -> Result<ScreenKey, Refusal> {

@@ -13,7 +13,7 @@ impl From<UserError> for Refusal {
 }
 
 /// The domain and extension as they are stored.
-fn key_of(which: &UserWhich) -> Result<(String, &str), UserError> {
+pub(super) fn user_key(which: &UserWhich) -> Result<(String, &str), UserError> {
     check_extension(&which.extension)?;
     Ok((normal_domain(&which.domain)?, &which.extension))
 }
@@ -41,14 +41,14 @@ impl Desk {
     }
 
     pub(super) fn user_rm(&self, tenant: &str, which: &UserWhich) -> Result<Reply, Refusal> {
-        let (domain, extension) = key_of(which)?;
+        let (domain, extension) = user_key(which)?;
         let what = nobody(&domain, extension);
         self.remove(tenant, Edit::RemoveUser(domain, extension.to_owned()), what)
     }
 
     pub(super) fn user_show(&self, tenant: &str, which: &UserWhich) -> Result<Reply, Refusal> {
         self.tenant(tenant)?;
-        let (domain, extension) = key_of(which)?;
+        let (domain, extension) = user_key(which)?;
         match self.store.user(tenant, &domain, extension)? {
             Some((revision, user)) => Ok(Reply::Users { users: vec![UserView::of(revision, user)], next: None }),
             None => Err(Refusal::NotFound(nobody(&domain, extension))),
@@ -58,7 +58,7 @@ impl Desk {
     pub(super) fn user_ls(&self, tenant: &str, domain: Option<&str>, after: Option<&UserWhich>) -> Result<Reply, Refusal> {
         self.tenant(tenant)?;
         let domain = domain.map(normal_domain).transpose()?;
-        let after = after.map(key_of).transpose()?;
+        let after = after.map(user_key).transpose()?;
         let after = after.as_ref().map(|(domain, extension)| (domain.as_str(), *extension));
         let users = self.store.users(tenant, domain.as_deref(), after, PAGE_MAX)?;
         let next = users.last().filter(|_| users.len() == PAGE_MAX);

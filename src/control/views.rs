@@ -117,11 +117,14 @@ pub struct ScreenView {
     /// What such a caller gets, as it can be typed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+    /// The revision of its last change.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 impl ScreenView {
     /// A stored entry as administrators see it.
-    pub fn of(screen: &Screen) -> ScreenView {
+    pub fn of(revision: u64, screen: &Screen) -> ScreenView {
         let (by, value) = match &screen.key {
             ScreenKey::Number(n) => ("number", Some(n.to_string())),
             ScreenKey::Prefix(p) => ("prefix", Some(p.to_string())),
@@ -136,6 +139,7 @@ impl ScreenView {
             by: by.to_owned(),
             value,
             action: screen.action.as_ref().map(ToString::to_string),
+            revision,
         }
     }
 }

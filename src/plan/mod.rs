@@ -16,8 +16,8 @@ mod write;
 
 pub use diff::{Difference, Kind as DifferenceKind, differences};
 pub use draft::{
-    ContactText, ExtensionDraft, GroupDraft, ItemDraft, LimitDraft, MemberDraft, RouteDraft, ScheduleDraft, ScreenDraft, TrunkDraft,
-    UserDraft,
+    ContactText, ExtensionDraft, GroupDraft, ItemDraft, LimitDraft, MemberDraft, NumberText, RouteDraft, ScheduleDraft, ScreenDraft,
+    TrunkDraft, UserDraft,
 };
 pub use file::{Beside, ERRORS_MAX, PLAN_BYTES_MAX, PlanErrors, PlanFile, read, read_beside};
 pub use mistake::{Mistake, Mistakes};

@@ -74,6 +74,14 @@ pub enum StoreError {
     /// The file system can't do something; the text says what.
     #[error("{0}")]
     Unable(String),
+    /// The thing isn't what an edit was made over.
+    #[error(
+        "it has been changed in the meantime, and its revision is {revision} (0: it isn't there); read it anew and make the edit over that"
+    )]
+    Stale {
+        /// What it has now; 0 where it isn't there.
+        revision: u64,
+    },
     /// Others were faster, again and again.
     #[error("{0}")]
     Busy(String),

@@ -108,6 +108,9 @@ pub enum Edit {
     Put(PlanItem),
     /// Removes any thing of the plan.
     Remove(PlanKey),
+    /// Another edit, made only if the thing that it is about has this revision when the writer comes to it; 0 is that of a
+    /// thing that isn't there.
+    Over(u64, Box<Edit>),
 }
 
 /// A sort of thing that a plan is made of.

@@ -134,6 +134,26 @@ pub(super) fn plan_edits(durable: &Durable, tenant: &str, edits: PlanEdits) -> R
     Ok(planned)
 }
 
+/// The entry that an edit is about: of a contact the contact itself, and not what it is found by.
+fn entry_key_of(edit: &Edit) -> Vec<u8> {
+    match edit {
+        Edit::PutContact(contact) => key::contact(&contact.id),
+        Edit::RemoveContact(id) => key::contact(id),
+        Edit::PutRoute(route) => key::route(&route.key),
+        Edit::RemoveRoute(route) => key::route(route),
+        Edit::PutScreen(screen) => key::screen(screen.list, &screen.key),
+        Edit::RemoveScreen(list, screen) => key::screen(*list, screen),
+        Edit::PutUser(user) => key::user(&user.domain.to_ascii_lowercase(), &user.extension),
+        Edit::RemoveUser(domain, extension) => key::user(domain, extension),
+        Edit::PutToken(token) => key::token(&token.name),
+        Edit::RemoveToken(name) => key::token(name),
+        Edit::Put(PlanItem::User(user)) => key::user(&user.domain.to_ascii_lowercase(), &user.extension),
+        Edit::Put(item) => key::plan(&item.key()),
+        Edit::Remove(item) => key::plan(item),
+        Edit::Over(_, edit) => entry_key_of(edit),
+    }
+}
+
 /// The entries that an edit changes (none if it changes nothing), what it means for the snapshot, and whether
 /// what it names was there before.
 pub(super) fn plan_edit(durable: &Durable, tenant: &str, edit: Edit) -> Result<One, StoreError> {
@@ -159,6 +179,13 @@ pub(super) fn plan_edit(durable: &Durable, tenant: &str, edit: Edit) -> Result<O
             }
             let existed = before.is_some();
             (single(entry_key, before, Some(new)), Some(Effect::Unseen), existed)
+        }
+        Edit::Over(over, edit) => {
+            let revision = durable.get(tenant, &entry_key_of(&edit))?.map_or(0, |(revision, _)| revision);
+            if revision != over {
+                return Err(StoreError::Stale { revision });
+            }
+            plan_edit(durable, tenant, *edit)?
         }
         Edit::RemoveToken(name) => match durable.get(tenant, &key::token(&name))? {
             None => (Vec::new(), None, false),

@@ -181,6 +181,33 @@ impl Reader {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// One thing of the plan, and the revision that made it what it is: some sorts don't hold their own.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn item_with_revision(&self, tenant: &str, item: &PlanKey) -> Result<Option<(u64, PlanItem)>, StoreError> {
+        let entry_key = key::plan(item);
+        let Some((revision, bytes)) = self.shared.durable.get(tenant, &entry_key)? else { return Ok(None) };
+        Ok(record::decode_item(&entry_key, revision, &bytes)?.map(|item| (revision, item)))
+    }
+
+    /// [`Reader::items`] with their revisions; of the lists one alone, where one is named.
+    ///
+    /// # Errors
+    /// The disk could not be read.
+    pub fn items_with_revisions(
+        &self,
+        tenant: &str,
+        sort: PlanSort,
+        list: Option<List>,
+        after: Option<&PlanKey>,
+        limit: usize,
+    ) -> Result<Vec<(u64, PlanItem)>, StoreError> {
+        let prefix = list.map_or_else(|| vec![sort.tag()], |list| key::screens(list).to_vec());
+        let read = |e: &durable::Entry| Ok(record::decode_item(e.key(), e.revision, e.record())?.map(|item| (e.revision, item)));
+        Ok(self.entries_after(tenant, &prefix, after.map(key::plan), limit, read)?.into_iter().flatten().collect())
+    }
+
     fn page<R: record::Record>(&self, tenant: &str, prefix: &[u8], after: Option<Vec<u8>>, limit: usize) -> Result<Vec<R>, StoreError> {
         self.entries_after(tenant, prefix, after, limit, |e| record::decode(e.record()))
     }

@@ -1,9 +1,10 @@
-//! The admin plane's HTTP: the feed, live calls, metrics and health, phone books, and what extensions' users may switch
-//! themselves. Nothing else can be changed here.
+//! The admin plane's HTTP: contacts and the plan as REST (`api`), phone books, the feed, live calls, metrics and health,
+//! and what extensions' users may switch themselves.
 //!
 //! Whoever asks shows a token, on loopback too: a page that a browser on this machine shows, or another user of it, is no
 //! administrator. Everything is bounded: connections, heads, how long one may stand idle or not take what it is sent.
 
+mod api;
 mod calls;
 mod events;
 mod features;
@@ -24,7 +25,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, patch, put};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -82,6 +82,8 @@ struct Shop {
     shelf: Arc<Shelf>,
     limits: FeedLimits,
     clients: Arc<Semaphore>,
+    /// Room for bodies of batches.
+    batches: Semaphore,
 }
 
 /// One connection, as its requests see it.
@@ -104,32 +106,24 @@ impl HttpServer {
     pub(super) fn new(store: Store, rules: Arc<Tenants>, planes: PlaneStatusSource, observed: Observed, limits: FeedLimits) -> HttpServer {
         let keys = Keys::new(store.clone(), rules.keys().cloned().collect());
         let clients = Arc::new(Semaphore::new(limits.clients_max));
+        let batches = Semaphore::new(api::BATCHES_MAX);
         let shelf = Arc::new(Shelf::new(store.clone()));
-        HttpServer { shop: Arc::new(Shop { store, rules, planes, observed, keys, shelf, limits, clients }) }
+        HttpServer { shop: Arc::new(Shop { store, rules, planes, observed, keys, shelf, limits, clients, batches }) }
     }
 
     /// Accepts connections, for ever.
     pub(super) async fn run(self, listener: TcpListener) {
-        let router = Router::new()
-            .route("/events", get(events::events))
-            .route("/calls", get(calls::calls))
-            .route("/metrics", get(metrics::metrics))
-            .route("/health", get(reply::health))
-            .route("/extensions/{number}", patch(features::patch))
-            .route("/schedules/{id}/override", put(features::set_override).delete(features::end_override))
-            .route("/phonebook/{file}", get(phonebook::by_file))
-            .route("/phonebook/{vendor}/phonebook.xml", get(phonebook::by_vendor))
-            .route("/phonebook/{vendor}/{owner}/phonebook.xml", get(phonebook::by_owner))
+        let router = api::router()
             .method_not_allowed_fallback(|| async {
                 problem(
                     StatusCode::METHOD_NOT_ALLOWED,
-                    "use GET, PATCH for /extensions/{number}, and PUT or DELETE for /schedules/{id}/override",
+                    "the path takes other methods, which Allow names; /api/v1/openapi.json says what each does",
                 )
             })
             .fallback(|| async {
                 problem(
                     StatusCode::NOT_FOUND,
-                    "the paths are /events, /calls, /metrics, /health, /extensions/{number}, /schedules/{id}/override and /phonebook/{vendor}.xml",
+                    "there is no such path; the paths are /api/v1/…, /phonebook/…, /events, /calls, /metrics, /health, /extensions/{number} and /schedules/{id}/override, and /api/v1/openapi.json names them all",
                 )
             })
             .with_state(self.shop.clone());

@@ -1,6 +1,7 @@
 //! Replies that all paths have in common.
 
 use super::Reply;
+use crate::nearest::did_you_mean;
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
@@ -21,9 +22,31 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     reply(status, "application/json", text)
 }
 
-/// What is wrong with a request, and what to do.
+/// What is wrong with a request, and what to do: RFC 9457. `error` says the same as `detail`, to clients that knew it before.
 pub(super) fn problem(status: StatusCode, why: &str) -> Reply {
-    json(status, &serde_json::json!({ "error": why }))
+    problem_with(status, why, serde_json::json!({}))
+}
+
+/// The same, and more of it for programs: an object's members.
+pub(super) fn problem_with(status: StatusCode, why: &str, more: serde_json::Value) -> Reply {
+    let title = status.canonical_reason().unwrap_or_default();
+    let mut problem = serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": why, "error": why });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        problem[name] = value.clone();
+    }
+    reply(status, "application/problem+json", problem.to_string())
+}
+
+/// What serde says of a body, in the words of people.
+pub(super) fn said(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let hint = match (message.starts_with("unknown field"), quoted.next()) {
+        (true, Some(unknown)) => did_you_mean(unknown, quoted),
+        _ => String::new(),
+    };
+    let said = message.replace("unknown field", "unknown key").replace("missing field", "missing key").replace('`', "");
+    format!("{said}{hint}")
 }
 
 /// Whether the admin plane serves; nothing more, since anybody may ask.

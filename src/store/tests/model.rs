@@ -173,6 +173,7 @@ impl Model {
                 (old.is_some(), old != Some(new))
             }
             Edit::RemoveToken(name) => same(t.tokens.remove(&name).is_some()),
+            Edit::Over(..) => unreachable!("the model knows no revisions"),
         };
         if changed && is_of_plan {
             t.edited = revision;
