@@ -5,8 +5,10 @@ use super::follow::EventsArgs;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
 use super::schedule::ScheduleVerb;
+use super::search_args::SearchArgs;
 use super::things::{ExtensionArgs, GroupArgs, LimitVerb, TrunkArgs, Verb};
 use super::token::TokenVerb;
+use super::top::TopArgs;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -106,6 +108,8 @@ pub(super) enum Command {
     Calls(CallsArgs),
     /// Show how the server is doing
     Status,
+    /// Watch calls, answer times, switches and the store in a terminal until q
+    Top(TopArgs),
     /// Check the configuration and print it as understood, with the same flags and environment as serve
     Check(ServeArgs),
 }
@@ -174,6 +178,8 @@ pub(super) enum ContactVerb {
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
     },
+    /// Find contacts by any part of a name, company, tag or number, the best first
+    Search(SearchArgs),
     /// Import contacts from a CSV file with a header line (name,number[,company,…]), all or nothing
     Import(ImportArgs),
 }

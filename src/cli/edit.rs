@@ -3,7 +3,7 @@
 use super::args::{ContactSetArgs, ContactVerb, Global, RouteVerb, RouteWhichArgs, ScreenVerb, ScreenWhichArgs};
 use super::backend::{Backend, unexpected};
 use super::exit::{Exit, Failure};
-use super::{import, print};
+use super::{import, print, search_args};
 use crate::control::{ContactView, ListKey, Reply, Request, RouteView, RouteWhich, ScreenView};
 use crate::directory::ContactDraft;
 use crate::plan::{ItemDraft, RouteDraft, StepDraft};
@@ -32,6 +32,7 @@ pub(super) fn contact(global: &Global, verb: ContactVerb) -> Result<Exit, Failur
             _ => Err(unexpected()),
         },
         ContactVerb::Ls { from, limit } => contact_ls(global, from, limit),
+        ContactVerb::Search(args) => search_args::search(global, args),
         ContactVerb::Import(args) => import::import(global, &args),
     }
 }
@@ -58,7 +59,7 @@ fn contact_ls(global: &Global, from: String, limit: Option<usize>) -> Result<Exi
     let (mut from_id, mut left) = (from, limit.unwrap_or(usize::MAX));
     while left > 0 {
         let request = Request::ContactLs { tenant: global.tenant.clone(), from_id, limit: left.min(PAGE) };
-        let Reply::Contacts { contacts, next_id } = backend.ask(request)? else { return Err(unexpected()) };
+        let Reply::Contacts { contacts, next_id, .. } = backend.ask(request)? else { return Err(unexpected()) };
         left -= contacts.len().min(left);
         let mut text = String::new();
         for contact in &contacts {

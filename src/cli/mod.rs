@@ -19,11 +19,13 @@ mod play;
 mod play_args;
 mod print;
 mod schedule;
+mod search_args;
 mod serve;
 mod status;
 mod things;
 mod things_text;
 mod token;
+mod top;
 mod user;
 mod when;
 
@@ -73,6 +75,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::explain(&global, &args),
         Command::Calls(args) => calls::calls(&global, &args),
         Command::Status => status::status(&global),
+        Command::Top(args) => top::top(&global, &args),
         Command::Check(args) => look::check(&global, &args),
     }
 }

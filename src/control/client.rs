@@ -102,6 +102,8 @@ fn wait_max(request: &Request) -> Duration {
         | Request::TokenRm { .. }
         | Request::ImportBegin { .. }
         | Request::ImportRows { .. }
+        // the first one has its index built
+        | Request::ContactSearch { .. }
         // a page waits while an edit is being written
         | Request::PlanPage { .. }
         | Request::PlanContacts { .. }

@@ -4,6 +4,7 @@ mod contact;
 pub mod csv_file;
 pub mod file;
 mod reach;
+pub mod search;
 
 pub use contact::{
     COMPANY_BYTES_MAX, Contact, ContactDraft, ContactError, ContactNumber, ID_BYTES_MAX, LABEL_BYTES_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX,

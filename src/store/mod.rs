@@ -8,6 +8,7 @@ mod base;
 mod block;
 mod bulk;
 mod change;
+mod contact_changes;
 mod durable;
 mod engine;
 mod error;
