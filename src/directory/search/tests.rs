@@ -151,14 +151,14 @@ fn what_can_not_be_looked_for_says_why() {
 }
 
 /// Many contacts, so that what is in all of them takes the way of frequent words.
-fn many() -> Vec<Contact> {
+fn many(count: u32) -> Vec<Contact> {
     let of = |n: u32| contact(&format!("c{n:05}"), &format!("Anton Nr{n:05}"), "Alpha GmbH", &format!("+4930{:06}", 100_000 + n));
-    (0..20_000).map(of).collect()
+    (0..count).map(of).collect()
 }
 
 #[test]
 fn the_work_for_what_is_in_everything_is_bounded_by_what_is_wanted() {
-    let index = index(&many());
+    let index = index(&many(20_000));
     let asked = Cell::new(0);
     for text in ["a", "an", "anton", "gmbh", "anton alpha", "030", "nton"] {
         asked.set(0);
@@ -177,7 +177,7 @@ fn the_work_for_what_is_in_everything_is_bounded_by_what_is_wanted() {
 
 #[test]
 fn a_search_whose_time_is_spent_says_so_with_what_it_has() {
-    let index = index(&many());
+    let index = index(&many(20_000));
     let found = index.search(&Query::read("gmbh alpha", &plan()).unwrap(), None, 10, &mut || true);
     assert!(found.cut);
     let found = index.search(&Query::read("nosuchname", &plan()).unwrap(), None, 10, &mut || true);
@@ -186,7 +186,7 @@ fn a_search_whose_time_is_spent_says_so_with_what_it_has() {
 
 #[test]
 fn what_is_frequent_is_found_as_by_looking_at_each() {
-    let mut all = many();
+    let mut all = many(5_000);
     all.push(Contact { favourite: true, ..contact("fav", "Zeta Anton", "Alpha GmbH", "+4930111111") });
     all.push(contact("exact", "Anton", "Gmbh", "+4930111112"));
     let index = index(&all);
