@@ -120,7 +120,7 @@ fn watching(hub: &Arc<Hub>, journal: Option<Journal>) -> Observed {
     let source = SourceStats::new("pbx");
     source.phase.store(Arc::new(SourcePhase::Up));
     let stats = PlaneStats { sources: vec![Arc::new(source)], ..PlaneStats::default() };
-    Observed { hub: hub.clone(), stats: stats.into(), journal, glances: None }
+    Observed { hub: hub.clone(), stats: stats.into(), journal, glances: None, searches: Arc::default() }
 }
 
 impl Admin {

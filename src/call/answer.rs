@@ -6,7 +6,7 @@
 use super::plane::Admission;
 use super::request::{Ask, BadParameter};
 use super::share::{Shares, Taken};
-use super::stats::{CallStats, Ending};
+use super::stats::{AnswerTimes, CallStats, Ending};
 use crate::clock::Clock;
 use crate::decided::{DecisionRecord, DecisionSender, LetOut, Member};
 use crate::memory::Glances;
@@ -62,6 +62,8 @@ pub struct Answerer {
     /// Makes seeds differ from call to call.
     seeds: AtomicU32,
     disk: Arc<Semaphore>,
+    /// How long answers took.
+    times: AnswerTimes,
     /// Who is told of each decision, if anybody keeps records.
     records: Option<DecisionSender>,
     /// Who grants what star codes wish, if anybody does.
@@ -123,8 +125,8 @@ impl Answerer {
     pub fn new(store: Reader, tenants: Arc<Tenants>, glances: Glances, clock: Arc<dyn Clock>, budget: Duration, delay: Delay) -> Answerer {
         let seeds = AtomicU32::new(clock.now_us() as u32);
         let disk = Arc::new(Semaphore::new(DISK_READERS_MAX));
-        let (whose, shares) = (Whose::new(&tenants), Shares::default());
-        Answerer { store, tenants, whose, shares, glances, clock, budget, delay, seeds, disk, records: None, wishes: None }
+        let (whose, shares, times) = (Whose::new(&tenants), Shares::default(), AnswerTimes::default());
+        Answerer { store, tenants, whose, shares, glances, clock, budget, delay, seeds, disk, times, records: None, wishes: None }
     }
 
     /// The same, and star codes are granted.
@@ -163,6 +165,7 @@ impl Answerer {
 
     /// What is left to do when a switch has its answer: one line in the log, one record. The call waits for neither.
     pub(super) fn done(&self, answer: Answer<'_>, ask: Ask, switch: Switch, ending: Ending, answer_us: u64) {
+        self.times.took(answer_us);
         answer.log(&ask, ending, answer_us);
         let Some(records) = &self.records else { return };
         if ask.call_id.is_empty() || answer.decision.reason == Reason::Ok {
@@ -192,8 +195,13 @@ impl Answerer {
     }
 
     /// How long an answer may take.
-    pub(super) fn budget(&self) -> Duration {
+    pub fn budget(&self) -> Duration {
         self.budget
+    }
+
+    /// How long answers took.
+    pub fn times(&self) -> &AnswerTimes {
+        &self.times
     }
 
     /// How long a switch may take to say that it has its answer. Whoever takes more than his share is waited for no longer

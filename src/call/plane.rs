@@ -247,6 +247,11 @@ impl CallPlane {
         self.sessions.load(Ordering::Relaxed)
     }
 
+    /// Sessions that are served at once.
+    pub fn sessions_max(&self) -> usize {
+        self.limits.sessions_max
+    }
+
     async fn accept(self: Arc<Self>, door: Door, listener: TcpListener, mut shutdown: watch::Receiver<ShutdownLevel>) {
         let for_sessions = shutdown.clone();
         loop {

@@ -8,9 +8,11 @@ use super::import_args::ImportArgs;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
 use super::schedule::ScheduleVerb;
+use super::search_args::SearchArgs;
 use super::store::StoreVerb;
 use super::things::{ExtensionArgs, GroupArgs, LimitVerb, TrunkArgs, Verb};
 use super::token::TokenVerb;
+use super::top::TopArgs;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -117,6 +119,8 @@ pub(super) enum Command {
     Store(StoreVerb),
     /// Show how the server is doing
     Status,
+    /// Watch calls, answer times, switches and the store in a terminal until q
+    Top(TopArgs),
     /// Check the configuration and print it as understood, with the same flags and environment as serve
     Check(ServeArgs),
 }
@@ -191,6 +195,8 @@ pub(super) enum ContactVerb {
         #[arg(long)]
         favourites: bool,
     },
+    /// Find contacts by any part of a name, company, tag or number, the best first
+    Search(SearchArgs),
     /// Show who changed a contact, when, from where, and what
     History(ContactHistoryArgs),
     /// Undo a contact's last change

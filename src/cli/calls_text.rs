@@ -140,6 +140,22 @@ impl CallRow {
     }
 }
 
+/// What a call's line in `top` is made of: who calls, whom, who answered or is rung, how long it takes, how it stands.
+pub(super) fn live_cells(call: &CallRow, now_us: u64) -> [String; 5] {
+    let number = call.from.number();
+    let from = match call.caller() {
+        name if name == number => number.to_owned(),
+        name => format!("{name} {number}"),
+    };
+    [from, call.to.clone(), call.who(), long(so_far_ms(call, now_us)), call.how().to_owned()].map(|cell| shown(&cell))
+}
+
+/// How long a call has taken.
+fn so_far_ms(call: &CallRow, now_us: u64) -> u64 {
+    let started: Option<Timestamp> = call.started.parse().ok();
+    started.map_or(0, |at| now_us.saturating_sub(at.as_microsecond().unsigned_abs()) / 1000)
+}
+
 /// The table's first line.
 pub(super) fn head(ids: bool) -> String {
     row("STARTED (UTC)", "FROM", "TO", "ANSWERED BY", "LONG", "HOW", ids.then_some("ID"))
@@ -147,13 +163,11 @@ pub(super) fn head(ids: bool) -> String {
 
 /// A call's line. How long it took, or has taken so far.
 pub(super) fn line_of(call: &CallRow, ids: bool, now_us: u64) -> String {
-    let started: Option<Timestamp> = call.started.parse().ok();
-    let so_far_ms = started.map_or(0, |at| now_us.saturating_sub(at.as_microsecond().unsigned_abs()) / 1000);
     let time = match (call.started.get(..10), call.started.get(11..16)) {
         (Some(date), Some(time)) => format!("{date} {time}Z"),
         _ => call.started.clone(),
     };
-    let long = long(call.duration_ms.unwrap_or(so_far_ms));
+    let long = long(call.duration_ms.unwrap_or_else(|| so_far_ms(call, now_us)));
     row(&time, call.caller(), &call.to, &call.who(), &long, call.how(), ids.then_some(&call.id))
 }
 

@@ -3,7 +3,7 @@
 use super::args::{ContactSetArgs, ContactVerb, Global, RouteVerb, RouteWhichArgs, ScreenVerb, ScreenWhichArgs};
 use super::backend::{Backend, unexpected};
 use super::exit::{Exit, Failure};
-use super::{export, history, import, print};
+use super::{export, history, import, print, search_args};
 use crate::control::{ContactView, ListKey, Reply, Request, RouteView, RouteWhich, ScreenView};
 use crate::directory::ContactDraft;
 use crate::plan::{ItemDraft, RouteDraft, StepDraft};
@@ -37,6 +37,7 @@ pub(super) fn contact(global: &Global, verb: ContactVerb) -> Result<Exit, Failur
             let is_wanted = |c: &ContactView| (owner.is_none() || c.owner == owner) && (c.favourite || !favourites);
             contact_ls(global, from, limit, is_wanted)
         }
+        ContactVerb::Search(args) => search_args::search(global, args),
         ContactVerb::History(args) => history::contact(global, args),
         ContactVerb::Undo(args) => history::contact_undo(global, args),
         ContactVerb::Import(args) => import::import(global, &args),
@@ -66,7 +67,7 @@ fn contact_ls(global: &Global, from: String, limit: Option<usize>, is_wanted: im
     let (mut from_id, mut left) = (from, limit.unwrap_or(usize::MAX));
     while left > 0 {
         let request = Request::ContactLs { tenant: global.tenant.clone(), from_id, limit: PAGE };
-        let Reply::Contacts { contacts, next_id } = backend.ask(request)? else { return Err(unexpected()) };
+        let Reply::Contacts { contacts, next_id, .. } = backend.ask(request)? else { return Err(unexpected()) };
         let mut text = String::new();
         for contact in contacts.iter().filter(|c| is_wanted(c)).take(left) {
             left -= 1;

@@ -23,12 +23,14 @@ mod play;
 mod play_args;
 mod print;
 mod schedule;
+mod search_args;
 mod serve;
 mod status;
 mod store;
 mod things;
 mod things_text;
 mod token;
+mod top;
 mod user;
 mod when;
 
@@ -81,6 +83,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Undo(args) => history::undo(&global, &args),
         Command::Store(verb) => store::store(&global, verb),
         Command::Status => status::status(&global),
+        Command::Top(args) => top::top(&global, &args),
         Command::Check(args) => look::check(&global, &args),
     }
 }

@@ -111,6 +111,8 @@ fn wait_max(request: &Request) -> Duration {
         | Request::ImportBegin { .. }
         | Request::ImportRows(_)
         | Request::ImportStage
+        // the first one has its index built
+        | Request::ContactSearch { .. }
         // a page waits while an edit is being written
         | Request::PlanPage { .. }
         | Request::PlanContacts { .. }

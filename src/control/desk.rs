@@ -131,11 +131,14 @@ impl Desk {
             Request::ContactShow { tenant, id } => {
                 self.tenant(&tenant)?;
                 match self.store.contact(&tenant, &id)? {
-                    Some((revision, c)) => Ok(Reply::Contacts { contacts: vec![ContactView::of(revision, c)], next_id: None }),
+                    Some((revision, c)) => {
+                        Ok(Reply::Contacts { contacts: vec![ContactView::of(revision, c)], next_id: None, notes: Vec::new() })
+                    }
                     None => Err(Refusal::NotFound(format!("there is no contact {id:?}"))),
                 }
             }
             Request::ContactLs { tenant, from_id, limit } => self.contact_ls(&tenant, &from_id, limit),
+            Request::ContactSearch { tenant, text, limit, owner } => self.contact_search(&tenant, &text, limit, owner.as_deref()),
             Request::RouteSet { tenant, which, steps, fallback } => self.route_set(&tenant, &which, &steps, fallback.as_deref()),
             Request::RouteRm { tenant, which } => {
                 let mut key = self.route_key(&tenant, &which)?;
@@ -297,7 +300,7 @@ impl Desk {
             }
             contacts.push(ContactView::of(revision, contact));
         }
-        Ok(Reply::Contacts { contacts, next_id })
+        Ok(Reply::Contacts { contacts, next_id, notes: Vec::new() })
     }
 
     pub(super) fn route_key(&self, tenant: &str, which: &RouteWhich) -> Result<RouteKey, Refusal> {

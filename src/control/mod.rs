@@ -23,6 +23,7 @@ mod plan;
 mod request;
 mod sample;
 mod screening;
+mod search;
 mod server;
 mod tokens;
 mod users;
@@ -42,6 +43,7 @@ pub use observed::{EventStatus, Observed, SourceView};
 pub use overrides::OverrideDraft;
 pub use request::{ExplainAsk, ItemWhich, ListKey, Reply, Request, RouteWhich, TokenDraft, UserWhich};
 pub use sample::sample_requests;
+pub use search::Searches;
 pub use server::{AdminServer, BindError};
 pub use views::{ContactView, DecisionView, NumberSeen, PlaneStatus, RouteView, ScreenView, StatusView, TokenView, UserView};
 

@@ -1,5 +1,6 @@
 //! What administrators and CTI clients see of calls: the feed and its counters, without knowing who fills them.
 
+use super::search::Searches;
 use crate::cti::{Hub, PlaneStats, SourcePhase, SourceStats};
 use crate::journal::Journal;
 use crate::memory::Glances;
@@ -17,6 +18,8 @@ pub struct Observed {
     pub journal: Option<Journal>,
     /// What routing may glance at, to be read and never marked.
     pub glances: Option<Glances>,
+    /// What contacts are searched with.
+    pub searches: Arc<Searches>,
 }
 
 /// How a source is doing.

@@ -132,6 +132,15 @@ pub enum Request {
     ContactShow { tenant: String, id: String },
     /// Lists contacts in the order of their ids, from an id on.
     ContactLs { tenant: String, from_id: String, limit: usize },
+    /// Finds contacts by any part of what is known of them, the best first: an extension's own and the shared ones.
+    ContactSearch {
+        tenant: String,
+        text: String,
+        limit: usize,
+        /// The extension whose personal contacts are found, too.
+        #[serde(default)]
+        owner: Option<String>,
+    },
     /// Adds or replaces a route.
     RouteSet { tenant: String, which: RouteWhich, steps: Vec<String>, fallback: Option<String> },
     /// Removes a route.
@@ -276,10 +285,13 @@ pub enum Reply {
     },
     /// Contacts, and the id to go on from.
     Contacts {
-        /// In the order of their ids.
+        /// In the order of their ids; those that a search found, the best first.
         contacts: Vec<ContactView>,
         /// The next page's `from_id`.
         next_id: Option<String>,
+        /// What whoever asked should know: that a search ran out of time, say.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
     },
     /// Routes, and the one to go on after.
     Routes {

@@ -109,6 +109,7 @@ impl AdminServer {
         self.runtime.block_on(async {
             let http = HttpServer::new(at.store.clone(), at.rules.clone(), at.planes.clone(), at.observed.clone(), self.limits);
             tokio::spawn(http.run(self.http));
+            tokio::spawn(at.observed.searches.clone().forget_unused(at.store.reader()));
             let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
             loop {
                 let accepted = tokio::select! {

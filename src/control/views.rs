@@ -271,6 +271,16 @@ pub struct PlaneStatus {
     /// How the event plane is doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<EventStatus>,
+    /// Sessions that are served at once.
+    #[serde(default)]
+    pub sessions_max: u64,
+    /// How long an answer may take, in microseconds.
+    #[serde(default)]
+    pub answer_budget_us: u64,
+    /// How long answers took: (less than so many microseconds, so many answers since the start); the last one has no bound
+    /// (`u64::MAX`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answer_times: Vec<(u64, u64)>,
 }
 
 /// How the server is doing.

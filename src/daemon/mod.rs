@@ -141,6 +141,7 @@ impl Server {
             stats: events.stats.clone(),
             journal: events.journal.clone(),
             glances: Some(events.glances.clone()),
+            searches: Arc::default(),
         };
         let doors = [("agi", agi), ("esl", esl), ("lookup-http", lookup_http), ("http", http)];
         let granter = Desk::new(store.clone(), rules.clone(), "a star code".to_owned(), None).observing(observed.clone());
@@ -291,5 +292,8 @@ fn plane_status(
         accept_errors: plane.stats.accept_errors.get(),
         log_lines_dropped: dropped(),
         events: Some(EventStatus::of(&stats)),
+        sessions_max: plane.sessions_max() as u64,
+        answer_budget_us: plane.answerer.budget().as_micros() as u64,
+        answer_times: plane.answerer.times().counts(),
     })
 }

@@ -5,6 +5,7 @@ pub mod export;
 pub mod file;
 pub mod formula;
 mod reach;
+pub mod search;
 
 pub use contact::{
     COMPANY_BYTES_MAX, Contact, ContactDraft, ContactError, ContactNumber, ID_BYTES_MAX, LABEL_BYTES_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX,

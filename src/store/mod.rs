@@ -16,6 +16,7 @@ mod by;
 mod change;
 mod check;
 mod compact;
+mod contact_changes;
 mod durable;
 mod engine;
 mod error;

@@ -55,7 +55,7 @@ impl Plane {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let http = listener.local_addr().unwrap();
         let planes = Arc::new(|| PlaneStatus { endings: vec![("answered".into(), 17), ("late".into(), 1)], ..PlaneStatus::default() });
-        let observed = Observed { hub: hub.clone(), stats: stats.clone(), journal: None, glances: None };
+        let observed = Observed { hub: hub.clone(), stats: stats.clone(), journal: None, glances: None, searches: Arc::default() };
         let server = AdminServer::bind(&dir.path().join("sock"), listener, store.clone(), rules.clone(), planes, observed).unwrap();
         let server = server.with_feed_limits(limits);
         let (stop, stopping) = watch::channel(false);

@@ -13,6 +13,7 @@ use super::reply::{problem, reply};
 use super::{Reply, Shop};
 use crate::access::Scope;
 use crate::control::Reply as DeskReply;
+use crate::control::desk::{Desk, Refusal};
 use crate::control::export::owner_of;
 use crate::directory::export::phonebook::{Page, VENDORS, Vendor, Wanted};
 use crate::nearest::did_you_mean;
@@ -90,20 +91,30 @@ async fn page(shop: &Shop, vendor: &str, owner: Option<String>, uri: &Uri, heade
         problem(StatusCode::SERVICE_UNAVAILABLE, "the store can't be read")
     };
     let books = shop.shelf.books(&grant.tenant).await.map_err(failed)?;
-    let (store, limit) = (shop.store.clone(), vendor.page_entries);
+    let limit = vendor.page_entries;
     let skip = (number - 1) * limit;
+    let desk = Desk::new(shop.store.clone(), shop.rules.clone(), format!("token {}", grant.name), None);
+    let desk = desk.observing(shop.observed.clone());
     let link = |number: usize| link(uri, headers, number);
     // sorting out and writing thousands of contacts is work for a thread that may take its time
     let wanted = Wanted::of(&text);
     let links = (link(number.saturating_sub(1)).filter(|_| number > 1), link(number + 1));
     let made = tokio::task::spawn_blocking(move || {
         let found = match &wanted {
-            Some(wanted) => search(&store, &books, &grant.tenant, owner.as_ref(), wanted, skip, limit)?,
+            Some(wanted) => search(&desk, &books, &grant.tenant, owner.as_ref(), &text, wanted, (skip, limit))?,
             None => books.part(owner.as_ref(), skip, limit),
         };
         Ok(document(vendor, &found, &text, skip, links))
     });
-    match made.await.map_err(|_| problem(StatusCode::INTERNAL_SERVER_ERROR, "the phone book broke off"))?.map_err(failed)? {
+    let made = made.await.map_err(|_| problem(StatusCode::INTERNAL_SERVER_ERROR, "the phone book broke off"))?;
+    let refused = |refusal: Refusal| match refusal {
+        Refusal::Store(error) => failed(error),
+        other => match DeskReply::from(Err(other)) {
+            DeskReply::BadInput(why) => wrong(why),
+            _ => problem(StatusCode::SERVICE_UNAVAILABLE, "the phone book can't be searched now"),
+        },
+    };
+    match made.map_err(refused)? {
         Ok(document) => Ok(reply(StatusCode::OK, KIND, document)),
         Err(error) => {
             tracing::error!(%error, "a phone book could not be written; a telephone got none");

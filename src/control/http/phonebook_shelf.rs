@@ -5,9 +5,9 @@
 //! book as it was, since a large directory takes seconds. Nothing of this is on the call plane, and its threads are the admin
 //! plane's, which run behind calls.
 
-use crate::directory::Contact;
-use crate::directory::export::is_in_book_of;
+use crate::control::desk::{Desk, Refusal};
 use crate::directory::export::phonebook::{Book, Entry, Sorted, Wanted};
+use crate::directory::search::FOUND_MAX;
 use crate::number::Number;
 use crate::store::{Store, StoreError};
 use std::collections::HashMap;
@@ -26,10 +26,6 @@ const ALL_PERSONAL_MAX: usize = 50_000;
 const FRESH_WAIT_MAX: Duration = Duration::from_millis(200);
 /// Books that take longer than that are put together for a tenth of the time at most, however often they are edited.
 const REST_FACTOR: u32 = 9;
-/// How long the disk is searched.
-const SEARCH_WAIT_MAX: Duration = Duration::from_millis(200);
-/// Contacts that are searched between two looks at the time.
-const SEARCHED_AT_ONCE: usize = 256;
 
 /// A tenant's phone books as of a revision.
 pub(super) struct Books {
@@ -101,34 +97,27 @@ impl Books {
 }
 
 /// Finds contacts that everybody or an extension sees, in the order of a phone book: where a search for phone books is done,
-/// and the only place. In the books themselves, where everything is in them, else on the disk, for a time.
+/// and the only place. In the books themselves, where everything is in them, else by the index of all contacts.
 pub(super) fn search(
-    store: &Store,
+    desk: &Desk,
     books: &Books,
     tenant: &str,
     owner: Option<&Number>,
+    text: &str,
     wanted: &Wanted,
-    skip: usize,
-    limit: usize,
-) -> Result<Found, StoreError> {
+    (skip, limit): (usize, usize),
+) -> Result<Found, Refusal> {
     if books.are_whole(owner) {
         let found: Vec<&Entry> = books.in_order(owner).filter(|entry| wanted.is(entry)).collect();
         return Ok(Found { entries: found.iter().skip(skip).take(limit).copied().cloned().collect(), count: found.len(), remark: None });
     }
-    let end = Instant::now() + SEARCH_WAIT_MAX;
-    let (mut book, mut is_whole) = (Book::default().of_wanted(wanted.clone()), true);
-    for (n, item) in store.contacts(tenant, "").enumerate() {
-        let (_, contact): (u64, Contact) = item?;
-        if is_in_book_of(&contact, owner) {
-            book.add(&contact);
-        }
-        if n % SEARCHED_AT_ONCE == 0 && Instant::now() >= end {
-            is_whole = false;
-            break;
-        }
+    let (found, notes) = desk.contacts_found(tenant, text, FOUND_MAX, owner)?;
+    let mut book = Book::default();
+    for (_, contact) in &found {
+        book.add(contact);
     }
     let sorted = book.sorted();
-    let remark = sorted.remark().or_else(|| (!is_whole).then(|| "the search took too long; there may be more".to_owned()));
+    let remark = sorted.remark().or_else(|| notes.into_iter().next());
     let count = sorted.entries.len();
     Ok(Found { entries: sorted.entries.into_iter().skip(skip).take(limit).collect(), count, remark })
 }

@@ -125,12 +125,26 @@ fn no_such(why: String) -> Reply {
 
 async fn list(shop: &Shop, grant: &Grant, collection: Collection, query: &Query) -> Result<Reply, Reply> {
     let wrong = |why: String| problem(StatusCode::BAD_REQUEST, &format!("after: {why}"));
-    let request = collection.ls(&grant.tenant, query.after.as_deref(), query.limit).map_err(wrong)?;
-    let (shown, more) = Collection::shown(shop.ask(&grant.name, move |desk| desk.apply(request)).await?).map_err(refusal)?;
+    let request = match query.rest.get("search") {
+        Some(text) => Request::ContactSearch {
+            tenant: grant.tenant.clone(),
+            text: text.clone(),
+            limit: query.limit,
+            owner: query.rest.get("owner").cloned(),
+        },
+        None => collection.ls(&grant.tenant, query.after.as_deref(), query.limit).map_err(wrong)?,
+    };
+    let reply = shop.ask(&grant.name, move |desk| desk.apply(request)).await?;
+    let notes = if let DeskReply::Contacts { notes, .. } = &reply { notes.clone() } else { Vec::new() };
+    let (shown, more) = Collection::shown(reply).map_err(refusal)?;
     let last = shown.last().filter(|_| more).map(|thing| thing.id.clone());
     let next = last.map(|id| format!("{}?limit={}&after={}", collection.path(), query.limit, escaped(&id)));
     let items: Vec<_> = shown.into_iter().map(|thing| thing.json).collect();
-    let mut reply = json(StatusCode::OK, &json!({ "items": items, "next": next }));
+    let mut page = json!({ "items": items, "next": next });
+    if !notes.is_empty() {
+        page["notes"] = json!(notes);
+    }
+    let mut reply = json(StatusCode::OK, &page);
     if let Some(next) = next {
         header(&mut reply, LINK, &format!("<{next}>; rel=\"next\""));
     }

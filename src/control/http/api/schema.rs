@@ -12,8 +12,11 @@ pub(super) fn all() -> Map<String, Json> {
         let (read, write) = of_thing(collection);
         all.insert(thing.to_owned(), read);
         all.insert(format!("{thing}Put"), write);
-        let page =
-            [("items", list(of(thing))), ("next", json!({ "type": ["string", "null"], "description": "The path of the next page" }))];
+        let page = [
+            ("items", list(of(thing))),
+            ("next", json!({ "type": ["string", "null"], "description": "The path of the next page" })),
+            ("notes", json!({ "type": "array", "items": { "type": "string" }, "description": "What whoever asked should know" })),
+        ];
         all.insert(format!("{thing}Page"), object(page, &["items", "next"]));
     }
     let others = batches().into_iter().chain(outcomes()).chain(older());

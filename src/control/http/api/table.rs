@@ -117,17 +117,22 @@ fn of_collection(collection: Collection) -> Vec<Operation> {
         replies: vec![],
         does,
     };
+    let mut listed = vec![
+        TENANT,
+        parameter("limit", "So many at most, 1 to 1000; 100 if nobody says"),
+        parameter("after", "Those behind this one; `next` of a page has it"),
+    ];
+    if collection == Collection::Contacts {
+        listed.push(parameter("search", "Those who have this in a name, company, tag or number, the best first; there is no next page"));
+        listed.push(parameter("owner", "With search: this extension's own contacts, too"));
+    }
     let put = format!("Adds or replaces one of the {word}, whole. Over what was read before, with If-Match");
     vec![
         Operation {
             id: format!("list{thing}"),
             path: path.clone(),
             names: None,
-            query: vec![
-                TENANT,
-                parameter("limit", "So many at most, 1 to 1000; 100 if nobody says"),
-                parameter("after", "Those behind this one; `next` of a page has it"),
-            ],
+            query: listed,
             replies: vec![(200, "A page", Holds::Json(format!("{thing}Page")))],
             ..one("list", Method::Get, format!("Lists {word}, in the order of their keys"), read, Does::List(collection))
         },

@@ -1,0 +1,104 @@
+//! Every word of the index once, and who has it: what a mistyped word is compared with.
+
+use super::query::Word;
+use super::record;
+use std::collections::HashMap;
+
+/// The shortest word that is kept: what is forgiven a mistake has four letters.
+const LETTERS_MIN: usize = 3;
+/// The most words that a mistyped one is taken for, the nearest first.
+const NEAR_MAX: usize = 512;
+
+/// The words, in the order in which they were first seen.
+#[derive(Default)]
+pub(super) struct Words {
+    text: Vec<u8>,
+    /// Where each begins in `text`; one more for the end.
+    starts: Vec<u32>,
+    /// The letters of each.
+    letters: Vec<u32>,
+    /// Where the contacts of each begin in `postings`; one more for the end.
+    posted: Vec<u32>,
+    /// Contacts by their rank, ascending for each word.
+    postings: Vec<u32>,
+}
+
+/// One bit for each letter, and one for all digits.
+fn letters(word: &[u8]) -> u32 {
+    word.iter().fold(0, |bits, b| bits | 1 << if b.is_ascii_lowercase() { b - b'a' } else { 26 })
+}
+
+impl Words {
+    /// The words of records, which come in the order of their ranks.
+    pub(super) fn of<'a>(records: impl Iterator<Item = &'a [u8]>) -> Words {
+        let mut known: HashMap<Box<[u8]>, u32> = HashMap::new();
+        let mut words = Words { starts: vec![0], ..Words::default() };
+        let mut counts: Vec<u32> = Vec::new();
+        // (word, contact), in the order of the contacts
+        let mut seen: Vec<(u32, u32)> = Vec::new();
+        for (rank, text) in records.enumerate() {
+            for word in record::words(text).filter(|word| word.len() >= LETTERS_MIN) {
+                let id = match known.get(word) {
+                    Some(id) => *id,
+                    None => {
+                        let id = counts.len() as u32;
+                        known.insert(word.into(), id);
+                        counts.push(0);
+                        words.text.extend_from_slice(word);
+                        words.starts.push(words.text.len() as u32);
+                        words.letters.push(letters(word));
+                        id
+                    }
+                };
+                counts[id as usize] += 1;
+                seen.push((id, rank as u32));
+            }
+        }
+        drop(known);
+        let mut next = Vec::with_capacity(counts.len());
+        let mut end = 0;
+        for count in &counts {
+            next.push(end);
+            end += count;
+        }
+        words.posted = next.clone();
+        words.posted.push(end);
+        words.postings = vec![0; end as usize];
+        for (word, rank) in seen {
+            let at = &mut next[word as usize];
+            words.postings[*at as usize] = rank;
+            *at += 1;
+        }
+        words
+    }
+
+    /// Words that a mistyped one may be, the best first, and how badly it fits them. `None` once the time is spent.
+    pub(super) fn near(&self, word: &Word, spent: &mut dyn FnMut() -> bool) -> Option<Vec<(usize, u32)>> {
+        let wanted: Vec<u32> = word.forms.iter().map(|form| letters(form.text())).collect();
+        let mut near = Vec::new();
+        for (id, have) in self.letters.iter().enumerate() {
+            if id % 16_384 == 0 && spent() {
+                return None;
+            }
+            // each mistake explains one letter that isn't there
+            if wanted.iter().all(|wanted| (wanted & !have).count_ones() as usize > word.edits_max) {
+                continue;
+            }
+            let text = &self.text[self.starts[id] as usize..self.starts[id + 1] as usize];
+            near.extend(word.misfit(text).map(|misfit| (misfit, id as u32)));
+        }
+        near.sort_unstable();
+        near.truncate(NEAR_MAX);
+        Some(near)
+    }
+
+    /// Contacts that have a word, by their rank, ascending.
+    pub(super) fn contacts(&self, word: u32) -> &[u32] {
+        &self.postings[self.posted[word as usize] as usize..self.posted[word as usize + 1] as usize]
+    }
+
+    /// Memory, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.capacity() + 4 * (self.starts.capacity() + self.letters.capacity() + self.posted.capacity() + self.postings.capacity())
+    }
+}
