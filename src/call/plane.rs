@@ -117,6 +117,8 @@ pub struct CallPlane {
     held: AtomicUsize,
     /// Set while `accept` fails, so that a streak of failures is one line in the log.
     accept_fails: AtomicBool,
+    /// Set where somebody else has the listening sockets too and serves on: whoever comes is left to him.
+    has_heir: AtomicBool,
 }
 
 /// Binds a listening socket for the plane.
@@ -239,7 +241,14 @@ impl CallPlane {
             over_http: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             accept_fails: AtomicBool::new(false),
+            has_heir: AtomicBool::new(false),
         }
+    }
+
+    /// From now on somebody else has the listening sockets too: told to drain, the plane takes no more calls instead of
+    /// refusing them. They wait in the sockets for whoever comes next.
+    pub fn leave_to_heir(&self) {
+        self.has_heir.store(true, Ordering::Release);
     }
 
     /// Sessions right now, those that are refused among them.
@@ -284,6 +293,7 @@ impl CallPlane {
     async fn drain(self: &Arc<Self>, door: Door, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
         let for_sessions = shutdown.clone();
         let deadline = tokio::time::Instant::now() + DRAIN_WAIT_MAX;
+        let has_heir = self.has_heir.load(Ordering::Acquire);
         let mut look = tokio::time::interval(Duration::from_millis(5));
         let mut quiet_looks = 0;
         // two looks without a served session: one may have been accepted between the order and the first
@@ -295,11 +305,14 @@ impl CallPlane {
                 _ = look.tick() => {
                     quiet_looks = if self.served.load(Ordering::Acquire) == 0 { quiet_looks + 1 } else { 0 };
                 }
-                accepted = self.next(door, listener) => match accepted {
+                accepted = self.next(door, listener), if !has_heir => match accepted {
                     Ok(stream) => self.admit(stream, door, true, &for_sessions),
                     Err(error) => self.pause(&error).await,
                 },
             }
+        }
+        if has_heir {
+            return;
         }
         // who comes until the socket is closed is told too; those who are being refused are waited for a moment
         let soon = deadline.min(tokio::time::Instant::now() + REFUSALS_WAIT_MAX);

@@ -2,6 +2,7 @@
 
 use super::explain::ExplainArgs;
 use super::follow::EventsArgs;
+use super::generate::GenerateVerb;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
 use super::schedule::ScheduleVerb;
@@ -108,6 +109,9 @@ pub(super) enum Command {
     Status,
     /// Check the configuration and print it as understood, with the same flags and environment as serve
     Check(ServeArgs),
+    /// Write what a package has beside the program: manual pages, completions of shells
+    #[command(subcommand, hide = true)]
+    Generate(GenerateVerb),
 }
 
 #[derive(Debug, Args)]

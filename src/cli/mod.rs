@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod flood;
 mod follow;
+mod generate;
 mod import;
 mod look;
 mod plan;
@@ -74,5 +75,6 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Calls(args) => calls::calls(&global, &args),
         Command::Status => status::status(&global),
         Command::Check(args) => look::check(&global, &args),
+        Command::Generate(verb) => generate::generate(verb),
     }
 }
