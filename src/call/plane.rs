@@ -6,6 +6,7 @@
 use super::answer::{Answerer, DISK_READERS_MAX};
 use super::stats::{CallStats, Ending};
 use super::{fastagi, lookup, outbound};
+use crate::peers::Peers;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -117,6 +118,8 @@ pub struct CallPlane {
     held: AtomicUsize,
     /// Set while `accept` fails, so that a streak of failures is one line in the log.
     accept_fails: AtomicBool,
+    /// Who may come in, at each door.
+    peers: Vec<(Door, Peers)>,
     /// Set where somebody else has the listening sockets too and serves on: whoever comes is left to him.
     has_heir: AtomicBool,
 }
@@ -241,8 +244,15 @@ impl CallPlane {
             over_http: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             accept_fails: AtomicBool::new(false),
+            peers: Vec::new(),
             has_heir: AtomicBool::new(false),
         }
+    }
+
+    /// Lets in only these and this machine; at a door without a list, everybody.
+    #[must_use]
+    pub fn with_peers(self, peers: Vec<(Door, Peers)>) -> CallPlane {
+        CallPlane { peers, ..self }
     }
 
     /// From now on somebody else has the listening sockets too: told to drain, the plane takes no more calls instead of
@@ -285,7 +295,15 @@ impl CallPlane {
         while door == Door::Esl && self.sessions.load(Ordering::Acquire) >= self.limits.sessions_max + REFUSALS_MAX {
             tokio::time::sleep(FULL_PAUSE).await;
         }
-        listener.accept().await.map(|(stream, _)| stream)
+        let peers = self.peers.iter().find(|(at, _)| *at == door).map(|(_, peers)| peers);
+        loop {
+            let (stream, from) = listener.accept().await?;
+            if peers.is_none_or(|peers| peers.allow(from.ip())) {
+                return Ok(stream);
+            }
+            tracing::debug!(peer = %from, ?door, "somebody came who may not; the connection was closed");
+            self.stats.ended(Ending::Denied);
+        }
     }
 
     /// Refuses what comes, with an answer, until the sessions that are served have ended; then waits a moment for those
@@ -317,7 +335,7 @@ impl CallPlane {
         // who comes until the socket is closed is told too; those who are being refused are waited for a moment
         let soon = deadline.min(tokio::time::Instant::now() + REFUSALS_WAIT_MAX);
         loop {
-            while let Ok(Ok(stream)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await.map(|a| a.map(|(stream, _)| stream)) {
+            while let Ok(Ok(stream)) = tokio::time::timeout(Duration::ZERO, self.next(door, listener)).await {
                 self.admit(stream, door, true, &for_sessions);
             }
             if self.sessions.load(Ordering::Acquire) == 0 || tokio::time::Instant::now() >= soon {

@@ -21,7 +21,9 @@ impl Inherited {
         for at in 0..passed.len() {
             match passed.take_tcp_listener(at) {
                 Ok(listener) => tcp.extend(listener),
-                Err(error) => tracing::warn!(socket = at, %error, "a socket that the service manager passed listens for no TCP; it is not used"),
+                Err(error) => {
+                    tracing::warn!(socket = at, %error, "a socket that the service manager passed listens for no TCP; it is not used")
+                }
             }
         }
         Inherited { tcp, given: 0 }

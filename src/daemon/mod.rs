@@ -155,7 +155,9 @@ impl Server {
         };
         let (wishes, granting) = wish::channel();
         let answerer = answerer.with_wishes(wishes);
-        let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }));
+        let allowed = &config.allowed;
+        let peers = vec![(Door::Agi, allowed.agi.clone()), (Door::Esl, allowed.esl.clone()), (Door::Http, allowed.lookup_http.clone())];
+        let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }).with_peers(peers));
         if is_kept {
             plane.leave_to_heir();
         }
@@ -169,6 +171,7 @@ impl Server {
         let granter = Desk::new(store.clone(), rules.clone(), "a star code".to_owned(), None).observing(observed.clone());
         let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
         let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;
+        let admin = admin.with_peers(allowed.http.clone());
         // the snapshot is wanted soon, also on a busy machine; edits can wait
         let writer = threads::spawn("writer", threads::Priority::Low, move || {
             let writer = writer.with_snapshot();
