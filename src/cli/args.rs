@@ -3,6 +3,7 @@
 use super::explain::ExplainArgs;
 use super::follow::EventsArgs;
 use super::generate::GenerateVerb;
+use super::monitor::MonitorArgs;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
 use super::schedule::ScheduleVerb;
@@ -107,6 +108,8 @@ pub(super) enum Command {
     Calls(CallsArgs),
     /// Show how the server is doing
     Status,
+    /// Say in one line how the server is, with the exit statuses of Nagios' plugins: 0 OK, 1 WARNING, 2 CRITICAL
+    Monitor(MonitorArgs),
     /// Check the configuration and print it as understood, with the same flags and environment as serve
     Check(ServeArgs),
     /// Write what a package has beside the program: manual pages, completions of shells

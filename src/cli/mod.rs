@@ -14,6 +14,7 @@ mod follow;
 mod generate;
 mod import;
 mod look;
+mod monitor;
 mod plan;
 mod plan_calls;
 mod play;
@@ -74,6 +75,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::explain(&global, &args),
         Command::Calls(args) => calls::calls(&global, &args),
         Command::Status => status::status(&global),
+        Command::Monitor(args) => monitor::monitor(&global, &args),
         Command::Check(args) => look::check(&global, &args),
         Command::Generate(verb) => generate::generate(verb),
     }
