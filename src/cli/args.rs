@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use super::doctor::DoctorArgs;
 use super::explain::ExplainArgs;
 use super::follow::EventsArgs;
 use super::generate::GenerateVerb;
@@ -108,6 +109,8 @@ pub(super) enum Command {
     Calls(CallsArgs),
     /// Show how the server is doing
     Status,
+    /// Examine the configuration, the store, the machine and the switches' files, with a remedy for each finding
+    Doctor(DoctorArgs),
     /// Say in one line how the server is, with the exit statuses of Nagios' plugins: 0 OK, 1 WARNING, 2 CRITICAL
     Monitor(MonitorArgs),
     /// Check the configuration and print it as understood, with the same flags and environment as serve

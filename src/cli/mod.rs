@@ -6,6 +6,7 @@ mod calls;
 mod calls_text;
 mod conversation;
 mod demo;
+mod doctor;
 mod edit;
 mod exit;
 mod explain;
@@ -27,6 +28,7 @@ mod things;
 mod things_text;
 mod token;
 mod user;
+mod warnings;
 mod when;
 
 use args::{Cli, Command};
@@ -75,6 +77,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::explain(&global, &args),
         Command::Calls(args) => calls::calls(&global, &args),
         Command::Status => status::status(&global),
+        Command::Doctor(args) => doctor::doctor(&global, &args),
         Command::Monitor(args) => monitor::monitor(&global, &args),
         Command::Check(args) => look::check(&global, &args),
         Command::Generate(verb) => generate::generate(verb),
