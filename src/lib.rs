@@ -17,6 +17,7 @@ pub mod journal;
 pub mod memory;
 pub mod nearest;
 pub mod number;
+pub mod peers;
 pub mod plan;
 pub mod play;
 pub mod routing;

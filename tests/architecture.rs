@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("clock", &[], "nor does the time"),
     ("nearest", &[], "nor does a suggestion"),
     ("span", &[], "nor does a span of time"),
+    ("peers", &[], "ground: who may come in at a port"),
     ("expansion", &[], "what FreeSWITCH does with text, for its wire and its documents"),
     ("wire", &["expansion"], "bytes and messages: no number, no clock, no domain"),
     ("number", &["nearest"], "what a number is depends on nobody"),
@@ -31,7 +32,7 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("journal", &["clock", "cti", "store"], "keeps finished calls; its own database, opened by the same engine"),
     (
         "call",
-        &["access", "clock", "stats", "nearest", "number", "routing", "memory", "decided", "wish", "store", "wire"],
+        &["access", "clock", "stats", "nearest", "number", "peers", "routing", "memory", "decided", "wish", "store", "wire"],
         "live calls; never control, never event",
     ),
     (
@@ -41,11 +42,11 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "control",
-        &["access", "cti", "memory", "nearest", "number", "directory", "plan", "routing", "wish", "store", "journal"],
+        &["access", "cti", "memory", "nearest", "number", "peers", "directory", "plan", "routing", "wish", "store", "journal"],
         "administrators and CTI clients; never call, never event",
     ),
     ("play", &["wire"], "the switch's side over a socket; knows no server"),
-    ("config", &["nearest", "number", "routing", "wire"], "tenants, templates, fallbacks and switches are configured"),
+    ("config", &["nearest", "number", "peers", "routing", "wire"], "tenants, templates, fallbacks and switches are configured"),
     (
         "daemon",
         &["clock", "cti", "decided", "memory", "routing", "wish", "store", "journal", "call", "event", "control", "config"],

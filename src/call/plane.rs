@@ -6,6 +6,7 @@
 use super::answer::{Answerer, DISK_READERS_MAX};
 use super::stats::{CallStats, Ending};
 use super::{fastagi, lookup, outbound};
+use crate::peers::Peers;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -117,6 +118,10 @@ pub struct CallPlane {
     held: AtomicUsize,
     /// Set while `accept` fails, so that a streak of failures is one line in the log.
     accept_fails: AtomicBool,
+    /// Who may come in, at each door.
+    peers: Vec<(Door, Peers)>,
+    /// Set where somebody else has the listening sockets too and serves on: whoever comes is left to him.
+    has_heir: AtomicBool,
 }
 
 /// Binds a listening socket for the plane.
@@ -239,7 +244,21 @@ impl CallPlane {
             over_http: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             accept_fails: AtomicBool::new(false),
+            peers: Vec::new(),
+            has_heir: AtomicBool::new(false),
         }
+    }
+
+    /// Lets in only these and this machine; at a door without a list, everybody.
+    #[must_use]
+    pub fn with_peers(self, peers: Vec<(Door, Peers)>) -> CallPlane {
+        CallPlane { peers, ..self }
+    }
+
+    /// From now on somebody else has the listening sockets too: told to drain, the plane takes no more calls instead of
+    /// refusing them. They wait in the sockets for whoever comes next.
+    pub fn leave_to_heir(&self) {
+        self.has_heir.store(true, Ordering::Release);
     }
 
     /// Sessions right now, those that are refused among them.
@@ -281,7 +300,15 @@ impl CallPlane {
         while door == Door::Esl && self.sessions.load(Ordering::Acquire) >= self.limits.sessions_max + REFUSALS_MAX {
             tokio::time::sleep(FULL_PAUSE).await;
         }
-        listener.accept().await.map(|(stream, _)| stream)
+        let peers = self.peers.iter().find(|(at, _)| *at == door).map(|(_, peers)| peers);
+        loop {
+            let (stream, from) = listener.accept().await?;
+            if peers.is_none_or(|peers| peers.allow(from.ip())) {
+                return Ok(stream);
+            }
+            tracing::debug!(peer = %from, ?door, "somebody came who may not; the connection was closed");
+            self.stats.ended(Ending::Denied);
+        }
     }
 
     /// Refuses what comes, with an answer, until the sessions that are served have ended; then waits a moment for those
@@ -289,6 +316,7 @@ impl CallPlane {
     async fn drain(self: &Arc<Self>, door: Door, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
         let for_sessions = shutdown.clone();
         let deadline = tokio::time::Instant::now() + DRAIN_WAIT_MAX;
+        let has_heir = self.has_heir.load(Ordering::Acquire);
         let mut look = tokio::time::interval(Duration::from_millis(5));
         let mut quiet_looks = 0;
         // two looks without a served session: one may have been accepted between the order and the first
@@ -300,16 +328,19 @@ impl CallPlane {
                 _ = look.tick() => {
                     quiet_looks = if self.served.load(Ordering::Acquire) == 0 { quiet_looks + 1 } else { 0 };
                 }
-                accepted = self.next(door, listener) => match accepted {
+                accepted = self.next(door, listener), if !has_heir => match accepted {
                     Ok(stream) => self.admit(stream, door, true, &for_sessions),
                     Err(error) => self.pause(&error).await,
                 },
             }
         }
+        if has_heir {
+            return;
+        }
         // who comes until the socket is closed is told too; those who are being refused are waited for a moment
         let soon = deadline.min(tokio::time::Instant::now() + REFUSALS_WAIT_MAX);
         loop {
-            while let Ok(Ok(stream)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await.map(|a| a.map(|(stream, _)| stream)) {
+            while let Ok(Ok(stream)) = tokio::time::timeout(Duration::ZERO, self.next(door, listener)).await {
                 self.admit(stream, door, true, &for_sessions);
             }
             if self.sessions.load(Ordering::Acquire) == 0 || tokio::time::Instant::now() >= soon {

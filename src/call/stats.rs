@@ -23,6 +23,8 @@ pub enum Ending {
     Dropped,
     /// Stopping; the caller got the fallback.
     Draining,
+    /// From where nobody may come in; closed without a word.
+    Denied,
 }
 
 impl Ending {
@@ -37,6 +39,7 @@ impl Ending {
         Ending::Capacity,
         Ending::Dropped,
         Ending::Draining,
+        Ending::Denied,
     ];
 
     /// The ending in a word, for logs and status.
@@ -45,6 +48,7 @@ impl Ending {
             Ending::Answered => "answered",
             Ending::GoneAfterAnswer => "gone-after-answer",
             Ending::Unconfirmed => "unconfirmed",
+            Ending::Denied => "denied",
             Ending::GoneBeforeQuestion => "gone-before-question",
             Ending::Malformed => "malformed",
             Ending::NoQuestion => "no-question",

@@ -1,10 +1,13 @@
 //! What can be typed.
 
+use super::doctor::DoctorArgs;
 use super::explain::ExplainArgs;
 use super::export::ContactExportArgs;
 use super::follow::EventsArgs;
+use super::generate::GenerateVerb;
 use super::history::{ContactHistoryArgs, ContactUndoArgs, HistoryArgs, UndoArgs};
 use super::import_args::ImportArgs;
+use super::monitor::MonitorArgs;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
 use super::schedule::ScheduleVerb;
@@ -121,8 +124,15 @@ pub(super) enum Command {
     Status,
     /// Watch calls, answer times, switches and the store in a terminal until q
     Top(TopArgs),
+    /// Examine the configuration, the store, the machine and the switches' files, with a remedy for each finding
+    Doctor(DoctorArgs),
+    /// Say in one line how the server is, with the exit statuses of Nagios' plugins: 0 OK, 1 WARNING, 2 CRITICAL
+    Monitor(MonitorArgs),
     /// Check the configuration and print it as understood, with the same flags and environment as serve
     Check(ServeArgs),
+    /// Write what a package has beside the program: manual pages, completions of shells
+    #[command(subcommand, hide = true)]
+    Generate(GenerateVerb),
 }
 
 #[derive(Debug, Args)]

@@ -5,10 +5,11 @@ use super::backend::{Backend, overrides, unexpected};
 use super::exit::{Exit, Failure};
 use super::print;
 use super::serve::serve_overrides;
+use super::warnings::warnings;
 use crate::config::{Config, EventsConfig, Priority, Secret, SwitchConfig};
 use crate::control::{Reply, Request};
 use crate::number::{NumberPlan, describe};
-use crate::routing::{DEFAULT_TENANT, Hint, NamePolicy, Several, TrunkName};
+use crate::routing::{Hint, NamePolicy, Several, TrunkName};
 use serde_json::json;
 
 pub(super) fn name(global: &Global, args: &NameArgs) -> Result<Exit, Failure> {
@@ -73,44 +74,7 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
     let mut tenants: Vec<_> = config.tenants.values().collect();
     tenants.sort_by(|a, b| a.id.cmp(&b.id));
     let (dial, freeswitch) = (&config.tenants["default"].asterisk, &config.tenants["default"].freeswitch);
-    let warnings: Vec<String> = tenants
-        .iter()
-        .filter(|t| t.plan.country().is_none())
-        .map(|t| {
-            format!(
-                "tenant {} has no country: only numbers that begin with + or 00 are recognised in every spelling; add [[tenant]] id = {:?}, country = \"…\"",
-                t.id, t.id
-            )
-        })
-        .collect();
-    let doors = [("agi", config.agi), ("esl", config.esl), ("lookup_http", config.lookup_http)];
-    let open = doors.iter().filter(|(_, address)| !address.ip().is_loopback());
-    let shared = tenants.iter().filter(|t| {
-        let is_same = |other: &&crate::routing::Tenant| other.id != t.id && other.freeswitch.domain == t.freeswitch.domain;
-        t.id != DEFAULT_TENANT && t.freeswitch.domain.is_some() && tenants.iter().any(is_same)
-    });
-    let shared: Vec<String> = shared
-        .map(|t| {
-            format!(
-                "tenant {} has the FreeSWITCH domain of another tenant, so that both ring the same users; add domain = \"…\" to its [[tenant]]",
-                t.id
-            )
-        })
-        .collect();
-    let open_http = Some(config.http).filter(|address| !address.ip().is_loopback()).map(|address| {
-        format!("http = {address} can be reached from other machines, without encryption: its tokens can be read on the way; put a proxy that speaks TLS in front, or use 127.0.0.1")
-    });
-    let warnings: Vec<String> = warnings
-        .into_iter()
-        .chain(open_http)
-        .chain(shared)
-        .chain(open.map(|(key, address)| {
-            format!(
-                "{key} = {address} can be reached from other machines, and answers whoever asks: put a firewall in front, or use 127.0.0.1"
-            )
-        }))
-        .chain(config.switches.iter().flat_map(SwitchConfig::warnings))
-        .collect();
+    let warnings = warnings(&config);
     if global.json {
         let tenant = |t: &&crate::routing::Tenant| {
             json!({

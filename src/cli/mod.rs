@@ -6,17 +6,20 @@ mod calls;
 mod calls_text;
 mod conversation;
 mod demo;
+mod doctor;
 mod edit;
 mod exit;
 mod explain;
 mod export;
 mod flood;
 mod follow;
+mod generate;
 mod history;
 mod import;
 mod import_args;
 mod import_text;
 mod look;
+mod monitor;
 mod plan;
 mod plan_calls;
 mod play;
@@ -32,6 +35,7 @@ mod things_text;
 mod token;
 mod top;
 mod user;
+mod warnings;
 mod when;
 
 use args::{Cli, Command};
@@ -84,6 +88,9 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Store(verb) => store::store(&global, verb),
         Command::Status => status::status(&global),
         Command::Top(args) => top::top(&global, &args),
+        Command::Doctor(args) => doctor::doctor(&global, &args),
+        Command::Monitor(args) => monitor::monitor(&global, &args),
         Command::Check(args) => look::check(&global, &args),
+        Command::Generate(verb) => generate::generate(verb),
     }
 }

@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::print;
 use crate::config::{Config, Overrides};
 use crate::control::{Reply, sample_requests};
-use crate::daemon::{EventOptions, LogTarget, Options, Server, start_log};
+use crate::daemon::{EventOptions, Inherited, LogTarget, Options, Server, start_log};
 use std::time::Duration;
 
 /// What flags and environment say, those of the server included.
@@ -28,7 +28,8 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
     let config = Config::load(serve_overrides(global, args))?;
     let log = start_log(&config.log, LogTarget::Stderr).map_err(|e| Failure::new(Exit::BadInput, e))?;
     let events = EventOptions { journal_delay: Duration::from_millis(args.journal_delay_ms), ..EventOptions::default() };
-    let server = Server::start(&config, Options { signals: true, events, ..Options::default() }, log.dropped.clone())?;
+    let options = Options { signals: true, events, ..Options::default() };
+    let server = Server::start_on(&config, options, log.dropped.clone(), Inherited::from_service_manager())?;
     if args.sample {
         if server.store().revision() == 0 {
             load_sample(&server)?;

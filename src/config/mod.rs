@@ -4,12 +4,14 @@
 //! the start: a misspelt one would otherwise be a setting that is silently not there.
 
 mod dial;
+mod doors;
 mod features;
 mod switch;
 mod tenant;
 
 use crate::routing::{Tenants, Whose};
 use dial::{Dial, DialTable};
+use doors::Networks;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use switch::{EventsTable, SwitchTable};
 use tenant::TenantTable;
 use thiserror::Error;
 
+pub use doors::Allowed;
 pub use switch::{EventsConfig, Priority, Secret, SwitchConfig, SwitchKind};
 
 /// Where the configuration is looked for if nobody says where.
@@ -58,6 +61,8 @@ pub struct Config {
     pub lookup_http: SocketAddr,
     /// Where CTI clients and monitoring ask over HTTP.
     pub http: SocketAddr,
+    /// Who may come in there, beside this machine.
+    pub allowed: Allowed,
     /// How long an answer may take.
     pub answer_budget: Duration,
     /// Sessions that are served at once.
@@ -112,6 +117,10 @@ struct File {
     esl: Option<toml::Spanned<String>>,
     lookup_http: Option<toml::Spanned<String>>,
     http: Option<toml::Spanned<String>>,
+    agi_allow: Networks,
+    esl_allow: Networks,
+    lookup_http_allow: Networks,
+    http_allow: Networks,
     answer_budget_ms: Option<toml::Spanned<u64>>,
     sessions_max: Option<toml::Spanned<usize>>,
     call_threads: Option<toml::Spanned<usize>>,
@@ -178,6 +187,8 @@ impl Config {
                 return Err(ConfigError { place, what: format!("{name} and {other} are both {one}; each needs a port of its own") });
             }
         }
+        let lists = [&file.agi_allow, &file.esl_allow, &file.lookup_http_allow, &file.http_allow];
+        let allowed = doors::allowed(&source, doors, lists)?;
         let data = overrides.data.or(file.data).unwrap_or_else(home_data);
         Ok(Config {
             admin: overrides.admin.or(file.admin).unwrap_or_else(|| data.join("strowger.sock")),
@@ -185,6 +196,7 @@ impl Config {
             esl,
             lookup_http,
             http,
+            allowed,
             answer_budget: Duration::from_millis(
                 limited(&source, "answer_budget_ms", overrides.answer_budget_ms, file.answer_budget_ms.as_ref(), 1..=ANSWER_BUDGET_MS_MAX)?
                     .unwrap_or(100),

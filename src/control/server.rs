@@ -6,6 +6,7 @@ use super::feed::{FeedQuery, Filter, Follower, Next};
 use super::http::{FeedLimits, HttpServer};
 use super::observed::Observed;
 use super::request::{Reply, Request};
+use crate::peers::Peers;
 use crate::routing::Tenants;
 use crate::store::{By, Store};
 use bytes::Bytes;
@@ -52,6 +53,7 @@ pub struct AdminServer {
     planes: PlaneStatusSource,
     observed: Observed,
     http: TcpListener,
+    peers: Peers,
     limits: FeedLimits,
 }
 
@@ -93,7 +95,7 @@ impl AdminServer {
             (UnixListener::from_std(listener).map_err(failed)?, TcpListener::from_std(http).map_err(failed)?)
         };
         let limits = FeedLimits::default();
-        Ok(AdminServer { runtime, listener, path: path.into(), store, rules, planes, observed, http, limits })
+        Ok(AdminServer { runtime, listener, path: path.into(), store, rules, planes, observed, http, peers: Peers::default(), limits })
     }
 
     /// Other limits of the feed than the usual ones.
@@ -102,14 +104,20 @@ impl AdminServer {
         AdminServer { limits, ..self }
     }
 
+    /// Lets these come in by HTTP, beside this machine.
+    #[must_use]
+    pub fn with_peers(self, peers: Peers) -> AdminServer {
+        AdminServer { peers, ..self }
+    }
+
     /// Serves until told to stop; run it on a thread of its own.
     pub fn run(self, mut stop: watch::Receiver<bool>) {
         let listener = self.listener;
         let at = Counter { store: self.store, rules: self.rules, planes: self.planes, observed: self.observed };
         self.runtime.block_on(async {
             let http = HttpServer::new(at.store.clone(), at.rules.clone(), at.planes.clone(), at.observed.clone(), self.limits);
-            tokio::spawn(http.run(self.http));
             tokio::spawn(at.observed.searches.clone().forget_unused(at.store.reader()));
+            tokio::spawn(http.run(self.http, self.peers));
             let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
             loop {
                 let accepted = tokio::select! {

@@ -5,6 +5,7 @@
 //! from one.
 
 mod events;
+mod inherited;
 mod limits;
 mod log;
 mod signals;
@@ -12,6 +13,7 @@ pub mod threads;
 mod watchdog;
 
 pub use events::EventOptions;
+pub use inherited::Inherited;
 pub use log::{LogGuard, LogTarget, start as start_log};
 
 use crate::call::{Answerer, CallPlane, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
@@ -100,16 +102,34 @@ impl Server {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(config: &Config, options: Options, log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>) -> Result<Server, StartError> {
+        Server::start_on(config, options, log_lines_dropped, Inherited::default())
+    }
+
+    /// The same, on sockets that were passed where there are any.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_on(
+        config: &Config,
+        options: Options,
+        log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
+        mut inherited: Inherited,
+    ) -> Result<Server, StartError> {
         let descriptors_max = limits::raise_open_files();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (store, writer) = Store::open(&config.store_dir(), clock.clone())?;
         let listeners = [
-            (Door::Agi, listen("FastAGI", "--agi", config.agi)?),
-            (Door::Esl, listen("FreeSWITCH's outbound socket", "--esl", config.esl)?),
-            (Door::Http, listen("the look-up HTTP", "--lookup-http", config.lookup_http)?),
+            (Door::Agi, listen(&mut inherited, "FastAGI", "--agi", config.agi)?),
+            (Door::Esl, listen(&mut inherited, "FreeSWITCH's outbound socket", "--esl", config.esl)?),
+            (Door::Http, listen(&mut inherited, "the look-up HTTP", "--lookup-http", config.lookup_http)?),
         ];
+        // the service manager keeps them: whoever comes while this ends waits for the next one
+        let is_kept = inherited.has_given(listeners.len());
         let [agi, esl, lookup_http] = [listeners[0].1.local_addr()?, listeners[1].1.local_addr()?, listeners[2].1.local_addr()?];
-        let admin_http = listen("the admin HTTP", "--http", config.http)?;
+        let admin_http = listen(&mut inherited, "the admin HTTP", "--http", config.http)?;
+        for address in inherited.left() {
+            tracing::warn!(%address, "the service manager passed a socket that no key names; who connects there waits in vain");
+        }
         let http = admin_http.local_addr()?;
         for tenant in config.tenants.values() {
             tenant.plan.warm_up();
@@ -135,7 +155,12 @@ impl Server {
         };
         let (wishes, granting) = wish::channel();
         let answerer = answerer.with_wishes(wishes);
-        let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }));
+        let allowed = &config.allowed;
+        let peers = vec![(Door::Agi, allowed.agi.clone()), (Door::Esl, allowed.esl.clone()), (Door::Http, allowed.lookup_http.clone())];
+        let plane = Arc::new(CallPlane::new(answerer, Limits { sessions_max }).with_peers(peers));
+        if is_kept {
+            plane.leave_to_heir();
+        }
         let observed = Observed {
             hub: events.hub.clone(),
             stats: events.stats.clone(),
@@ -147,6 +172,7 @@ impl Server {
         let granter = Desk::new(store.clone(), rules.clone(), "a star code".to_owned(), None).observing(observed.clone());
         let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
         let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;
+        let admin = admin.with_peers(allowed.http.clone());
         // the snapshot is wanted soon, also on a busy machine; edits can wait
         let writer = threads::spawn("writer", threads::Priority::Low, move || {
             let writer = writer.with_snapshot();
@@ -259,8 +285,12 @@ impl Server {
     }
 }
 
-fn listen(what: &'static str, flag: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    bind(address).map_err(|error| {
+fn listen(inherited: &mut Inherited, what: &'static str, flag: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = match inherited.take(address) {
+        Some(passed) => passed.set_nonblocking(true).map(|()| passed),
+        None => bind(address),
+    };
+    bound.map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 format!("another program has the port: stop it, or set another with {flag} (port 0 picks a free one)")

@@ -19,8 +19,13 @@ const SILENT_LOOKS_MAX: u32 = 10;
 pub(super) fn start(heartbeats: Vec<Arc<Heartbeat>>) -> io::Result<()> {
     spawn("watchdog", Priority::Normal, move || {
         let mut watched: Vec<Watched> = heartbeats.into_iter().map(Watched::new).collect();
+        // the service manager has a watchdog of its own for a process of which nothing turns any more, this thread included
+        let is_watched = sd_notify::watchdog_enabled().is_some();
         loop {
             std::thread::sleep(LOOK);
+            if is_watched {
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+            }
             // a thread that ended as it was told is not watched any more; one that should and doesn't still is
             watched.retain(|w| !w.heartbeat.has_ended());
             if watched.is_empty() {

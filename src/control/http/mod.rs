@@ -19,6 +19,7 @@ mod reply;
 use super::desk::PlaneStatusSource;
 use super::observed::Observed;
 use crate::access::names_this_machine;
+use crate::peers::Peers;
 use crate::routing::Tenants;
 use crate::store::Store;
 use axum::Router;
@@ -111,8 +112,8 @@ impl HttpServer {
         HttpServer { shop: Arc::new(Shop { store, rules, planes, observed, keys, shelf, limits, clients, batches }) }
     }
 
-    /// Accepts connections, for ever.
-    pub(super) async fn run(self, listener: TcpListener) {
+    /// Accepts connections, for ever, from those who may come in.
+    pub(super) async fn run(self, listener: TcpListener, peers: Peers) {
         let router = api::router()
             .method_not_allowed_fallback(|| async {
                 problem(
@@ -132,6 +133,9 @@ impl HttpServer {
             // the semaphore is never closed
             let Ok(place) = places.clone().acquire_owned().await else { return };
             match listener.accept().await {
+                Ok((_, from)) if !peers.allow(from.ip()) => {
+                    tracing::debug!(peer = %from, "somebody came to the admin HTTP who may not; the connection was closed");
+                }
                 Ok((stream, _)) => {
                     let (router, shop) = (router.clone(), self.shop.clone());
                     tokio::spawn(async move { connection(stream, place, router, &shop).await });

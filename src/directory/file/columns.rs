@@ -3,6 +3,7 @@
 use super::FIELD_BYTES_MAX;
 use super::header::own;
 use super::headings::Program;
+use crate::directory::formula::meant;
 use crate::directory::{ContactDraft, NOTE_BYTES_MAX};
 
 /// What a column holds.
@@ -147,7 +148,7 @@ impl Columns {
                 Ok(text) => text,
                 Err(what) => return wrong(what),
             };
-            let text = if self.form == Form::Own { without_guard(text) } else { text };
+            let text = if self.form == Form::Own { meant(text) } else { text };
             match column {
                 Column::Id => draft.id = text.to_owned(),
                 Column::Name => draft.name = text.to_owned(),
@@ -230,13 +231,6 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
         return Err("holds a zero byte; the file is damaged, or in UTF-16 (--encoding utf-16le)".to_owned());
     }
     Ok(text.trim())
-}
-
-/// What was written behind an apostrophe, so that no spreadsheet runs it.
-fn without_guard(text: &str) -> &str {
-    let like_a_formula =
-        |rest: &str| rest.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    text.strip_prefix('\'').filter(|rest| like_a_formula(rest)).unwrap_or(text)
 }
 
 /// Whether a spreadsheet has rounded a long number: `4.93012E+11`, `4,93E+11`.
