@@ -161,6 +161,9 @@ fn build(store: &Reader, tenant: &str, revision: u64) -> Result<Built, Unfound> 
     Ok(Built { revision, index })
 }
 
+/// Contacts with their revisions.
+type Revised = Vec<(u64, Contact)>;
+
 impl Desk {
     pub(super) fn contact_search(&self, tenant: &str, text: &str, limit: usize, owner: Option<&str>) -> Result<Reply, Refusal> {
         let plan = &self.tenant(tenant)?.plan;
@@ -181,7 +184,7 @@ impl Desk {
         text: &str,
         limit: usize,
         owner: Option<&Number>,
-    ) -> Result<(Vec<(u64, Contact)>, Vec<String>), Refusal> {
+    ) -> Result<(Revised, Vec<String>), Refusal> {
         let query = Query::read(text, &self.tenant(tenant)?.plan).map_err(|error| Refusal::BadInput(error.to_string()))?;
         let limit = limit.clamp(1, FOUND_MAX);
         let found = match &self.observed {

@@ -75,8 +75,11 @@ pub fn telephone() -> Extension {
     Extension { name: Some("Küche".into()), ascii: true, ..Extension::of(extension("101")) }
 }
 
+/// Who calls, whom he calls, and by what he is found.
+pub type Caller = (&'static str, Option<&'static str>, Option<(&'static str, FoundBy)>);
+
 /// (number, who asks, the contact and in which way).
-pub fn callers() -> Vec<(&'static str, Option<&'static str>, Option<(&'static str, FoundBy)>)> {
+pub fn callers() -> Vec<Caller> {
     vec![
         ("4930123456", None, Some(("acme", FoundBy::Number))),
         ("4930123456", Some("101"), Some(("ada-101", FoundBy::Number))),

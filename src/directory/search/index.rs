@@ -166,7 +166,7 @@ impl Search<'_> {
     /// Looks at the time now and then; `true` once it is spent.
     fn is_spent(&mut self) -> bool {
         self.looks += 1;
-        if !self.cut && self.looks % TIME_LOOK == 0 {
+        if !self.cut && self.looks.is_multiple_of(TIME_LOOK) {
             self.cut = (self.spent)();
         }
         self.cut

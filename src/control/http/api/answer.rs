@@ -136,7 +136,7 @@ async fn list(shop: &Shop, grant: &Grant, collection: Collection, query: &Query)
     };
     let reply = shop.ask(&grant.name, move |desk| desk.apply(request)).await?;
     let notes = if let DeskReply::Contacts { notes, .. } = &reply { notes.clone() } else { Vec::new() };
-    let (shown, more) = Collection::shown(reply).map_err(refusal)?;
+    let (shown, more) = Collection::shown(reply).map_err(|other| refusal(*other))?;
     let last = shown.last().filter(|_| more).map(|thing| thing.id.clone());
     let next = last.map(|id| format!("{}?limit={}&after={}", collection.path(), query.limit, escaped(&id)));
     let items: Vec<_> = shown.into_iter().map(|thing| thing.json).collect();
@@ -153,7 +153,7 @@ async fn list(shop: &Shop, grant: &Grant, collection: Collection, query: &Query)
 
 async fn show(shop: &Shop, grant: &Grant, collection: Collection, id: &str, headers: &HeaderMap) -> Result<Reply, Reply> {
     let request = collection.show(&grant.tenant, id).map_err(no_such)?;
-    let (shown, _) = Collection::shown(shop.ask(&grant.name, move |desk| desk.apply(request)).await?).map_err(refusal)?;
+    let (shown, _) = Collection::shown(shop.ask(&grant.name, move |desk| desk.apply(request)).await?).map_err(|other| refusal(*other))?;
     let Some(Shown { revision, json: thing, .. }) = shown.into_iter().next() else { return Err(no_such(format!("there is no {id:?}"))) };
     let mut reply = match condition::has_it(headers, revision) {
         true => {

@@ -229,14 +229,14 @@ impl Collection {
     }
 
     /// The things of a reply, and whether there are more.
-    pub(super) fn shown(reply: DeskReply) -> Result<(Vec<Shown>, bool), DeskReply> {
+    pub(super) fn shown(reply: DeskReply) -> Result<(Vec<Shown>, bool), Box<DeskReply>> {
         match reply {
             DeskReply::Contacts { contacts, next_id, .. } => Ok((contacts.into_iter().map(shown_contact).collect(), next_id.is_some())),
             DeskReply::PlanItems { items, next, revisions, .. } => {
                 let shown = items.iter().zip(revisions).map(|(item, revision)| shown_item(revision, item)).collect();
                 Ok((shown, next.is_some()))
             }
-            other => Err(other),
+            other => Err(Box::new(other)),
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn edit(desk: &mut Desk, show: &Request, edit: &Request, over: &Over)
             Over::OneOf(_) | Over::Something => match revision_of(desk, show) {
                 Ok(revision) if is_meant(over, revision) => (made_over(desk, revision), Some(revision)),
                 Ok(revision) => return (DeskReply::Stale { revision }, None),
-                Err(refused) => return (refused, None),
+                Err(refused) => return (*refused, None),
             },
         };
         match (reply, read) {
@@ -48,10 +48,10 @@ fn is_meant(over: &Over, revision: u64) -> bool {
 }
 
 /// A thing's revision; 0 where it isn't there.
-fn revision_of(desk: &mut Desk, show: &Request) -> Result<u64, DeskReply> {
+fn revision_of(desk: &mut Desk, show: &Request) -> Result<u64, Box<DeskReply>> {
     match Collection::shown(desk.apply(show.clone())) {
         Ok((shown, _)) => Ok(shown.first().map_or(0, |thing| thing.revision)),
-        Err(DeskReply::NotFound(_)) => Ok(0),
+        Err(other) if matches!(*other, DeskReply::NotFound(_)) => Ok(0),
         Err(other) => Err(other),
     }
 }
