@@ -108,7 +108,7 @@ fn a_panel_sets_a_schedule_by_hand_and_lets_it_go() {
         ("PUT", path, r#"{"state":"closed","until":"2020-01-01T00:00:00Z"}"#, 422, "isn't after now"),
         ("PUT", path, r#"{"state":"closed","until":"some day"}"#, 422, "is no time"),
         ("PUT", path, r#"{"until":"2h"}"#, 400, "missing field"),
-        ("PATCH", path, "{}", 405, "PUT or DELETE"),
+        ("PATCH", path, "{}", 405, "which Allow names"),
     ] {
         let (found, reply) = send(method, path, body);
         assert_eq!(found, status, "{method} {path} {body}: {reply}");

@@ -441,6 +441,7 @@ fn the_document_is_whole_and_every_path_in_it_answers() {
             // whatever comes of it, it is a reply that the document tells of
             let body = if operation["requestBody"].is_null() { "" } else { "{}" };
             let real = path.replace("{id}", "nobody").replace("{number}", "101");
+            let real = real.replace("{file}", "yealink.xml").replace("{vendor}", "snom").replace("{owner}", "101");
             if path == "/events" {
                 assert_eq!(rest.plane.sse("/events", &[]).status, 200);
                 continue;

@@ -123,7 +123,7 @@ fn an_environment_variable_beats_the_file_and_a_flag_beats_both() {
 
 #[test]
 fn a_port_in_use_is_named_with_what_to_do() {
-    let place = Place::with_sample(TENANTS);
+    let place = Place::with_sample(&format!("agi_allow = [\"192.0.2.10\"]\n{TENANTS}"));
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap().to_string();
     let mut command = place.command(&["serve", "--agi", &address]);

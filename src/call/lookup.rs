@@ -44,6 +44,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long a form may take to arrive.
 const FORM_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long a connection may take in all: who keeps one opens another after this, and who doesn't read what he is told
+/// How often a connection without a question is looked at when the plane is told to stop.
+const ASKED_LOOK: Duration = Duration::from_millis(5);
 /// is rid of it then.
 const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long its last reply may take after that.
@@ -75,7 +77,14 @@ pub(super) async fn connection(
     tokio::pin!(serving);
     let stopped = async {
         match shutdown {
-            Some(mut shutdown) if admission == Admission::Served => _ = told_to_stop(&mut shutdown, ShutdownLevel::Drain).await,
+            Some(mut shutdown) if admission == Admission::Served => {
+                told_to_stop(&mut shutdown, ShutdownLevel::Drain).await;
+                // one that has just come in has its question on the way, and closing it would leave a call without an answer
+                let began = Instant::now();
+                while !asked.load(Ordering::Relaxed) && began.elapsed() < question_wait {
+                    tokio::time::sleep(ASKED_LOOK).await;
+                }
+            }
             _ => std::future::pending().await,
         }
     };

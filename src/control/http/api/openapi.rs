@@ -83,8 +83,9 @@ fn document() -> Json {
 fn of_operation(operation: &Operation) -> Json {
     let mut parameters = Vec::new();
     if let Some(names) = operation.names {
-        let name = operation.path.split(['{', '}']).nth(1).unwrap_or_default();
-        parameters.push(parameter(name, "path", &format!("Which: {names}. A plus may be escaped"), true));
+        for name in operation.path.split(['{', '}']).skip(1).step_by(2) {
+            parameters.push(parameter(name, "path", &format!("Which: {names}. A plus may be escaped"), true));
+        }
     }
     parameters.extend(operation.query.iter().map(|query| {
         let mut query_parameter = parameter(query.name, "query", query.about, false);

@@ -186,6 +186,7 @@ fn extension() -> Properties {
         ("extension", text("The extension")),
         ("name", text("Its user's name")),
         ("dnd", yes_no("Do not disturb")),
+        ("ascii", yes_no("Show names in ASCII on this telephone")),
         ("forward_always", text("Where all calls go")),
         ("forward_busy", text("Where a call goes that finds it busy")),
         ("forward_no_answer", text("Where a call goes that nobody answers")),

@@ -70,7 +70,7 @@ pub(super) struct Operation {
     pub(super) about: String,
     /// What a token must may; `None` where nobody has to show one.
     pub(super) scope: Option<Scope>,
-    /// What the path's last part names.
+    /// What the parts of the path that vary name.
     pub(super) names: Option<&'static str>,
     pub(super) query: Vec<Parameter>,
     /// The schema of its body.
@@ -233,6 +233,7 @@ fn elsewhere() -> Vec<Operation> {
     let (extension, number) =
         (parameter("extension", "Only calls of these extensions"), parameter("number", "Only calls of these numbers"));
     let book = |id: &str, path: &str, about: &str, routed| Operation {
+        names: Some("the telephone's vendor, and whose book it is"),
         query: vec![
             parameter("search", "Only who has this in a name, company or number"),
             parameter("page", "The page, from 1"),
