@@ -10,7 +10,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct SearchArgs {
     /// Any part of a name, company, tag or number; several words in any order
-    #[arg(required = true, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
     /// Show so many, the best ones
     #[arg(long, value_name = "N", default_value_t = 20)]

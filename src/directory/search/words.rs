@@ -1,6 +1,6 @@
 //! Every word of the index once, and who has it: what a mistyped word is compared with.
 
-use super::query::Word;
+use super::query::{Form, Word};
 use super::record;
 use std::collections::HashMap;
 
@@ -90,6 +90,26 @@ impl Words {
         near.sort_unstable();
         near.truncate(NEAR_MAX);
         Some(near)
+    }
+
+    /// The words in which a spelling stands; `None` where words that short aren't kept, or digits, which stand in numbers too.
+    pub(super) fn containing(&self, form: &Form) -> Option<Vec<u32>> {
+        let len = form.text().len();
+        if len < LETTERS_MIN || form.text().iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let (mut ids, mut at) = (Vec::new(), 0);
+        while let Some(found) = form.finder.find(&self.text[at..]) {
+            let place = at + found;
+            let id = self.starts.partition_point(|start| *start as usize <= place) - 1;
+            let end = self.starts[id + 1] as usize;
+            // nothing stands between two words
+            at = if place + len <= end { end } else { place + 1 };
+            if at == end {
+                ids.push(id as u32);
+            }
+        }
+        Some(ids)
     }
 
     /// Contacts that have a word, by their rank, ascending.
