@@ -5,7 +5,7 @@
 //! such line.
 
 use super::lines::Lines;
-use super::{ContactFile, FIELD_BYTES_MAX, FileError, Place, Row, Said};
+use super::{ContactFile, FIELD_BYTES_MAX, FileError, Once, Place, Row, Said};
 use crate::directory::ContactDraft;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -25,15 +25,14 @@ pub(super) struct Astdb<R> {
     entries: u64,
     told: Option<u64>,
     passed_over: BTreeMap<&'static str, u64>,
-    broken: bool,
 }
 
 /// Reads a dump. Nothing is read yet.
 ///
 /// # Errors
 /// None; the type is that of the other readers.
-pub(super) fn open<R: Read + 'static>(input: R) -> Result<Astdb<R>, FileError> {
-    Ok(Astdb { lines: Lines::new(input), line: Vec::new(), entries: 0, told: None, passed_over: BTreeMap::new(), broken: false })
+pub(super) fn open<R: Read + 'static>(input: R) -> Result<Once<Astdb<R>>, FileError> {
+    Ok(Once::of(Astdb { lines: Lines::new(input), line: Vec::new(), entries: 0, told: None, passed_over: BTreeMap::new() }))
 }
 
 /// A line's key and value.
@@ -117,12 +116,7 @@ impl<R: Read> Astdb<R> {
 
 impl<R: Read> ContactFile for Astdb<R> {
     fn next_row(&mut self) -> Result<Option<Row>, FileError> {
-        if self.broken {
-            return Ok(None);
-        }
-        let row = self.row();
-        self.broken = !matches!(row, Ok(Some(_)));
-        row
+        self.row()
     }
 
     fn field_place(&self, field: &str, _: Option<usize>) -> Option<String> {

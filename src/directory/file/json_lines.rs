@@ -5,7 +5,7 @@
 //! because a range is told by what was typed alone.
 
 use super::lines::Lines;
-use super::{ContactFile, FIELD_BYTES_MAX, FileError, Place, Row, Said};
+use super::{ContactFile, FIELD_BYTES_MAX, FileError, Once, Place, Row, Said};
 use crate::directory::ContactDraft;
 use crate::nearest::did_you_mean;
 use serde_json::{Map, Value};
@@ -22,15 +22,14 @@ const NUMBER_KEYS: [&str; 3] = ["number", "label", "typed"];
 pub(super) struct JsonLines<R> {
     lines: Lines<R>,
     line: Vec<u8>,
-    broken: bool,
 }
 
 /// Reads a file of JSON lines. Nothing is read yet.
 ///
 /// # Errors
 /// None; the type is that of the other readers.
-pub(super) fn open<R: Read + 'static>(input: R) -> Result<JsonLines<R>, FileError> {
-    Ok(JsonLines { lines: Lines::new(input), line: Vec::new(), broken: false })
+pub(super) fn open<R: Read + 'static>(input: R) -> Result<Once<JsonLines<R>>, FileError> {
+    Ok(Once::of(JsonLines { lines: Lines::new(input), line: Vec::new() }))
 }
 
 /// What a value is, for people.
@@ -157,12 +156,7 @@ impl<R: Read> JsonLines<R> {
 
 impl<R: Read> ContactFile for JsonLines<R> {
     fn next_row(&mut self) -> Result<Option<Row>, FileError> {
-        if self.broken {
-            return Ok(None);
-        }
-        let row = self.row();
-        self.broken = !matches!(row, Ok(Some(_)));
-        row
+        self.row()
     }
 
     fn field_place(&self, field: &str, number_index: Option<usize>) -> Option<String> {

@@ -5,7 +5,7 @@
 //! fetched. Change records are no directory and are refused.
 
 use super::lines::{Line, Lines, shorten};
-use super::{ContactFile, FIELD_BYTES_MAX, FileError, Place, Row, Said};
+use super::{ContactFile, FIELD_BYTES_MAX, FileError, Once, Place, Row, Said};
 use crate::directory::{ContactDraft, NOTE_BYTES_MAX, NUMBERS_MAX, TAGS_MAX, check_id};
 use data_encoding::BASE64;
 use std::collections::BTreeMap;
@@ -74,16 +74,15 @@ pub(super) struct Ldif<R> {
     ahead: Option<(Vec<u8>, Line)>,
     passed_over: BTreeMap<&'static str, u64>,
     begun: bool,
-    broken: bool,
 }
 
 /// Reads a file of entries. Nothing is read yet.
 ///
 /// # Errors
 /// None; the type is that of the other readers.
-pub(super) fn open<R: Read + 'static>(input: R) -> Result<Ldif<R>, FileError> {
+pub(super) fn open<R: Read + 'static>(input: R) -> Result<Once<Ldif<R>>, FileError> {
     let (line, passed_over) = (Vec::new(), BTreeMap::new());
-    Ok(Ldif { lines: Lines::new(input), line, ahead: None, passed_over, begun: false, broken: false })
+    Ok(Once::of(Ldif { lines: Lines::new(input), line, ahead: None, passed_over, begun: false }))
 }
 
 fn at_line<T>(number: u64, what: impl Into<String>) -> Result<T, FileError> {
@@ -257,12 +256,7 @@ impl<R: Read> Ldif<R> {
 
 impl<R: Read> ContactFile for Ldif<R> {
     fn next_row(&mut self) -> Result<Option<Row>, FileError> {
-        if self.broken {
-            return Ok(None);
-        }
-        let row = self.row();
-        self.broken = !matches!(row, Ok(Some(_)));
-        row
+        self.row()
     }
 
     fn field_place(&self, field: &str, number_index: Option<usize>) -> Option<String> {

@@ -80,6 +80,41 @@ pub enum FileError {
     },
 }
 
+/// A reader that says nothing more once it has come to its end, or to something wrong.
+pub(super) struct Once<F> {
+    file: F,
+    is_over: bool,
+}
+
+impl<F> Once<F> {
+    pub(super) fn of(file: F) -> Once<F> {
+        Once { file, is_over: false }
+    }
+}
+
+impl<F: ContactFile> ContactFile for Once<F> {
+    fn next_row(&mut self) -> Result<Option<Row>, FileError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let row = self.file.next_row();
+        self.is_over = !matches!(row, Ok(Some(_)));
+        row
+    }
+
+    fn field_place(&self, field: &str, number_index: Option<usize>) -> Option<String> {
+        self.file.field_place(field, number_index)
+    }
+
+    fn passed_over(&self) -> Vec<(&'static str, u64)> {
+        self.file.passed_over()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.file.notes()
+    }
+}
+
 /// A file of contacts.
 pub trait ContactFile {
     /// The next row; `None` at the end. After an error there is nothing more.

@@ -4,7 +4,7 @@
 
 use super::lines::shorten;
 use super::vcard_text::{Card, Cards, place};
-use super::{ContactFile, FIELD_BYTES_MAX, FileError, Row, Said};
+use super::{ContactFile, FIELD_BYTES_MAX, FileError, Once, Row, Said};
 use crate::directory::{ContactDraft, LABEL_BYTES_MAX, NOTE_BYTES_MAX, NUMBERS_MAX, TAGS_MAX, check_id};
 use calcard::vcard::{VCard, VCardEntry, VCardParameterName, VCardParameterValue, VCardProperty, VCardValue};
 use std::collections::BTreeMap;
@@ -32,15 +32,14 @@ const STARRED: &str = "starred";
 pub(super) struct Vcards<R> {
     cards: Cards<R>,
     passed_over: BTreeMap<&'static str, u64>,
-    broken: bool,
 }
 
 /// Reads a file of vCards. Nothing is read yet.
 ///
 /// # Errors
 /// None; the type is that of the other readers.
-pub(super) fn open<R: Read + 'static>(input: R) -> Result<Vcards<R>, FileError> {
-    Ok(Vcards { cards: Cards::new(input), passed_over: BTreeMap::new(), broken: false })
+pub(super) fn open<R: Read + 'static>(input: R) -> Result<Once<Vcards<R>>, FileError> {
+    Ok(Once::of(Vcards { cards: Cards::new(input), passed_over: BTreeMap::new() }))
 }
 
 /// The texts of a value: what was separated by `;`, each with its parts.
@@ -191,12 +190,7 @@ impl<R: Read> Vcards<R> {
 
 impl<R: Read> ContactFile for Vcards<R> {
     fn next_row(&mut self) -> Result<Option<Row>, FileError> {
-        if self.broken {
-            return Ok(None);
-        }
-        let row = self.row();
-        self.broken = !matches!(row, Ok(Some(_)));
-        row
+        self.row()
     }
 
     fn field_place(&self, field: &str, number_index: Option<usize>) -> Option<String> {
