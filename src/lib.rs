@@ -14,6 +14,7 @@ pub mod event;
 pub mod expansion;
 pub mod hints;
 pub mod journal;
+pub mod logbook;
 pub mod memory;
 pub mod nearest;
 pub mod number;

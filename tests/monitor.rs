@@ -32,3 +32,33 @@ fn a_switch_that_is_not_heard_is_a_warning() {
         said.code == Some(1) && said.out.contains("the switch pbx isn't heard: ")
     }));
 }
+
+/// Status and body of a GET at the admin HTTP.
+fn got(at: std::net::SocketAddr, path: &str, token: &str) -> (u16, String) {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(at).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    (text[9..12].parse().unwrap(), text)
+}
+
+#[test]
+fn a_server_says_without_a_token_that_it_lives_and_is_ready_and_with_one_how_long_answers_took() {
+    let place = Place::with_sample("");
+    let server = place.serve(&[]);
+    place.settled();
+    assert_eq!((got(server.http, "/live", "").0, got(server.http, "/ready", "").0), (200, 200));
+    let agi = server.agi.to_string();
+    place.done(&["call", "--agi", &agi, "--to", "+14155550199", "--from", "+14155550101"]);
+    let token = place.done(&["token", "add", "prometheus", "--scope", "metrics:read"]).out;
+    let token = token.split_whitespace().last().unwrap().to_owned();
+    let answered = "strowger_call_answer_seconds_count{switch=\"asterisk\",request=\"route\",outcome=\"found\"} 1";
+    assert!(support::within(std::time::Duration::from_secs(5), || got(server.http, "/metrics", &token).1.contains(answered)));
+    let (_, metrics) = got(server.http, "/metrics", &token);
+    for line in
+        ["strowger_snapshot_stands 1", "strowger_call_answer_budget_seconds 0.1", "strowger_call_caps_hit_total{cap=\"sessions\"} 0"]
+    {
+        assert!(metrics.lines().any(|there| there == line), "{line} isn't in {metrics}");
+    }
+}

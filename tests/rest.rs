@@ -465,7 +465,7 @@ fn the_document_is_whole_and_every_path_in_it_answers() {
             asked += 1;
         }
     }
-    assert_eq!(asked, 10 * 4 + 4 + 9);
+    assert_eq!(asked, 10 * 4 + 4 + 11);
 }
 
 #[test]

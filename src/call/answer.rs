@@ -3,10 +3,12 @@
 //! Asterisk waits for ever on a server that says nothing, so the agent owns the deadline: when it comes, the answer
 //! is `late` with the route's fallback, whatever the decision was waiting for.
 
+use super::answer_times::AnswerTimes;
+use super::numbers::Numbers;
 use super::plane::Admission;
 use super::request::{Ask, BadParameter};
 use super::share::{Shares, Taken};
-use super::stats::{AnswerTimes, CallStats, Ending};
+use super::stats::{CallStats, Ending};
 use crate::clock::Clock;
 use crate::decided::{DecisionRecord, DecisionSender, LetOut, Member};
 use crate::memory::Glances;
@@ -59,6 +61,8 @@ pub struct Answerer {
     clock: Arc<dyn Clock>,
     budget: Duration,
     delay: Delay,
+    /// How numbers stand in the log.
+    numbers: Numbers,
     /// Makes seeds differ from call to call.
     seeds: AtomicU32,
     disk: Arc<Semaphore>,
@@ -100,24 +104,36 @@ impl<'a> Answer<'a> {
 
 impl Answer<'_> {
     /// One line for one call.
-    fn log(&self, ask: &Ask, ending: Ending, answer_us: u64) {
+    fn log(&self, ask: &Ask, numbers: Numbers, ending: Ending, answer_us: u64) {
+        if self.decision.status == Status::Error || ending == Ending::Capacity {
+            // whoever floods us gets such answers, as fast as he asks
+            tracing::info!(
+                call_id = shown(&ask.call_id),
+                request = shown(&ask.request),
+                status = self.decision.status.word(),
+                action = self.decision.step.action.word(),
+                reason = self.decision.reason.word(),
+                ending = ending.word(),
+                answer_us,
+                sampled = true,
+                "answered a call with the fallback"
+            );
+            return;
+        }
         tracing::info!(
             call_id = shown(&ask.call_id),
             request = shown(&ask.request),
+            to = numbers.number(&ask.to),
+            from = if ask.restricted { None } else { numbers.number(&ask.from) },
             status = self.decision.status.word(),
             action = self.decision.step.action.word(),
             reason = self.decision.reason.word(),
-            route = self.decision.route.as_ref().map(|r| route_tail(&r.to_string())),
+            route = self.decision.route.as_ref().map(|r| numbers.route(&r.to_string())),
             ending = ending.word(),
             answer_us,
             "answered a call"
         );
     }
-}
-
-/// A route's key, shortened as numbers are.
-fn route_tail(route: &str) -> String {
-    if route == "default" { route.to_owned() } else { crate::number::shortened(route) }
 }
 
 impl Answerer {
@@ -126,7 +142,22 @@ impl Answerer {
         let seeds = AtomicU32::new(clock.now_us() as u32);
         let disk = Arc::new(Semaphore::new(DISK_READERS_MAX));
         let (whose, shares, times) = (Whose::new(&tenants), Shares::default(), AnswerTimes::default());
-        Answerer { store, tenants, whose, shares, glances, clock, budget, delay, seeds, disk, times, records: None, wishes: None }
+        Answerer {
+            store,
+            tenants,
+            whose,
+            shares,
+            glances,
+            clock,
+            budget,
+            delay,
+            numbers: Numbers::default(),
+            seeds,
+            disk,
+            times,
+            records: None,
+            wishes: None,
+        }
     }
 
     /// The same, and star codes are granted.
@@ -137,6 +168,16 @@ impl Answerer {
 
     pub(super) fn wishes(&self) -> Option<&WishSender> {
         self.wishes.as_ref()
+    }
+
+    /// The same, and numbers stand in the log whole.
+    #[must_use]
+    pub fn with_log_numbers(self, whole: bool) -> Answerer {
+        Answerer { numbers: Numbers { whole }, ..self }
+    }
+
+    pub(super) fn numbers(&self) -> Numbers {
+        self.numbers
     }
 
     /// The same, for calls that name no tenant.
@@ -165,8 +206,8 @@ impl Answerer {
 
     /// What is left to do when a switch has its answer: one line in the log, one record. The call waits for neither.
     pub(super) fn done(&self, answer: Answer<'_>, ask: Ask, switch: Switch, ending: Ending, answer_us: u64) {
-        self.times.took(answer_us);
-        answer.log(&ask, ending, answer_us);
+        self.times.took(switch, &ask.request, answer.decision.status, answer_us, self.budget.as_micros() as u64);
+        answer.log(&ask, self.numbers, ending, answer_us);
         let Some(records) = &self.records else { return };
         if ask.call_id.is_empty() || answer.decision.reason == Reason::Ok {
             return;
@@ -237,6 +278,7 @@ impl Answerer {
                     (Answer { _share: Some(share), ..answer }, Ending::Answered)
                 }
                 None => {
+                    stats.tenant_cap.add_one();
                     let refused = self.refuse(ask, wrong, Reason::Capacity);
                     (Answer { is_beyond_share: true, ..refused }, Ending::Capacity)
                 }
@@ -255,7 +297,7 @@ impl Answerer {
                 call_id = shown(&ask.call_id),
                 tenant = shown(&ask.tenant),
                 context = shown(&ask.context),
-                why = wrong.map(ToString::to_string),
+                why = wrong.map(|why| self.numbers.text(&why.to_string())),
                 "whose question it was could not be told; the dialplan's default applied"
             );
             return Answer::unread(refusal(None, Status::Error, Reason::BadRequest), None);
@@ -272,6 +314,7 @@ impl Answerer {
                     (None, Some(error)) => (error.reason(), error.to_string()),
                     (None, None) => (Reason::BadRequest, String::new()),
                 };
+                let why = self.numbers.text(&why);
                 tracing::warn!(call_id = shown(&ask.call_id), why, "a question could not be read; the fallback applied");
                 return Answer::unread(self.fallback(tenant, &question, Status::Error, reason), Some(tenant));
             }

@@ -5,7 +5,7 @@
 //! forged environment may end early, and what follows would be read as replies, so a refused session gets its answer
 //! and a FIN (which makes Asterisk run what it has) and is never read as if it were in step.
 
-use super::answer::{Answer, Answerer, NAME_BYTES_MAX};
+use super::answer::{Answer, Answerer, NAME_BYTES_MAX, shown};
 use super::plane::Admission;
 use super::request::Ask;
 use super::stats::{CallStats, Ending};
@@ -63,7 +63,8 @@ pub(super) async fn session(
                 Refused::Malformed(error) => error.to_string(),
                 _ => "bytes follow the environment; it was forged".to_owned(),
             };
-            tracing::warn!(error, "an environment was refused; the fallback applied");
+            let (error, peer) = (answerer.numbers().text(&error), stream.peer_addr().ok().map(|peer| peer.to_string()));
+            tracing::warn!(peer, error, "an environment was refused; the fallback applied");
             say_and_leave(stream, &answerer.refuse_unread()).await;
             return Ending::Malformed;
         }
@@ -79,7 +80,7 @@ pub(super) async fn session(
     };
     ask.peer = answerer.peer_of(&stream);
     let (answer, ending) = answerer.admitted(&ask, wrong.as_ref(), admission, stats).await;
-    let commands = commands_of(&answer);
+    let commands = commands_of(&answer, &ask);
     let answer_us = began.elapsed().as_micros() as u64;
     let ended = match timeout(Answerer::reply_wait(&answer, REPLY_WAIT_MAX), say(&mut stream, &commands)).await {
         Ok(Ok(())) => ending,
@@ -124,12 +125,12 @@ async fn read_environment(stream: &TcpStream) -> Result<Environment, Refused> {
 }
 
 /// An answer as command lines.
-fn commands_of(answer: &Answer<'_>) -> BytesMut {
+fn commands_of(answer: &Answer<'_>, ask: &Ask) -> BytesMut {
     let mut out = BytesMut::with_capacity(1024);
     if append_commands(answer, &mut out).is_err() {
         // steps whose dial strings don't fit are refused when they are made; a template that was changed since may make
         // one all the same
-        tracing::error!("an answer was longer than Asterisk takes; the dialplan's default applied");
+        tracing::error!(call_id = shown(&ask.call_id), "an answer was longer than Asterisk takes; the dialplan's default applied");
         out.clear();
         let short = Answer::unread(refusal(None, Status::Error, Reason::BadRequest), answer.tenant);
         // an answer of fixed words is far below the limit
@@ -184,7 +185,7 @@ async fn wait_for_reply(stream: &TcpStream, replies: &mut ReplyDecoder, buffer: 
 /// Tells a peer that is out of step what it gets, and ends. The FIN makes Asterisk run the line it has, and reading
 /// on for a moment keeps a reset from overtaking it.
 async fn say_and_leave(mut stream: TcpStream, answer: &Answer<'_>) {
-    let commands = commands_of(answer);
+    let commands = commands_of(answer, &Ask::default());
     let _ = timeout(REFUSED_WAIT_MAX, async {
         stream.write_all(&commands).await?;
         stream.shutdown().await?;

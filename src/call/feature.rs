@@ -17,6 +17,7 @@ impl Answerer {
             Answer::unread(Decision::of(Status::Found, reason, step), Some(tenant))
         };
         let refused = |why: String| {
+            let why = self.numbers().text(&why);
             tracing::warn!(
                 call_id = shown(&ask.call_id),
                 code = shown(&code_of(&question.dialled)),

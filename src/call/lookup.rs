@@ -250,6 +250,7 @@ async fn extension(form: &[u8], query: &str, contexts: &[String], plane: &CallPl
     if !contexts.is_empty() && !contexts.contains(&channel.context) {
         plane.stats.ended(Ending::Answered);
         tracing::debug!(
+            call_id = shown(&channel.ask.call_id),
             context = shown(&channel.context),
             "a fetch was for a context that the URL doesn't name; the switch's own dialplan applies"
         );
@@ -258,7 +259,7 @@ async fn extension(form: &[u8], query: &str, contexts: &[String], plane: &CallPl
     if let Some(why) = channel.wrong.as_ref().filter(|_| channel.is_address_wrong) {
         // the word may have been meant to keep calls away from here: not even the fallback is for them
         plane.stats.ended(Ending::Malformed);
-        tracing::warn!(%why, "a fetch's URL could not be read; the switch's own dialplan applies");
+        tracing::warn!(call_id = shown(&channel.ask.call_id), %why, "a fetch's URL could not be read; the switch's own dialplan applies");
         return Found { status: Status::Error, ..Found::nothing(Reason::BadRequest.word()) };
     }
     let ask = Ask { peer: guest.peer, ..channel.ask };

@@ -5,9 +5,11 @@
 //! front of a call.
 
 mod answer;
+mod answer_times;
 mod fastagi;
 mod feature;
 mod lookup;
+mod numbers;
 mod outbound;
 mod plane;
 mod request;
@@ -15,6 +17,7 @@ mod share;
 mod stats;
 
 pub use answer::{Answer, Answerer, Delay};
+pub use answer_times::AnswerSeries;
 pub use plane::{CallPlane, CallThread, Door, Heartbeat, Limits, ShutdownLevel, bind};
 pub use request::{Ask, BadParameter, PARAMETERS};
 pub use stats::{CallStats, Ending};

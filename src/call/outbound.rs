@@ -73,7 +73,8 @@ pub(super) async fn session(mut stream: TcpStream, place: &mut Place, admission:
         Ok(Ok(channel)) => channel,
         Ok(Err(Unread::Gone)) => return Ending::GoneBeforeQuestion,
         Ok(Err(Unread::NoConnectReply(why))) => {
-            tracing::warn!(why, "a peer of the event socket didn't answer connect; the dialplan's default applied");
+            let peer = stream.peer_addr().ok().map(|peer| peer.to_string());
+            tracing::warn!(peer, why, "a peer of the event socket didn't answer connect; the dialplan's default applied");
             leave_unread(stream).await;
             return Ending::Malformed;
         }

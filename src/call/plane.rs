@@ -367,6 +367,11 @@ impl CallPlane {
         let taken_over_http = if over_http { self.over_http.fetch_add(1, Ordering::AcqRel) } else { 0 };
         let sessions_max = self.limits.sessions_max;
         let is_full = taken >= sessions_max || taken_over_http >= (sessions_max / HTTP_SHARE).max(1);
+        if taken >= sessions_max {
+            self.stats.sessions_cap.add_one();
+        } else if is_full {
+            self.stats.http_cap.add_one();
+        }
         let (admission, kind) = match (draining, is_full) {
             (true, _) => (Admission::Draining, PlaceKind::Refused),
             (false, true) => (Admission::Capacity, PlaceKind::Refused),

@@ -7,6 +7,7 @@ use super::follow::EventsArgs;
 use super::generate::GenerateVerb;
 use super::history::{ContactHistoryArgs, ContactUndoArgs, HistoryArgs, UndoArgs};
 use super::import_args::ImportArgs;
+use super::log::LogArgs;
 use super::monitor::MonitorArgs;
 use super::plan::{ApplyArgs, DiffArgs, ExportArgs};
 use super::play_args::{BenchArgs, CallArgs};
@@ -16,6 +17,7 @@ use super::store::StoreVerb;
 use super::things::{ExtensionArgs, GroupArgs, LimitVerb, TrunkArgs, Verb};
 use super::token::TokenVerb;
 use super::top::TopArgs;
+use crate::logbook::LogFormat;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -128,6 +130,8 @@ pub(super) enum Command {
     Doctor(DoctorArgs),
     /// Say in one line how the server is, with the exit statuses of Nagios' plugins: 0 OK, 1 WARNING, 2 CRITICAL
     Monitor(MonitorArgs),
+    /// Show what is logged, or change it until the next start: call=debug, reset
+    Log(LogArgs),
     /// Check the configuration and print it as understood, with the same flags and environment as serve
     Check(ServeArgs),
     /// Write what a package has beside the program: manual pages, completions of shells
@@ -161,6 +165,12 @@ pub(super) struct ServeArgs {
     /// Log at this level: error, warn, info, debug, or a filter [default: info]
     #[arg(long, env = "STROWGER_LOG", value_name = "FILTER")]
     pub(super) log: Option<String>,
+    /// Log in this form: text, json, journald, or auto (journald where stderr leads there, else text) [default: auto]
+    #[arg(long, env = "STROWGER_LOG_FORMAT", value_name = "FORM")]
+    pub(super) log_format: Option<LogFormat>,
+    /// Log telephone numbers whole instead of their last digits
+    #[arg(long, env = "STROWGER_LOG_NUMBERS")]
+    pub(super) log_numbers: bool,
     /// Load a small fictional directory if the store is empty
     #[arg(long)]
     pub(super) sample: bool,

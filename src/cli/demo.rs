@@ -6,6 +6,7 @@ use super::{conversation, play, print, serve};
 use crate::call::ShutdownLevel;
 use crate::config::{Config, Overrides};
 use crate::daemon::{LogTarget, Options, Server, start_log};
+use crate::logbook::LogFormat;
 use crate::play::{CallFields, SocketMode, Way};
 
 /// The family's number in the sample.
@@ -46,7 +47,7 @@ pub(super) fn demo(args: &DemoArgs) -> Result<Exit, Failure> {
         http: Some(([127, 0, 0, 1], 0).into()),
         ..Overrides::default()
     })?;
-    let log = start_log("error", LogTarget::Nowhere).map_err(|e| Failure::new(Exit::Trouble, e))?;
+    let log = start_log("error", LogFormat::Text, LogTarget::Nowhere).map_err(|e| Failure::new(Exit::Trouble, e))?;
     let server = Server::start(&config, Options { signals: !args.once, ..Options::default() }, log.dropped.clone())?;
     serve::load_sample(&server)?;
     print::line(&format!(

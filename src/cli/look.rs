@@ -103,6 +103,8 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
             "sessions_max": config.sessions_max,
             "call_threads": config.call_threads,
             "log": config.log,
+            "log_format": config.log_format.word(),
+            "log_numbers": config.log_numbers,
             "dial": { "trunk": dial.trunk, "timeout_seconds": dial.timeout_seconds, "asterisk": {
                 "extension": dial.extension.to_string(), "number": dial.number.to_string(), "options": dial.options },
                 "freeswitch": { "domain": freeswitch.domain, "extension": freeswitch.extension.to_string(),
@@ -127,6 +129,8 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         ("sessions_max", config.sessions_max.to_string()),
         ("call_threads", config.call_threads.to_string()),
         ("log", config.log.clone()),
+        ("log_format", config.log_format.word().to_owned()),
+        ("log_numbers", config.log_numbers.to_string()),
         ("dial.trunk", dial.trunk.clone()),
         ("dial.timeout_seconds", dial.timeout_seconds.to_string()),
         ("dial.asterisk.extension", dial.extension.to_string()),

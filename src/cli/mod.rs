@@ -18,6 +18,7 @@ mod history;
 mod import;
 mod import_args;
 mod import_text;
+mod log;
 mod look;
 mod monitor;
 mod plan;
@@ -90,6 +91,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Top(args) => top::top(&global, &args),
         Command::Doctor(args) => doctor::doctor(&global, &args),
         Command::Monitor(args) => monitor::monitor(&global, &args),
+        Command::Log(args) => log::log(&global, &args),
         Command::Check(args) => look::check(&global, &args),
         Command::Generate(verb) => generate::generate(verb),
     }

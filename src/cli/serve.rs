@@ -20,16 +20,18 @@ pub(super) fn serve_overrides(global: &Global, args: &ServeArgs) -> Overrides {
         sessions_max: args.sessions_max,
         call_threads: args.call_threads,
         log: args.log.clone(),
+        log_format: args.log_format,
+        log_numbers: args.log_numbers.then_some(true),
         ..overrides(global)
     }
 }
 
 pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
     let config = Config::load(serve_overrides(global, args))?;
-    let log = start_log(&config.log, LogTarget::Stderr).map_err(|e| Failure::new(Exit::BadInput, e))?;
+    let log = start_log(&config.log, config.log_format, LogTarget::Stderr).map_err(|e| Failure::new(Exit::BadInput, e))?;
     let events = EventOptions { journal_delay: Duration::from_millis(args.journal_delay_ms), ..EventOptions::default() };
     let options = Options { signals: true, events, ..Options::default() };
-    let server = Server::start_on(&config, options, log.dropped.clone(), Inherited::from_service_manager())?;
+    let server = Server::start_on(&config, options, log.dropped.clone(), Some(log.levels.clone()), Inherited::from_service_manager())?;
     if args.sample {
         if server.store().revision() == 0 {
             load_sample(&server)?;

@@ -9,6 +9,7 @@ mod features;
 mod switch;
 mod tenant;
 
+use crate::logbook::LogFormat;
 use crate::routing::{Tenants, Whose};
 use dial::{Dial, DialTable};
 use doors::Networks;
@@ -71,6 +72,10 @@ pub struct Config {
     pub call_threads: usize,
     /// What is logged, as `tracing` reads it.
     pub log: String,
+    /// In which form.
+    pub log_format: LogFormat,
+    /// Whether numbers stand there whole.
+    pub log_numbers: bool,
     /// The tenants, `default` among them.
     pub tenants: Tenants,
     /// Whose a call is that names no tenant.
@@ -106,6 +111,10 @@ pub struct Overrides {
     pub call_threads: Option<usize>,
     /// `--log`, `STROWGER_LOG`.
     pub log: Option<String>,
+    /// `--log-format`, `STROWGER_LOG_FORMAT`.
+    pub log_format: Option<LogFormat>,
+    /// `--log-numbers`, `STROWGER_LOG_NUMBERS`.
+    pub log_numbers: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -125,6 +134,8 @@ struct File {
     sessions_max: Option<toml::Spanned<usize>>,
     call_threads: Option<toml::Spanned<usize>>,
     log: Option<String>,
+    log_format: Option<toml::Spanned<String>>,
+    log_numbers: Option<bool>,
     #[serde(default)]
     dial: DialTable,
     #[serde(default)]
@@ -205,6 +216,8 @@ impl Config {
                 .unwrap_or(16_384),
             call_threads: limited(&source, "call_threads", overrides.call_threads, file.call_threads.as_ref(), 1..=CALL_THREADS_MAX)?
                 .unwrap_or_else(default_call_threads),
+            log_format: log_format(&source, overrides.log_format, file.log_format.as_ref())?,
+            log_numbers: overrides.log_numbers.or(file.log_numbers).unwrap_or(false),
             log: overrides.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             file: path,
             data,
@@ -245,6 +258,12 @@ fn address(
         None => None,
     };
     Ok(flag.or(in_file).unwrap_or(SocketAddr::from(([127, 0, 0, 1], port))))
+}
+
+/// The form of the log; what the file says is read even if a flag beats it.
+fn log_format(source: &Source, flag: Option<LogFormat>, file: Option<&toml::Spanned<String>>) -> Result<LogFormat, ConfigError> {
+    let in_file = file.map(|word| word.get_ref().parse().map_err(|why: String| source.at(word, why))).transpose()?;
+    Ok(flag.or(in_file).unwrap_or_default())
 }
 
 /// Half of the processors, 8 at most: the switch and the kernel's network need the rest. Measured on two: with two

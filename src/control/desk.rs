@@ -8,6 +8,7 @@ use super::plan::PlanParts;
 use super::request::{ListKey, Reply, Request, RouteWhich};
 use super::views::{ContactView, PlaneStatus, RouteView, ScreenView, StatusView};
 use crate::directory::ContactDraft;
+use crate::logbook::Levels;
 use crate::number::{Kind, Number, NumberPlan};
 use crate::routing::{Action, PlanItem, PlanKey, Prefix, Route, RouteKey, STEPS_MAX, ScreenKey, Step, StepError, Tenant, Tenants};
 use crate::store::{Backup, By, Edit, Store, StoreError};
@@ -33,6 +34,7 @@ pub struct Desk {
     pub(super) import: Option<Import>,
     pub(super) plan: Option<PlanParts>,
     pub(super) backup: Option<Backup>,
+    levels: Option<Levels>,
     /// The revision that the edit at hand is made over.
     over: Option<u64>,
 }
@@ -106,13 +108,30 @@ pub(super) fn again_if_stale<T>(try_it: impl Fn() -> Result<T, Refusal>) -> Resu
 impl Desk {
     /// A desk over a store.
     pub fn new(store: Store, rules: Arc<Tenants>, who: impl Into<By>, planes: Option<PlaneStatusSource>) -> Desk {
-        Desk { store, rules, who: who.into(), planes, observed: None, import: None, plan: None, backup: None, over: None }
+        Desk { store, rules, who: who.into(), planes, observed: None, import: None, plan: None, backup: None, levels: None, over: None }
     }
 
     /// The same desk, which also knows calls.
     #[must_use]
     pub fn observing(self, observed: Observed) -> Desk {
         Desk { observed: Some(observed), ..self }
+    }
+
+    /// The same desk, which also sets what is logged.
+    #[must_use]
+    pub fn with_levels(self, levels: Option<Levels>) -> Desk {
+        Desk { levels, ..self }
+    }
+
+    fn log(&self, reset: bool, set: &[String]) -> Result<Reply, Refusal> {
+        let Some(levels) = &self.levels else { return bad("no server runs here whose log could be set; start it with --log instead") };
+        if reset {
+            levels.reset();
+        }
+        if !set.is_empty() {
+            levels.set(set).map_err(Refusal::BadInput)?;
+        }
+        Ok(Reply::Log { levels: levels.shown() })
     }
 
     /// Carries out a request.
@@ -122,6 +141,7 @@ impl Desk {
 
     fn carry_out(&mut self, request: Request) -> Result<Reply, Refusal> {
         match request {
+            Request::Log { reset, set } => self.log(reset, &set),
             Request::Status => Ok(Reply::Status(Box::new(self.status()))),
             Request::ContactSet { tenant, contact } => self.contact_set(&tenant, contact),
             Request::ContactRm { tenant, id } => {

@@ -45,7 +45,9 @@ pub use request::{ExplainAsk, ItemWhich, ListKey, Reply, Request, RouteWhich, To
 pub use sample::sample_requests;
 pub use search::Searches;
 pub use server::{AdminServer, BindError};
-pub use views::{ContactView, DecisionView, NumberSeen, PlaneStatus, RouteView, ScreenView, StatusView, TokenView, UserView};
+pub use views::{
+    AnswerSeriesView, ContactView, DecisionView, NumberSeen, PlaneStatus, RouteView, ScreenView, StatusView, TokenView, UserView,
+};
 
 /// The largest frame on the admin socket, in bytes; an import comes in many.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -124,6 +124,13 @@ pub struct ExplainAsk {
 pub enum Request {
     /// How the server is doing.
     Status,
+    /// What is logged: shown, reset to what is configured, and set (`call=debug`), in this order.
+    Log {
+        #[serde(default)]
+        reset: bool,
+        #[serde(default)]
+        set: Vec<String>,
+    },
     /// Adds or replaces a contact.
     ContactSet { tenant: String, contact: ContactDraft },
     /// Removes a contact.
@@ -271,6 +278,11 @@ pub enum Request {
 pub enum Reply {
     /// The server's state.
     Status(Box<StatusView>),
+    /// Each plane of the server, and the level that is logged.
+    Log {
+        /// (`call`, `debug`).
+        levels: Vec<(String, String)>,
+    },
     /// An edit was made (or was not necessary).
     Done {
         /// The store's revision.

@@ -6,6 +6,7 @@ use super::feed::{FeedQuery, Filter, Follower, Next};
 use super::http::{FeedLimits, HttpServer};
 use super::observed::Observed;
 use super::request::{Reply, Request};
+use crate::logbook::Levels;
 use crate::peers::Peers;
 use crate::routing::Tenants;
 use crate::store::{By, Store};
@@ -55,6 +56,7 @@ pub struct AdminServer {
     http: TcpListener,
     peers: Peers,
     limits: FeedLimits,
+    levels: Option<Levels>,
 }
 
 impl AdminServer {
@@ -95,13 +97,31 @@ impl AdminServer {
             (UnixListener::from_std(listener).map_err(failed)?, TcpListener::from_std(http).map_err(failed)?)
         };
         let limits = FeedLimits::default();
-        Ok(AdminServer { runtime, listener, path: path.into(), store, rules, planes, observed, http, peers: Peers::default(), limits })
+        Ok(AdminServer {
+            runtime,
+            listener,
+            path: path.into(),
+            store,
+            rules,
+            planes,
+            observed,
+            http,
+            peers: Peers::default(),
+            limits,
+            levels: None,
+        })
     }
 
     /// Other limits of the feed than the usual ones.
     #[must_use]
     pub fn with_feed_limits(self, limits: FeedLimits) -> AdminServer {
         AdminServer { limits, ..self }
+    }
+
+    /// Lets administrators set what is logged.
+    #[must_use]
+    pub fn with_levels(self, levels: Option<Levels>) -> AdminServer {
+        AdminServer { levels, ..self }
     }
 
     /// Lets these come in by HTTP, beside this machine.
@@ -113,7 +133,7 @@ impl AdminServer {
     /// Serves until told to stop; run it on a thread of its own.
     pub fn run(self, mut stop: watch::Receiver<bool>) {
         let listener = self.listener;
-        let at = Counter { store: self.store, rules: self.rules, planes: self.planes, observed: self.observed };
+        let at = Counter { store: self.store, rules: self.rules, planes: self.planes, observed: self.observed, levels: self.levels };
         self.runtime.block_on(async {
             let http = HttpServer::new(at.store.clone(), at.rules.clone(), at.planes.clone(), at.observed.clone(), self.limits);
             tokio::spawn(at.observed.searches.clone().forget_unused(at.store.reader()));
@@ -156,6 +176,7 @@ struct Counter {
     rules: Arc<Tenants>,
     planes: PlaneStatusSource,
     observed: Observed,
+    levels: Option<Levels>,
 }
 
 /// Whom a connection follows the feed for, and how far it is.
@@ -172,7 +193,8 @@ async fn serve(mut stream: UnixStream, at: Counter) -> io::Result<()> {
         return Ok(());
     }
     let mut desk = Desk::new(at.store.clone(), at.rules.clone(), By::new(format!("uid {peer}"), "admin socket"), Some(at.planes.clone()))
-        .observing(at.observed.clone());
+        .observing(at.observed.clone())
+        .with_levels(at.levels.clone());
     let mut followed = None;
     while let Some(frame) = tokio::time::timeout(IDLE_MAX, read_frame(&mut stream)).await?? {
         // the store is waited for on a thread that may wait

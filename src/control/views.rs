@@ -281,6 +281,30 @@ pub struct PlaneStatus {
     /// (`u64::MAX`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answer_times: Vec<(u64, u64)>,
+    /// The same by switch, request and outcome; for metrics alone.
+    #[serde(skip)]
+    pub answers: Vec<AnswerSeriesView>,
+    /// Answers that kept the budget.
+    #[serde(default)]
+    pub answers_within_budget: u64,
+    /// Times that a cap of the call plane was hit: (`sessions`, 3).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caps_hit: Vec<(String, u64)>,
+}
+
+/// How long the answers of one switch, request and outcome took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AnswerSeriesView {
+    /// `asterisk`, `freeswitch`.
+    pub switch: String,
+    /// `route`, `name`, ….
+    pub request: String,
+    /// `found`, `late`, ….
+    pub outcome: String,
+    /// (less than so many microseconds, so many answers), the quickest first; the last bound is `u64::MAX`.
+    pub counts: Vec<(u64, u64)>,
+    /// How long they took together, in microseconds.
+    pub sum_us: u64,
 }
 
 /// How the server is doing.

@@ -16,11 +16,12 @@ pub use events::EventOptions;
 pub use inherited::Inherited;
 pub use log::{LogGuard, LogTarget, start as start_log};
 
-use crate::call::{Answerer, CallPlane, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
+use crate::call::{AnswerSeries, Answerer, CallPlane, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::control::{AdminServer, BindError, Desk, EventStatus, Observed, PlaneStatus, PlaneStatusSource};
+use crate::control::{AdminServer, AnswerSeriesView, BindError, Desk, EventStatus, Observed, PlaneStatus, PlaneStatusSource};
 use crate::cti::PlaneStats;
+use crate::logbook::Levels;
 use crate::routing::Tenants;
 use crate::store::{Store, StoreError};
 use crate::wish;
@@ -102,10 +103,10 @@ impl Server {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(config: &Config, options: Options, log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>) -> Result<Server, StartError> {
-        Server::start_on(config, options, log_lines_dropped, Inherited::default())
+        Server::start_on(config, options, log_lines_dropped, None, Inherited::default())
     }
 
-    /// The same, on sockets that were passed where there are any.
+    /// The same, on sockets that were passed where there are any, and with log levels that an administrator may change.
     ///
     /// # Errors
     /// As [`Server::start`].
@@ -113,6 +114,7 @@ impl Server {
         config: &Config,
         options: Options,
         log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
+        levels: Option<Levels>,
         mut inherited: Inherited,
     ) -> Result<Server, StartError> {
         let descriptors_max = limits::raise_open_files();
@@ -148,7 +150,7 @@ impl Server {
         // sled's own threads write an import's megabytes
         threads::nice_those_named("sled");
         let answerer = Answerer::new(store.reader(), rules.clone(), events.glances.clone(), clock, config.answer_budget, options.delay);
-        let answerer = answerer.with_whose(config.whose.clone()).with_shares(sessions_max);
+        let answerer = answerer.with_whose(config.whose.clone()).with_shares(sessions_max).with_log_numbers(config.log_numbers);
         let answerer = match records {
             Some(records) => answerer.with_records(records),
             None => answerer,
@@ -172,7 +174,7 @@ impl Server {
         let granter = Desk::new(store.clone(), rules.clone(), "a star code".to_owned(), None).observing(observed.clone());
         let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
         let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;
-        let admin = admin.with_peers(allowed.http.clone());
+        let admin = admin.with_peers(allowed.http.clone()).with_levels(levels);
         // the snapshot is wanted soon, also on a busy machine; edits can wait
         let writer = threads::spawn("writer", threads::Priority::Low, move || {
             let writer = writer.with_snapshot();
@@ -303,6 +305,11 @@ fn listen(inherited: &mut Inherited, what: &'static str, flag: &str, address: So
     })
 }
 
+fn series_view(of: AnswerSeries) -> AnswerSeriesView {
+    let (switch, request, outcome) = (of.switch.to_owned(), of.request.to_owned(), of.outcome.to_owned());
+    AnswerSeriesView { switch, request, outcome, counts: of.counts, sum_us: of.sum_us }
+}
+
 fn plane_status(
     plane: &Arc<CallPlane>,
     doors: [(&str, SocketAddr); 4],
@@ -325,5 +332,12 @@ fn plane_status(
         sessions_max: plane.sessions_max() as u64,
         answer_budget_us: plane.answerer.budget().as_micros() as u64,
         answer_times: plane.answerer.times().counts(),
+        answers: plane.answerer.times().series().into_iter().map(series_view).collect(),
+        answers_within_budget: plane.answerer.times().within_budget(),
+        caps_hit: vec![
+            ("sessions".to_owned(), plane.stats.sessions_cap.get()),
+            ("http".to_owned(), plane.stats.http_cap.get()),
+            ("tenant".to_owned(), plane.stats.tenant_cap.get()),
+        ],
     })
 }

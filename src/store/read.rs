@@ -13,12 +13,14 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 /// How a store is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreStatus {
     /// The newest revision.
     pub revision: u64,
     /// The revision that calls see; `None` while they read the disk.
     pub snapshot_revision: Option<u64>,
+    /// When calls got that, in microseconds since 1970; `None` as above.
+    pub snapshot_made_us: Option<u64>,
     /// Contacts in the snapshot's bases, of all tenants.
     pub contacts: u64,
     /// Edited contacts laid over them.
@@ -251,6 +253,7 @@ impl Reader {
         StoreStatus {
             revision: self.revision(),
             snapshot_revision: snapshot.as_ref().map(|s| s.revision),
+            snapshot_made_us: snapshot.as_ref().map(|s| s.made_us),
             contacts: pictures().map(|p| p.base.contacts() as u64).sum(),
             overlay: pictures().map(|p| p.edited.size() as u64).sum(),
             routes: pictures().map(|p| p.routes.size() as u64).sum(),

@@ -63,6 +63,8 @@ impl Edited {
 #[derive(Clone, Default)]
 pub(super) struct Snapshot {
     pub(super) revision: u64,
+    /// When calls got it, in microseconds since 1970.
+    pub(super) made_us: u64,
     pub(super) tenants: HashTrieMapSync<String, Arc<TenantPicture>>,
 }
 

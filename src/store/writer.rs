@@ -366,6 +366,7 @@ impl Writer {
     }
 
     pub(super) fn swap(&mut self, new: Snapshot) {
+        let new = Snapshot { made_us: self.shared.clock.now_us(), ..new };
         if let Some(old) = self.shared.snapshot.swap(Some(Arc::new(new))) {
             self.retired.push(old);
         }

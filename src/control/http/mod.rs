@@ -124,7 +124,7 @@ impl HttpServer {
             .fallback(|| async {
                 problem(
                     StatusCode::NOT_FOUND,
-                    "there is no such path; the paths are /api/v1/…, /phonebook/…, /events, /calls, /metrics, /health, /extensions/{number} and /schedules/{id}/override, and /api/v1/openapi.json names them all",
+                    "there is no such path; the paths are /api/v1/…, /phonebook/…, /events, /calls, /metrics, /live, /ready, /health, /extensions/{number} and /schedules/{id}/override, and /api/v1/openapi.json names them all",
                 )
             })
             .with_state(self.shop.clone());

@@ -1,11 +1,13 @@
 //! Replies that all paths have in common.
 
-use super::Reply;
+use super::{Reply, Shop};
 use crate::nearest::did_you_mean;
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// A reply of one kind of content, which nobody is to keep.
 pub(super) fn reply(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Reply {
@@ -49,7 +51,43 @@ pub(super) fn said(error: &serde_json::Error) -> String {
     format!("{said}{hint}")
 }
 
+/// Whether calls are answered as they should be: the store takes edits, the sockets are bound, the snapshot stands. Anybody
+/// may ask, so that what is wrong is said in a word each.
+pub(super) async fn ready(State(shop): State<Arc<Shop>>) -> Reply {
+    // the size of the store is asked of the disk
+    let (store, planes) = (shop.store.clone(), shop.planes.clone());
+    let Ok((store, planes)) = tokio::task::spawn_blocking(move || (store.status(), planes())).await else {
+        return super::problem(StatusCode::INTERNAL_SERVER_ERROR, "the state can't be read");
+    };
+    let wrong = wrong_with(store.failed.is_some(), planes.listening.is_empty(), store.snapshot_revision.is_some());
+    match wrong.is_empty() {
+        true => json(StatusCode::OK, &serde_json::json!({ "status": "ok" })),
+        false => problem(StatusCode::SERVICE_UNAVAILABLE, &wrong.join("; ")),
+    }
+}
+
+fn wrong_with(store_failed: bool, is_deaf: bool, snapshot_stands: bool) -> Vec<&'static str> {
+    let checks = [
+        (store_failed, "the store refuses edits (strowger status says why)"),
+        (is_deaf, "no socket is bound"),
+        (!snapshot_stands, "the snapshot doesn't stand yet; calls are answered from the disk"),
+    ];
+    checks.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, why)| why).collect()
+}
+
 /// Whether the admin plane serves; nothing more, since anybody may ask.
 pub(super) async fn health() -> Reply {
     json(StatusCode::OK, &serde_json::json!({ "status": "ok" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_ready_only_with_all_that_calls_need() {
+        assert_eq!(wrong_with(false, false, true), Vec::<&str>::new());
+        assert_eq!(wrong_with(false, false, false), ["the snapshot doesn't stand yet; calls are answered from the disk"]);
+        assert_eq!(wrong_with(true, true, false).len(), 3);
+    }
 }

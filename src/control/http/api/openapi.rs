@@ -31,6 +31,10 @@ fn problems(operation: &Operation) -> Vec<u16> {
     if operation.scope.is_some() {
         statuses.extend([400, 401, 403, 503]);
     }
+    // the one that says whether calls are answered as they should be
+    if operation.path == "/ready" {
+        statuses.push(503);
+    }
     if operation.names.is_some() {
         statuses.extend([404, 422]);
     }

@@ -269,6 +269,14 @@ fn elsewhere() -> Vec<Operation> {
         },
         Operation {
             replies: vec![(200, "It does", json("Health"))],
+            ..base("getLive", Method::Get, "/live", None, "Whether the process serves", || get(reply::health))
+        },
+        Operation {
+            replies: vec![(200, "It is; 503 says why not", json("Health"))],
+            ..base("getReady", Method::Get, "/ready", None, "Whether calls are answered as they should be", || get(reply::ready))
+        },
+        Operation {
+            replies: vec![(200, "It does", json("Health"))],
             ..base("getHealth", Method::Get, "/health", None, "Whether the admin plane serves", || get(reply::health))
         },
         Operation {
