@@ -29,20 +29,23 @@ pub(super) fn contact_entries(id: &str, before: Option<&Contact>, after: Option<
 }
 
 /// Writes a change's entries to their places. Doing it twice does no harm. While an import of the tenant has `begun`, a
-/// removed contact leaves its tombstone even where no generation has it: the import may.
+/// removed contact leaves its tombstone even where no generation has it: the import may. So it does where one of those has
+/// it that were true `before` the last import: undoing that must not bring the contact back.
 pub(super) fn apply_entries(
     durable: &Durable,
     tenant: &str,
     revision: u64,
     entries: &[EntryChange],
     begun: bool,
+    before: &[Arc<Generation>],
 ) -> Result<(), StoreError> {
     let tenant_key = key::tenant(tenant);
+    let is_below = |entry_key: &[u8]| Ok::<bool, StoreError>(begun || durable.is_in_a_generation(tenant, entry_key, before)?);
     for entry in entries {
         let live_key = [tenant_key.as_slice(), &entry.key].concat();
         // imports bring contacts and nothing else: whatever else is removed needs no tombstone
         match &entry.after {
-            None if !key::is_of_contacts(&entry.key) || (!begun && !durable.is_in_a_generation(tenant, &entry.key)?) => {
+            None if !key::is_of_contacts(&entry.key) || !is_below(&entry.key)? => {
                 durable.engine.remove(Space::Live, &live_key)?;
             }
             after => durable.engine.put(Space::Live, &live_key, &live_value(revision, after.as_deref()))?,

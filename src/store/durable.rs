@@ -229,9 +229,9 @@ impl Durable {
         Ok(None)
     }
 
-    /// Whether some generation has the entry, so that removing it takes a tombstone.
-    pub(super) fn is_in_a_generation(&self, tenant: &str, entry_key: &[u8]) -> Result<bool, StoreError> {
-        for generation in &self.generations(tenant) {
+    /// Whether some generation has the entry, or one of `others`, so that removing it takes a tombstone.
+    pub(super) fn is_in_a_generation(&self, tenant: &str, entry_key: &[u8], others: &[Arc<Generation>]) -> Result<bool, StoreError> {
+        for generation in self.generations(tenant).iter().chain(others) {
             if self.get_in(tenant, generation, entry_key)?.is_some() {
                 return Ok(true);
             }

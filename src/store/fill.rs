@@ -75,9 +75,9 @@ impl Fill {
 
     fn apply(&self, change: &Change) -> Result<(), StoreError> {
         let Change { revision, tenant, entries, staged, .. } = change;
-        change::apply_entries(&self.durable, tenant, *revision, entries, false)?;
+        change::apply_entries(&self.durable, tenant, *revision, entries, false, &[])?;
         if let Some(staged) = staged {
-            let each = |part: Vec<_>| change::apply_entries(&self.durable, tenant, *revision, &part, false);
+            let each = |part: Vec<_>| change::apply_entries(&self.durable, tenant, *revision, &part, false, &[]);
             if !parts::read(&self.durable, tenant, staged, each)? {
                 return Err(StoreError::Busy(format!(
                     "the change with revision {revision} was let go of meanwhile; try again when it is quiet"

@@ -225,7 +225,8 @@ impl Reader {
         let mut found = BTreeMap::new();
         let before: &[Arc<Generation>] = previous.as_ref().map_or(&[], |p| &p.before);
         for generation in now.iter().chain(before) {
-            if let Some((revision, contact)) = contact_in(durable, tenant, generation, id)? {
+            // a removal goes along from import to import, so it says nothing of when
+            if let Some((revision, Some(contact))) = contact_in(durable, tenant, generation, id)? {
                 let after = Some(Box::new(contact));
                 found.insert(revision, ThingChange::Contact { id: id.to_owned(), before: None, after, is_known: false });
             }
@@ -236,8 +237,8 @@ impl Reader {
                 let mut all: Vec<_> = generations.iter().collect();
                 all.sort_by_key(|g| g.since);
                 for generation in all.into_iter().rev() {
-                    if let Some(found) = contact_in(durable, tenant, generation, id)? {
-                        return Ok(Some(found));
+                    if let Some((revision, contact)) = contact_in(durable, tenant, generation, id)? {
+                        return Ok(contact.map(|contact| (revision, contact)));
                     }
                 }
                 Ok(None)
@@ -263,10 +264,16 @@ impl Reader {
     }
 }
 
-/// A contact as a generation has it, and the revision that made it so.
-fn contact_in(durable: &Durable, tenant: &str, generation: &Arc<Generation>, id: &str) -> Result<Option<(u64, Contact)>, StoreError> {
-    let entry = durable.get_in(tenant, generation, &key::contact(id))?;
-    entry.map(|entry| Ok((entry.revision, record::decode(entry.record())?))).transpose()
+/// A contact as a generation has it (`None` where it says that there is none), and the revision that made it so.
+fn contact_in(
+    durable: &Durable,
+    tenant: &str,
+    generation: &Arc<Generation>,
+    id: &str,
+) -> Result<Option<(u64, Option<Contact>)>, StoreError> {
+    let Some(entry) = durable.get_in(tenant, generation, &key::contact(id))? else { return Ok(None) };
+    let contact = if entry.is_removed() { None } else { Some(record::decode(entry.record())?) };
+    Ok(Some((entry.revision, contact)))
 }
 
 impl Durable {

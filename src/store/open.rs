@@ -58,12 +58,11 @@ impl Store {
             let what = format!("it ends at revision {revision}, and had reached {}", marker.revision);
             return Err(StoreError::Corrupt { path: dir.into(), what });
         }
-        redo(&durable, revision, dir)?;
+        let previous = redo(&durable, revision, dir)?;
         let now = Marker { schema: SCHEMA, revision };
         if marker != Some(now) {
             now.write(dir)?;
         }
-        let previous = previous::previous(&durable)?;
         let Beside { dead, kept, newest } = beside(&durable, &previous)?;
         let shared = Arc::new(Shared {
             dir: dir.into(),
@@ -117,8 +116,9 @@ fn check_log(durable: &Durable, dir: &Path) -> Result<u64, StoreError> {
     Ok(last)
 }
 
-/// Writes the newest changes to their places again, in case a crash came between the log and the places.
-fn redo(durable: &Durable, revision: u64, dir: &Path) -> Result<(), StoreError> {
+/// Writes the newest changes to their places again, in case a crash came between the log and the places; comes back with
+/// what was before each tenant's last import.
+fn redo(durable: &Durable, revision: u64, dir: &Path) -> Result<HashMap<String, Previous>, StoreError> {
     let corrupt = |what: String| StoreError::Corrupt { path: dir.into(), what };
     let applied = parts::applied(durable)?;
     if applied > revision {
@@ -134,18 +134,24 @@ fn redo(durable: &Durable, revision: u64, dir: &Path) -> Result<(), StoreError> 
     for (tenant, generations) in &generations {
         change::apply_generations(durable, tenant, generations)?;
     }
+    // what a removal leaves depends on that, too
+    let previous = previous::previous(durable)?;
     let mut large = None;
     for change in durable.changes(first.max(applied + 1)) {
         let Change { revision, tenant, entries, staged, .. } = change?;
-        change::apply_entries(durable, &tenant, revision, &entries, false)?;
+        let before = previous.get(&tenant).map_or(&[][..], |p| &p.before);
+        change::apply_entries(durable, &tenant, revision, &entries, false, before)?;
         let Some(staged) = staged else { continue };
-        if !parts::read(durable, &tenant, &staged, |part| change::apply_entries(durable, &tenant, revision, &part, false))? {
+        if !parts::read(durable, &tenant, &staged, |part| change::apply_entries(durable, &tenant, revision, &part, false, before))? {
             return Err(corrupt(format!("the change with revision {revision} lacks some of its {} parts", staged.parts)));
         }
         large = Some(revision);
     }
     durable.engine.sync()?;
-    large.map_or(Ok(()), |revision| parts::set_applied(durable, revision))
+    if let Some(revision) = large {
+        parts::set_applied(durable, revision)?;
+    }
+    Ok(previous)
 }
 
 /// What lies there beside the data.

@@ -66,11 +66,13 @@ impl Writer {
         }
     }
 
-    /// Lets go of what was before imports that the log has let go of.
-    pub(super) fn let_previous_go(&mut self, revision: u64) -> Result<(), StoreError> {
+    /// Lets go of what was before imports that the log has let go of. Of the tenant who is `importing` the note is another one
+    /// by now, and [`Writer::keep_previous`] lets go of the rest.
+    pub(super) fn let_previous_go(&mut self, revision: u64, importing: Option<&str>) -> Result<(), StoreError> {
         let mut all = self.shared.previous.lock().unwrap_or_else(PoisonError::into_inner);
-        let old: Vec<String> =
-            all.iter().filter(|(_, p)| p.revision + writer::LOG_CHANGES_MAX <= revision).map(|(tenant, _)| tenant.clone()).collect();
+        let is_old =
+            |(tenant, p): &(&String, &Previous)| p.revision + writer::LOG_CHANGES_MAX <= revision && importing != Some(tenant.as_str());
+        let old: Vec<String> = all.iter().filter(is_old).map(|(tenant, _)| tenant.clone()).collect();
         for tenant in old {
             self.shared.durable.engine.remove(Space::Meta, &previous_key(&tenant))?;
             let now = self.shared.durable.generations(&tenant);

@@ -292,6 +292,7 @@ impl Writer {
         let durable = &self.shared.durable;
         let (tenant, revision) = (&change.tenant, change.revision);
         let begun = self.begun.values().any(|b| b.is_import && b.tenant == *tenant);
+        let before = self.shared.previous(tenant).map(|previous| previous.before).unwrap_or_default();
         durable.engine.put(Space::Log, &revision.to_be_bytes(), &record::encode(change)?)?;
         let is_large = change.staged.is_some();
         if is_large {
@@ -303,7 +304,7 @@ impl Writer {
             self.shared.plans.begin(tenant);
         }
         for some in entries.chunks(PLACES_AT_ONCE) {
-            apply_entries(durable, tenant, revision, some, begun)?;
+            apply_entries(durable, tenant, revision, some, begun, &before)?;
             if is_large {
                 std::thread::sleep(PAUSE);
             }
@@ -319,7 +320,7 @@ impl Writer {
         if let Some(old) = revision.checked_sub(LOG_CHANGES_MAX) {
             durable.engine.remove(Space::Log, &old.to_be_bytes())?;
             parts::let_go(durable, revision, &mut self.kept, &mut self.dead)?;
-            self.let_previous_go(revision)?;
+            self.let_previous_go(revision, change.generations.as_ref().map(|_| tenant.as_str()))?;
         }
         Ok(())
     }

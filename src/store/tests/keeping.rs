@@ -138,3 +138,151 @@ fn a_backup_that_is_overtaken_by_edits_and_an_import_is_of_one_revision() {
     other.close();
     opened.close();
 }
+
+/// A store in which an import has removed what two layers below it still have.
+fn with_a_removal_of_an_import(dir: &Path) -> Opened {
+    let opened = Opened::open(dir);
+    let bob = contact("bob", "Bob", &["493044444"]);
+    opened.put(&contact("ada", "by hand", &["493011111"]));
+    opened.import("ldap", &[contact("ada", "ldap", &["493022222"])]);
+    opened.import("crm", &[contact("ada", "crm", &["493033333"]), bob.clone()]);
+    let mut bulk = opened.bulk_as("t", "crm", ImportMode::Replace);
+    bulk.push(&bob).unwrap();
+    assert_eq!(bulk.commit("x").unwrap().removed, 1);
+    opened
+}
+
+#[test]
+fn a_store_in_which_an_import_removed_a_contact_is_sound_and_is_backed_up_and_restored_and_compacted() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = with_a_removal_of_an_import(&dir.path().join("store"));
+    assert_eq!(opened.check().unwrap().problems, NOTHING);
+    let before = all(&opened);
+    let (mut backup, mut bytes) = (opened.backup(), Vec::new());
+    while let Some(piece) = backup.next_piece().unwrap() {
+        bytes.extend_from_slice(&piece);
+    }
+    let path = dir.path().join("backup");
+    std::fs::write(&path, &bytes).unwrap();
+    restore(&mut std::fs::File::open(&path).unwrap(), &dir.path().join("other"), false).unwrap();
+    opened.compact().unwrap();
+    let other = Opened::open(&dir.path().join("other"));
+    for store in [&opened, &other] {
+        assert_eq!(all(store), before);
+        assert_eq!(store.check().unwrap().problems, NOTHING);
+        assert_eq!(["493011111", "493022222", "493033333"].map(|n| store.caller(n)), [None, None, None]);
+        store.import("crm", &[contact("eve", "Eve", &["493055555"])]);
+        assert!(store.contact("t", "ada").unwrap().is_none());
+    }
+    other.close();
+    opened.close();
+}
+
+#[test]
+fn the_history_of_a_contact_that_an_import_removed_says_so_and_the_import_is_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = with_a_removal_of_an_import(dir.path());
+    let removed = opened.revision();
+    let wanted = Wanted::Contact("ada".into());
+    let last = opened.history("t", Some(&wanted), u64::MAX, 9).unwrap().next().unwrap().unwrap();
+    assert_eq!(last.change.revision, removed);
+    let ThingChange::Contact { before: Some(before), after: None, is_known: true, .. } = &last.things[0] else { panic!("{last:?}") };
+    assert_eq!(before.name, "crm");
+    opened.undo_import("t", "ada", removed).unwrap().unwrap();
+    assert_eq!(opened.caller("493033333").as_deref(), Some("ada"));
+    assert!(opened.history("t", Some(&wanted), u64::MAX, 9).unwrap().all(|past| past.is_ok()));
+    // the same file once more
+    let mut bulk = opened.bulk_as("t", "crm", ImportMode::Replace);
+    bulk.push(&contact("bob", "Bob", &["493044444"])).unwrap();
+    assert_eq!(bulk.commit("x").unwrap().removed, 1);
+    assert_eq!(["493011111", "493022222", "493033333"].map(|n| opened.caller(n)), [None, None, None]);
+    opened.close();
+}
+
+#[test]
+fn undoing_an_import_brings_no_contact_back_that_was_removed_by_hand_before_or_since() {
+    for is_restarted in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut opened = Opened::open(dir.path());
+        opened.import("file", &["ada", "bob", "eve"].map(|id| contact(id, id, &["493011111"])));
+        opened.edit("t", "x", Edit::RemoveContact("ada".into())).unwrap();
+        let mut bulk = opened.bulk_as("t", "file", ImportMode::Replace);
+        bulk.push(&contact("eve", "Eve", &["493011111"])).unwrap();
+        let import = bulk.commit("x").unwrap().revision;
+        opened.put(&contact("bob", "Bob by hand", &["493022222"]));
+        opened.edit("t", "x", Edit::RemoveContact("bob".into())).unwrap();
+        if is_restarted {
+            opened.close();
+            opened = Opened::open(dir.path());
+        }
+        opened.undo_import("t", "ada", import).unwrap().unwrap();
+        let ids: Vec<String> = opened.contacts("t", "").map(|c| c.unwrap().1.id).collect();
+        assert_eq!(ids, ["eve"], "restarted: {is_restarted}");
+        assert_eq!(opened.caller("493011111").as_deref(), Some("eve"));
+        opened.close();
+    }
+}
+
+#[test]
+fn an_import_that_comes_just_as_the_log_lets_go_of_the_last_one_can_be_undone_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    opened.import("file", &[contact("ada", "Ada", &["493011111"])]);
+    for n in 2..=writer::LOG_CHANGES_MAX {
+        opened.put(&contact("own", &format!("name {n}"), &["493022222"]));
+    }
+    let import = opened.import("file", &[contact("ada", "Ada Lovelace", &["493011111"])]).revision;
+    assert_eq!(import, writer::LOG_CHANGES_MAX + 1);
+    opened.close();
+    let opened = Opened::open(dir.path());
+    assert_eq!(opened.undoable_import("t"), Some(import));
+    opened.undo_import("t", "ada", import).unwrap().unwrap();
+    assert_eq!(opened.contact("t", "ada").unwrap().unwrap().1.name, "Ada");
+    opened.close();
+}
+
+#[test]
+fn an_import_with_numbers_to_block_that_a_crash_cut_behind_its_record_is_whole_after_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    opened.import("file", &[contact("ada", "Ada", &["493011111"])]);
+    let pointer = opened.shared.durable.engine.get(Space::Meta, &pointer_key("t")).unwrap().unwrap();
+    let key = ScreenKey::Number(e164("4930666"));
+    let mut bulk = opened.bulk_as("t", "file", ImportMode::Replace);
+    bulk.push(&contact("bob", "Bob", &["493022222"])).unwrap();
+    bulk.screen(Screen { list: List::Block, key: key.clone(), action: None, rate: None });
+    let import = bulk.commit("x").unwrap().revision;
+    // as if neither its pointer nor its entries had reached their places
+    let engine = &opened.shared.durable.engine;
+    engine.put(Space::Meta, &pointer_key("t"), &pointer).unwrap();
+    engine.remove(Space::Live, &[b"t\0".as_slice(), &key::screen(List::Block, &key)].concat()).unwrap();
+    opened.close();
+    let opened = Opened::open(dir.path());
+    assert_eq!((opened.caller("493011111"), opened.caller("493022222").as_deref()), (None, Some("bob")));
+    assert!(opened.screen("t", List::Block, &key).unwrap().is_some());
+    assert!(opened.in_snapshot("t", |d| d.screen(List::Block, &key)).unwrap().unwrap().is_some());
+    assert_eq!(opened.undoable_import("t"), Some(import));
+    assert_eq!(opened.check().unwrap().problems, NOTHING);
+    opened.close();
+}
+
+#[test]
+fn a_note_of_an_import_that_never_became_true_is_forgotten_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    opened.import("file", &[contact("ada", "Ada", &["493011111"])]);
+    let next = opened.revision() + 1;
+    let note = [next.to_be_bytes().as_slice(), &record::encode(&Vec::<record::Generation>::new()).unwrap()].concat();
+    opened.shared.durable.engine.put(Space::Meta, b"previous/t", &note).unwrap();
+    opened.close();
+    let opened = Opened::open(dir.path());
+    assert_eq!(opened.undoable_import("t"), None);
+    opened.put(&contact("own", "Own", &["493022222"]));
+    assert_eq!(opened.revision(), next);
+    opened.close();
+    let opened = Opened::open(dir.path());
+    assert_eq!(opened.undoable_import("t"), None);
+    assert_eq!(opened.caller("493011111").as_deref(), Some("ada"));
+    assert_eq!(opened.check().unwrap().problems, NOTHING);
+    opened.close();
+}
