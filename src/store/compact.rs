@@ -58,6 +58,10 @@ impl Store {
         let Ok(_alone) = self.shared.compacting.try_lock() else {
             return Err(StoreError::Busy("the store is being compacted already".into()));
         };
+        if let Some(error) = self.shared.failed() {
+            // what lies there may be the store that is in use
+            return Err(error);
+        }
         let target = swap::compacting(&self.shared.dir);
         let mut done = Ok(None);
         for _ in 0..TRIES_MAX {
@@ -67,8 +71,8 @@ impl Store {
                 break;
             }
         }
-        // the unfinished copy, or the old store
-        let removed = remove(&target);
+        // the unfinished copy, or the old store; where the exchange itself failed nobody knows which, and the next open removes it
+        let removed = if self.shared.failed().is_none() { remove(&target) } else { Ok(()) };
         match done? {
             Some(compacted) => removed.map(|()| compacted),
             None => Err(StoreError::Busy("imports or plans kept coming while the store was copied; compact it when it is quiet".into())),
@@ -152,6 +156,7 @@ impl Writer {
         // nothing else may have it open when it is in place
         drop(open_closed(&target)?);
         swap::exchange(&dir, &target)?;
+        swap::sync_parent(&dir).inspect_err(|error| self.shared.fail(error))?;
         let opening = Instant::now();
         let engine = open_closed(&dir).map_err(|error| {
             let error = StoreError::Failed(format!("the compacted store can't be opened: {error}"));

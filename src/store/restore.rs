@@ -94,6 +94,8 @@ pub fn restore(file: &mut File, dir: &Path, force: bool) -> Result<Restored, Bac
         None
     } else {
         swap::exchange(dir, &target).inspect_err(|_| drop(fs::remove_dir_all(&target)))?;
+        // the old store lies there now: should this fail, the next restore finds it and keeps it
+        swap::sync_parent(dir)?;
         Some(keep(dir, &target)?)
     };
     fs::remove_file(dir.join(UNFINISHED)).map_err(io(dir))?;

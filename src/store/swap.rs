@@ -27,7 +27,8 @@ pub(super) fn sweep(dir: &Path) {
     let _ = fs::remove_dir_all(compacting(dir));
 }
 
-/// Lets two directories change names, and has that on the disk.
+/// Lets two directories change names. Until [`sync_parent`] has that on the disk, a crash may undo it: whoever fails there must
+/// take neither of the two for the one that nobody needs.
 pub(super) fn exchange(one: &Path, other: &Path) -> Result<(), StoreError> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).map_err(|error| {
@@ -36,8 +37,7 @@ pub(super) fn exchange(one: &Path, other: &Path) -> Result<(), StoreError> {
             one.display(),
             other.display()
         ))
-    })?;
-    sync_parent(one)
+    })
 }
 
 /// The names in a directory's parent are on the disk.
