@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_flood_that_goes_on_is_written_ever_less_and_afterwards_as_before() {
         let sampler = Sampler::new();
-        let mut second = || {
+        let second = || {
             let written = (0..1000).filter(|_| sampler.lets_through(16, String::new)).count();
             let _ = sampler.next_second();
             written
