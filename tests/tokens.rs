@@ -140,9 +140,10 @@ fn the_metrics_follow_the_format_line_by_line_and_show_every_plane() {
     assert_eq!((reply.status, reply.header("content-type")), (200, "text/plain; version=0.0.4; charset=utf-8"));
     let name = "[a-zA-Z_:][a-zA-Z0-9_:]*";
     let help = regex::Regex::new(&format!("^# HELP ({name}) .+$")).unwrap();
-    let kind = regex::Regex::new(&format!("^# TYPE ({name}) (counter|gauge)$")).unwrap();
-    let sample = regex::Regex::new(&format!(r#"^({name})(\{{[a-z_]+="(?:[^"\\]|\\["\\n])*"\}})? (-?[0-9.e+]+)$"#)).unwrap();
-    let (mut current, mut seen) = (String::new(), Vec::new());
+    let kind = regex::Regex::new(&format!("^# TYPE ({name}) (counter|gauge|histogram)$")).unwrap();
+    let label = r#"[a-z_]+="(?:[^"\\]|\\["\\n])*""#;
+    let sample = regex::Regex::new(&format!(r#"^({name})(\{{{label}(?:,{label})*\}})? (-?[0-9.e+]+)$"#)).unwrap();
+    let (mut current, mut seen, mut is_histogram) = (String::new(), Vec::new(), false);
     for line in reply.body.lines() {
         if let Some(found) = help.captures(line) {
             current = found[1].to_owned();
@@ -151,9 +152,12 @@ fn the_metrics_follow_the_format_line_by_line_and_show_every_plane() {
         } else if let Some(found) = kind.captures(line) {
             assert_eq!(found[1], current);
             assert_eq!(current.ends_with("_total"), &found[2] == "counter", "{line}");
+            is_histogram = &found[2] == "histogram";
         } else {
             let found = sample.captures(line).unwrap_or_else(|| panic!("{line:?} is no sample"));
-            assert_eq!(found[1], current);
+            let parts = ["_bucket", "_sum", "_count"];
+            let family = if is_histogram { parts.iter().find_map(|part| found[1].strip_suffix(part)) } else { Some(&found[1]) };
+            assert_eq!(family, Some(current.as_str()), "{line}");
         }
     }
     assert!(reply.body.ends_with('\n'));

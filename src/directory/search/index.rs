@@ -234,7 +234,7 @@ impl Search<'_> {
         }
         let rarest = query.rarest();
         let (mut places, mut is_rare) = (0, true);
-        for form in &rarest.forms {
+        for form in rarest.shortest_forms() {
             let went_on = self.each(&form.finder, |search, rank| {
                 places += 1;
                 is_rare = places <= PLACES_MAX;
@@ -271,7 +271,7 @@ impl Search<'_> {
                 return;
             }
         }
-        for form in &rarest.forms {
+        for form in rarest.shortest_forms() {
             if !self.some_of(form) {
                 return;
             }

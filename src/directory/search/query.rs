@@ -157,6 +157,12 @@ fn take_number(number: &mut String, plan: &NumberPlan, words: &mut Vec<Word>, wh
 }
 
 impl Word {
+    /// Spellings that are enough to look for: in whatever has one that another stands in, that other one is found as well.
+    pub(super) fn shortest_forms(&self) -> impl Iterator<Item = &Form> {
+        let stands_in = |other: &Form, form: &Form| other.text().len() < form.text().len() && other.finder.find(form.text()).is_some();
+        self.forms.iter().filter(move |form| !self.forms.iter().any(|other| stands_in(other, form)))
+    }
+
     fn of_letters(word: &[u8]) -> Word {
         let forms = std::iter::once(Form::of(word)).chain(collapsed(word).map(|other| Form::of(&other))).collect();
         let edits_max = match word.len() {
