@@ -54,7 +54,11 @@ fn of_server(view: &StatusView) -> Vec<Finding> {
     let own = env!("CARGO_PKG_VERSION");
     if view.version != own {
         let what = format!("version {} runs, and this program is {own}", view.version);
-        findings.push(Finding::warning("server", what, "systemctl reload strowger hands over to the new one"));
+        findings.push(Finding::warning(
+            "server",
+            what,
+            "systemctl restart strowger: calls wait in its sockets meanwhile, and none is refused",
+        ));
     }
     match &view.store_failed {
         Some(why) => findings.push(Finding::bad("store", format!("edits are refused: {why}"), "make room or mend the disk, then restart")),
