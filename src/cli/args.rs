@@ -35,23 +35,26 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
+/// Where the help puts them: behind what a command has of its own.
+const HEADING: &str = "Options of all commands";
+
 /// Options that stand before or after the verb.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Global {
     /// Keep the store and the admin socket in this directory [default: the configuration's, else ~/.local/share/strowger]
-    #[arg(long, global = true, env = "STROWGER_DATA", value_name = "DIR")]
+    #[arg(long, global = true, help_heading = HEADING, env = "STROWGER_DATA", value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
     /// Read this configuration [default: /etc/strowger/strowger.toml where it exists]
-    #[arg(long, global = true, env = "STROWGER_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, help_heading = HEADING, env = "STROWGER_CONFIG", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Find (or make) the admin socket here [default: DATA/strowger.sock]
-    #[arg(long, global = true, env = "STROWGER_ADMIN", value_name = "PATH")]
+    #[arg(long, global = true, help_heading = HEADING, env = "STROWGER_ADMIN", value_name = "PATH")]
     pub(super) admin: Option<PathBuf>,
     /// Work on this tenant's data
-    #[arg(long, global = true, env = "STROWGER_TENANT", value_name = "T", default_value = "default")]
+    #[arg(long, global = true, help_heading = HEADING, env = "STROWGER_TENANT", value_name = "T", default_value = "default")]
     pub(super) tenant: String,
     /// Print JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub(super) json: bool,
 }
 
@@ -203,7 +206,7 @@ pub(super) enum ContactVerb {
     /// List contacts in the order of their ids
     Ls {
         /// Begin with this id
-        #[arg(long, default_value = "", value_name = "ID")]
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "ID")]
         from: String,
         /// List at most so many [default: all]
         #[arg(long, value_name = "N")]

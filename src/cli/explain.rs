@@ -16,10 +16,10 @@ use serde_json::{Value as Json, json};
 Times are UTC. Exit status: 0 if something was found, 1 if not.")]
 pub(super) struct ExplainArgs {
     /// The number that is called; not needed for --request name
-    #[arg(long, default_value = "", value_name = "DID", required_unless_present_any = ["request", "call"])]
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "DID", required_unless_present_any = ["request", "call"])]
     to: String,
     /// The number that calls; leave it out for a caller without one
-    #[arg(long, default_value = "", value_name = "NUMBER")]
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NUMBER")]
     from: String,
     /// The caller withholds his number
     #[arg(long)]
@@ -28,13 +28,13 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "REQUEST")]
     request: Option<String>,
     /// What the network says of the caller's number (STIR/SHAKEN): failed, missing, a, b or c
-    #[arg(long, default_value = "", value_name = "RESULT")]
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "RESULT")]
     verstat: String,
     /// The name that the trunk sent for the caller
-    #[arg(long, default_value = "", value_name = "TEXT")]
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
     name: String,
     /// The extension whose personal phone book counts [default: the one that is called]
-    #[arg(long, default_value = "", value_name = "EXT")]
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "EXT")]
     owner: String,
     /// Decide as at this time [default: now]
     #[arg(long, value_name = "WHEN")]

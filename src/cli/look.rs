@@ -9,7 +9,7 @@ use super::warnings::warnings;
 use crate::config::{Config, EventsConfig, Priority, Secret, SwitchConfig};
 use crate::control::{Reply, Request};
 use crate::number::{NumberPlan, describe};
-use crate::routing::{Hint, NamePolicy, Several, TrunkName};
+use crate::routing::NamePolicy;
 use serde_json::json;
 
 pub(super) fn name(global: &Global, args: &NameArgs) -> Result<Exit, Failure> {
@@ -168,15 +168,10 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-/// What of a tenant's way to name callers isn't as usual.
+/// A tenant's way to name callers.
 fn names_text(names: &NamePolicy) -> String {
-    let said = [
-        ("name_several", names.several.word(), names.several == Several::default()),
-        ("name_trunk", names.trunk.word(), names.trunk == TrunkName::default()),
-        ("name_hint", names.hint.word(), names.hint == Hint::default()),
-        ("name_ascii", "true", !names.ascii),
-    ];
-    said.iter().filter(|(.., is_usual)| !is_usual).map(|(key, word, _)| format!(", {key} {word}")).collect()
+    let (several, trunk, hint) = (names.several.word(), names.trunk.word(), names.hint.word());
+    format!(", name_several {several}, name_trunk {trunk}, name_hint {hint}, name_ascii {}", names.ascii)
 }
 
 /// A switch as `check` tells it; where its secret is, and never the secret.
