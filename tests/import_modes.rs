@@ -73,7 +73,7 @@ fn an_update_changes_what_is_there_keeps_whose_it_is_and_adds_nothing() {
     crm(&place, &[ADA, BOB].concat(), &[]);
     let file = place.file("fix.csv", "id,name,number\nada,Ada King,+12025550101\nown,Own,+12025550199\nnew,New,+12025550198\n");
     let updated = place.done(&["contact", "import", &file, "--mode", "update"]).out;
-    assert!(updated.contains("2 changed") && updated.contains("1 rows have no contact to update"), "{updated}");
+    assert!(updated.contains("2 changed") && updated.contains("1 row has no contact to update"), "{updated}");
     assert_eq!(listed(&place), ["ada Ada King crm", "bob Bob crm", "own Own "]);
     assert_eq!(place.done(&["name", "+12025550199"]).out.split(" (").next(), Some("Own"));
     // it is still the contact of its source, which may drop it
@@ -123,7 +123,7 @@ fn a_dry_run_shows_everything_and_changes_nothing() {
             "changed (1):\n  row 2: ada \"Ada King\": name \"Ada\" → \"Ada King\"",
             "removed (1):\n  eve \"Eve\"",
             "duplicates (1):\n  row 4: new again; the later one counts",
-            "4 rows: 1 added, 1 changed, 1 unchanged, 1 removed, 1 duplicates, 0 wrong; nothing was changed",
+            "4 rows: 1 added, 1 changed, 1 unchanged, 1 removed, 1 duplicate, 0 wrong; nothing was changed",
         ] {
             assert!(shown.out.contains(part), "{part:?} is not in {}", shown.out);
         }
@@ -147,6 +147,17 @@ fn a_dry_run_shows_everything_and_changes_nothing() {
         let after = state();
         assert!(after.0 == revision && after.1 <= bytes + 1024 * 1024, "{after:?} after {revision}, {bytes}");
     }
+}
+
+#[test]
+fn a_person_is_told_which_columns_were_left_and_is_shown_rows_in_the_order_of_the_file() {
+    let place = Place::new(TENANTS);
+    let table = "Nachname,Vorname,Telefon (geschäftlich),Hobby,Schuhgröße\nZorn,Zoe,+12025550102,Chess,41\nAbel,Ada,+12025550101,Go,38\n";
+    let file = place.file("friends.csv", table);
+    let shown = place.done(&["contact", "import", &file, "--dry-run"]).out;
+    assert!(shown.contains("passed over: columns (2: Hobby, Schuhgröße)\n"), "{shown}");
+    let at = |text: &str| shown.find(text).unwrap_or_else(|| panic!("{text:?} is not in {shown}"));
+    assert!(at("row 2: ") < at("row 3: "), "{shown}");
 }
 
 #[test]

@@ -70,9 +70,9 @@ pub(super) fn import(global: &Global, args: &ImportArgs) -> Result<Exit, Failure
                     is_told = true;
                     progress
                         .bar
-                        .suspend(|| print::note("it is being made true already; waiting how that ends (Ctrl-C again doesn't wait)"));
+                        .suspend(|| print::note("it is being saved already; waiting for how that ends (Ctrl-C again doesn't wait)"));
                 }
-                Err(ENDING) => return Ok(leave("interrupted while it was made true; look whether it was: strowger contact ls")),
+                Err(ENDING) => return Ok(leave("interrupted while it was being saved; see whether it was: strowger history")),
                 Err(_) => stopped = Some(Instant::now() - TIDY_MAX),
             }
         }
@@ -137,7 +137,8 @@ impl Work {
         let ask = ImportAsk { source: source.clone(), mode: args.mode, owner: args.owner.clone(), may_be_empty: args.allow_empty };
         backend.ask(Request::ImportBegin { tenant: self.global.tenant.clone(), ask })?;
         let Some(unit) = self.send_rows(&mut backend, contacts.as_mut(), &wrong_file)? else { return Ok(None) };
-        let asked = Asked { source: &source, mode: args.mode, unit, passed_over: contacts.passed_over() };
+        let asked =
+            Asked { source: &source, mode: args.mode, unit, passed_over: contacts.passed_over(), columns_left: contacts.columns_left() };
         if args.dry_run {
             return self.preview(&mut backend, contacts.as_ref(), &asked);
         }
@@ -145,6 +146,9 @@ impl Work {
         if view.revision.is_none() {
             places(&mut view, contacts.as_ref(), unit);
             return Err(Failure::new(Exit::BadInput, wrong_rows(&args.file, &view)));
+        }
+        if let Some(place) = backend.own_store().filter(|_| !self.global.json) {
+            self.bar.suspend(|| print::note(&format!("note: no server runs over {place}; this went straight into the store there")));
         }
         let text = if self.global.json { format!("{}\n", print::json_line(&view)) } else { import_text::done(&view, &asked) };
         Ok(Some((Exit::Done, text)))
@@ -214,7 +218,7 @@ impl Work {
         if self.state.compare_exchange(WORKING, ENDING, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return Ok(None);
         }
-        self.bar.set_message("making it true");
+        self.bar.set_message("saving");
         let Reply::Import(view) = backend.ask(Request::ImportCommit)? else { return Err(unexpected()) };
         Ok(Some(view))
     }

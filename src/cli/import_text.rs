@@ -1,10 +1,14 @@
 //! What is printed of an import, done or only tried.
 
+use super::print;
 use crate::control::{DifferenceView, ImportView};
 use crate::store::ImportMode;
 
 /// Differences of each sort that a person is shown in full.
 pub(super) const SHOWN_MAX: usize = 20;
+
+/// Names of columns that nothing was taken of that a person is shown; Outlook's tables have eighty.
+const COLUMNS_SHOWN_MAX: usize = 8;
 
 /// How an import was asked for, as far as its report needs it.
 pub(super) struct Asked<'a> {
@@ -13,6 +17,8 @@ pub(super) struct Asked<'a> {
     /// What places are counted in: `row`, `card`.
     pub(super) unit: &'static str,
     pub(super) passed_over: Vec<(&'static str, u64)>,
+    /// The names of the columns that nothing was taken of.
+    pub(super) columns_left: Vec<String>,
 }
 
 /// What an import did.
@@ -22,38 +28,80 @@ pub(super) fn done(view: &ImportView, asked: &Asked<'_>) -> String {
 
 fn counts(view: &ImportView) -> String {
     format!(
-        "{} rows: {} added, {} changed, {} unchanged, {} removed, {} duplicates",
-        view.rows, view.added, view.changed, view.unchanged, view.removed, view.duplicates
+        "{}: {} added, {} changed, {} unchanged, {} removed, {}",
+        counted(view.rows, "row", "rows"),
+        view.added,
+        view.changed,
+        view.unchanged,
+        view.removed,
+        counted(view.duplicates, "duplicate", "duplicates")
     )
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn remarks(view: &ImportView, asked: &Asked<'_>) -> String {
     let source = asked.source;
     let stay = view.missing - view.kept.min(view.missing);
     let mut lines = Vec::new();
-    let mut say = |count: u64, text: String| {
+    let mut say = |count: u64, one: &str, many: &str| {
         if count > 0 {
-            lines.push(format!("{count} {text}\n"));
+            lines.push(format!("{}\n", counted(count, one, many).replace("SOURCE", source)));
         }
     };
-    say(stay, format!("contacts of {source} are not in the file and stay; --mode replace removes them"));
-    say(view.kept, format!("contacts of {source} are not in the file, but were edited by hand since the last import, and stay"));
-    say(view.taken_over, format!("of the changed contacts were another source's or made by hand, and are {source}'s now"));
-    say(view.overridden, "of the changed contacts had been edited by hand; the file speaks over that".to_owned());
-    let absent = if asked.mode == ImportMode::Update { "rows have no contact to update and were left out" } else { "rows were left out" };
-    say(view.absent, absent.to_owned());
-    say(view.blocked, "numbers are blocked that were not before".to_owned());
-    say(view.shared_numbers, "numbers stand at several contacts of the file".to_owned());
-    for (what, count) in &asked.passed_over {
-        say(*count, format!("{what} were passed over"));
+    say(
+        stay,
+        "contact of SOURCE is not in the file and stays; --mode replace removes it",
+        "contacts of SOURCE are not in the file and stay; --mode replace removes them",
+    );
+    say(
+        view.kept,
+        "contact of SOURCE is not in the file, but was edited by hand since the last import, and stays",
+        "contacts of SOURCE are not in the file, but were edited by hand since the last import, and stay",
+    );
+    say(
+        view.taken_over,
+        "of the changed contacts was another source's or made by hand, and is SOURCE's now",
+        "of the changed contacts were another source's or made by hand, and are SOURCE's now",
+    );
+    let overridden = "of the changed contacts had been edited by hand; the file speaks over that";
+    say(view.overridden, overridden, overridden);
+    match asked.mode {
+        ImportMode::Update => {
+            say(view.absent, "row has no contact to update and was left out", "rows have no contact to update and were left out");
+        }
+        _ => say(view.absent, "row was left out", "rows were left out"),
+    }
+    say(view.blocked, "number is blocked that was not before", "numbers are blocked that were not before");
+    say(view.shared_numbers, "number stands at several contacts of the file", "numbers stand at several contacts of the file");
+    if !asked.passed_over.is_empty() {
+        let passed: Vec<String> = asked.passed_over.iter().map(|(what, count)| format!("{what} ({count}{})", named(what, asked))).collect();
+        lines.push(format!("passed over: {}\n", passed.join(", ")));
     }
     lines.concat()
+}
+
+/// Which columns those are that were passed over: a heading that isn't known is a number that nobody finds.
+fn named(what: &str, asked: &Asked<'_>) -> String {
+    let left = &asked.columns_left;
+    if what != "columns" || left.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<&str> = left.iter().take(COLUMNS_SHOWN_MAX).map(String::as_str).collect();
+    let more = if left.len() > shown.len() { ", …" } else { "" };
+    format!(": {}{more}", print::shown(&shown.join(", ")))
 }
 
 /// What an import would do.
 pub(super) fn dry_run(view: &ImportView, asked: &Asked<'_>) -> String {
     let mut text = String::new();
-    let differences = view.differences.clone().unwrap_or_default();
+    let mut differences = view.differences.clone().unwrap_or_default();
+    for list in [&mut differences.added, &mut differences.changed, &mut differences.absent] {
+        // they come in the order of their ids; people have the file before them
+        list.sort_by_key(|difference| difference.row);
+    }
     let mut list = |title: &str, count: u64, shown: Vec<String>| {
         if count == 0 {
             return;

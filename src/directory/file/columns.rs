@@ -110,11 +110,16 @@ impl Columns {
         column.map(|column| self.place(column))
     }
 
+    /// The names of the columns that nothing is taken of.
+    pub(super) fn left(&self) -> impl Iterator<Item = &str> {
+        let all = self.columns.iter().zip(&self.names);
+        all.filter(|(column, name)| **column == Column::Passed && *name != "source").map(|(_, name)| name.as_str())
+    }
+
     /// What was passed over, and how often.
     pub(super) fn passed_over(&self) -> Vec<(&'static str, u64)> {
-        let columns = self.columns.iter().zip(&self.names).filter(|(c, name)| **c == Column::Passed && *name != "source").count() as u64;
         let counted = [
-            ("columns", columns),
+            ("columns", self.left().count() as u64),
             ("empty rows", self.empty_rows),
             ("rows without a number", self.without_number),
             ("rows without a name", self.without_name),

@@ -236,6 +236,10 @@ impl<R: Read> ContactFile for Csv<R> {
         self.columns.passed_over()
     }
 
+    fn columns_left(&self) -> Vec<String> {
+        self.columns.left().map(str::to_owned).collect()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.columns.notes.clone()
     }

@@ -110,6 +110,10 @@ impl<F: ContactFile> ContactFile for Once<F> {
         self.file.passed_over()
     }
 
+    fn columns_left(&self) -> Vec<String> {
+        self.file.columns_left()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.file.notes()
     }
@@ -129,6 +133,11 @@ pub trait ContactFile {
 
     /// What was passed over on purpose, and how often: (`photos`, 12).
     fn passed_over(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// The names of a table's columns that nothing was taken of, in their order; empty for what is no table.
+    fn columns_left(&self) -> Vec<String> {
         Vec::new()
     }
 

@@ -235,6 +235,10 @@ impl ContactFile for Noted {
         self.file.passed_over()
     }
 
+    fn columns_left(&self) -> Vec<String> {
+        self.file.columns_left()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.notes.iter().cloned().chain(self.file.notes()).collect()
     }

@@ -248,6 +248,10 @@ impl ContactFile for Sheet {
         self.table.passed_over()
     }
 
+    fn columns_left(&self) -> Vec<String> {
+        self.table.columns_left()
+    }
+
     fn notes(&self) -> Vec<String> {
         self.table.notes()
     }
