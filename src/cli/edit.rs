@@ -4,7 +4,7 @@ use super::args::{ContactSetArgs, ContactVerb, Global, RouteVerb, RouteWhichArgs
 use super::backend::{Backend, unexpected};
 use super::exit::{Exit, Failure};
 use super::{export, history, import, print, search_args};
-use crate::control::{ContactView, ListKey, Reply, Request, RouteView, RouteWhich, ScreenView};
+use crate::control::{ContactView, ListKey, NumberView, Reply, Request, RouteView, RouteWhich, ScreenView};
 use crate::directory::ContactDraft;
 use crate::plan::{ItemDraft, RouteDraft, StepDraft};
 use crate::routing::List;
@@ -76,7 +76,7 @@ fn contact_ls(global: &Global, from: String, limit: Option<usize>, is_wanted: im
                 text.push_str(&print::json_line(contact));
                 text.push('\n');
             } else {
-                let numbers: Vec<_> = contact.numbers.iter().map(|n| n.number.as_str()).collect();
+                let numbers: Vec<_> = contact.numbers.iter().map(NumberView::listed).collect();
                 text.push_str(&format!("{}\t{}\t{}\n", contact.id, print::shown(&contact.name), print::shown(&numbers.join(" "))));
             }
         }
@@ -99,8 +99,8 @@ fn contact_text(contact: &ContactView) -> String {
     row("company", contact.company.as_deref().unwrap_or_default());
     for number in &contact.numbers {
         let label = number.label.as_ref().map(|l| format!(" ({l})")).unwrap_or_default();
-        let typed = if number.typed == number.number { String::new() } else { format!(", typed as {}", number.typed) };
-        row("number", &format!("{}{label}{typed}", number.number));
+        let typed = if number.is_many() || number.typed == number.number { String::new() } else { format!(", typed as {}", number.typed) };
+        row("number", &format!("{}{label}{typed}", number.listed()));
     }
     row("phone book", &contact.owner.as_ref().map(|owner| format!("personal, of {owner}")).unwrap_or_default());
     row("favourite", if contact.favourite { "yes" } else { "" });

@@ -4,7 +4,7 @@ use super::args::Global;
 use super::backend::{Backend, unexpected};
 use super::exit::{Exit, Failure};
 use super::print;
-use crate::control::{ContactView, Reply, Request};
+use crate::control::{ContactView, NumberView, Reply, Request};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -44,6 +44,6 @@ fn row(contact: &ContactView) -> Vec<String> {
         Some(company) if *company != contact.name => format!("{star}{} ({company})", contact.name),
         _ => format!("{star}{}", contact.name),
     };
-    let numbers: Vec<&str> = contact.numbers.iter().map(|n| n.number.as_str()).collect();
+    let numbers: Vec<&str> = contact.numbers.iter().map(NumberView::listed).collect();
     vec![name, numbers.join(" "), contact.id.clone()]
 }

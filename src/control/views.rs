@@ -19,6 +19,19 @@ pub struct NumberView {
     pub typed: String,
 }
 
+impl NumberView {
+    /// Whether it stands for many numbers: a beginning, a range or a main number, which only what was typed says.
+    pub fn is_many(&self) -> bool {
+        let typed = self.typed.trim();
+        self.number.starts_with('+') && (typed.ends_with('*') || typed.contains("..") || typed.ends_with("-0"))
+    }
+
+    /// As lists show it: the number, or as it was typed if it stands for many.
+    pub fn listed(&self) -> &str {
+        if self.is_many() { self.typed.trim() } else { &self.number }
+    }
+}
+
 /// A contact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactView {
@@ -336,4 +349,23 @@ pub struct StatusView {
     pub store_bytes: u64,
     /// Why edits are refused, if they are.
     pub store_failed: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_stands_for_many_is_listed_as_it_was_typed_and_any_other_as_it_is_dialled() {
+        for (number, typed, listed) in [
+            ("+49301234", "+49 30 1234*", "+49 30 1234*"),
+            ("+4930777700", " +4930777700..99 ", "+4930777700..99"),
+            ("+493098760", "+49 30 9876-0", "+49 30 9876-0"),
+            ("+493098765", "030 9876-5", "+493098765"),
+            ("*98*", "*98*", "*98*"),
+        ] {
+            let view = NumberView { number: number.to_owned(), label: None, typed: typed.to_owned() };
+            assert_eq!(view.listed(), listed);
+        }
+    }
 }
