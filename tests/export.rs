@@ -82,9 +82,11 @@ fn a_phone_book_has_the_owners_contacts_and_nobody_elses() {
         assert!(said.out.contains("Mum") && said.out.contains("Zo"), "{format}: {said:?}");
         assert!(!said.out.contains("Dentist") && !said.out.contains("2025550103"), "{format}: {said:?}");
     }
-    let said = place.done(&["contact", "export", "--format", "vcard"]);
-    assert!(said.err.contains("left out as belonging to personal phone books: 2 contacts; --owner names a book"), "{said:?}");
-    assert!(said.err.contains("left out for want of a number that can be dialled: 1 contact\n"), "{said:?}");
+    for format in ["vcard", "yealink", "snom", "grandstream"] {
+        let said = place.done(&["contact", "export", "--format", format]);
+        assert!(said.err.contains("left out as belonging to personal phone books: 2 contacts; --owner names a book"), "{said:?}");
+        assert!(said.err.contains("left out for want of a number that can be dialled: 1 contact\n"), "{said:?}");
+    }
     let wrong = place.run(&["contact", "export", "--owner", "+4930123456"]);
     assert!(wrong.code == Some(2) && wrong.err.contains("is no extension"), "{wrong:?}");
     let unknown = place.run(&["contact", "export", "--format", "excel"]);

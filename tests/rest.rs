@@ -187,6 +187,7 @@ fn what_is_wrong_with_a_request_is_told_and_changes_nothing() {
         ("PUT", "/api/v1/contacts/x", r#"{"name":1,"numbers":[{"number":"101"}]}"#, 400, "invalid type"),
         ("PUT", "/api/v1/contacts/x", r#"{"name":"X","numbers":[{"numer":"1"}]}"#, 400, "did you mean number?"),
         ("PUT", "/api/v1/contacts/x", r#"{"id":"y","name":"X","numbers":[{"number":"101"}]}"#, 400, "leave it out of the body"),
+        ("PUT", "/api/v1/contacts/x", r#"{"name":"X","numbers":["101"]}"#, 400, "expected an object with the key number"),
         ("PUT", "/api/v1/contacts/x", "[1]", 400, "no JSON object"),
         ("PUT", "/api/v1/contacts/x", "{", 400, "no JSON object"),
         ("PUT", "/api/v1/contacts/x", r#"{"name":" ","numbers":[{"number":"101"}]}"#, 422, "name is empty"),

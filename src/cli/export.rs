@@ -9,11 +9,11 @@ use super::exit::{Exit, Failure};
 use super::print;
 use crate::control::{ExportPage, ExportQuery, Reply, Request, Whose};
 use crate::daemon::threads;
-use crate::directory::export::ContactLines;
 use crate::directory::export::csv::Csv;
 use crate::directory::export::json_lines::JsonLines;
 use crate::directory::export::phonebook::{Book, Page, VENDORS, Vendor};
 use crate::directory::export::vcard::Vcards;
+use crate::directory::export::{ContactLines, dialable};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use std::fs::{File, Permissions};
@@ -118,12 +118,18 @@ fn write_lines(source: &mut Source, lines: &mut dyn ContactLines, sink: &mut Sin
 }
 
 fn write_book(source: &mut Source, vendor: &Vendor, sink: &mut Sink) -> Result<Notes, Failure> {
-    let (mut notes, mut book) = (Notes::default(), Book::default());
+    let (mut notes, mut book, mut undialable) = (Notes::default(), Book::default(), 0);
     source.each(false, |page| {
         notes.personal += page.personal;
-        page.contacts.iter().for_each(|(_, contact)| book.add(contact));
+        for (_, contact) in &page.contacts {
+            undialable += u64::from(dialable(contact).next().is_none());
+            book.add(contact);
+        }
         true
     })?;
+    if undialable > 0 {
+        notes.texts.push(format!("left out for want of a number that can be dialled: {}", contacts(undialable)));
+    }
     let sorted = book.sorted();
     let remark = sorted.remark();
     notes.texts.extend(remark.clone());

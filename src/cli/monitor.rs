@@ -66,7 +66,8 @@ impl Findings {
         let said: Vec<&str> = self.troubles.iter().map(|(_, text)| text.as_str()).collect();
         let said = if said.is_empty() { fine.to_owned() } else { said.join("; ") };
         let said: String = said.chars().map(|c| if c == '|' || c.is_control() { ' ' } else { c }).collect();
-        format!("STROWGER {} - {said} | {}", self.state().word(), self.figures.join(" "))
+        let figures = if self.figures.is_empty() { String::new() } else { format!(" | {}", self.figures.join(" ")) };
+        format!("STROWGER {} - {said}{figures}", self.state().word())
     }
 }
 
@@ -160,6 +161,9 @@ mod tests {
         findings.trouble(State::Warning, "pbx isn't heard: a|b\nc");
         assert_eq!(findings.line("up 3 s"), "STROWGER WARNING - pbx isn't heard: a b c | answer=0.30ms;50;100");
         findings.trouble(State::Critical, "edits are refused");
-        assert!(findings.line("").starts_with("STROWGER CRITICAL - pbx isn't heard: a b c; edits are refused | "));
+        assert_eq!(findings.line(""), "STROWGER CRITICAL - pbx isn't heard: a b c; edits are refused | answer=0.30ms;50;100");
+        // no bar without figures
+        findings.figures.clear();
+        assert_eq!(findings.line(""), "STROWGER CRITICAL - pbx isn't heard: a b c; edits are refused");
     }
 }

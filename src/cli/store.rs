@@ -63,8 +63,11 @@ fn backup(global: &Global, file: &Path) -> Result<Exit, Failure> {
     name.push(format!(".{}.partial", std::process::id()));
     let partial = file.with_file_name(name);
     let mut written = || -> Result<Held, Failure> {
-        let failed = |e: io::Error| not_written(&partial, &e);
-        let mut out = File::options().write(true).read(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
+        let failed = |e: io::Error| not_written(file, &e);
+        let mut out = File::options().write(true).read(true).create_new(true).mode(0o600).open(&partial).map_err(|e| {
+            // the place is wrong, and not the disk
+            Failure::new(Exit::BadInput, not_written(file, &e).text)
+        })?;
         send(&mut backend, &mut out, file)?;
         out.sync_all().map_err(failed)?;
         drop(out);

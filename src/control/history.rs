@@ -173,7 +173,7 @@ impl Desk {
                 check_untouched(&undo)?;
                 self.check_holds(tenant, &undo.edits)?;
             }
-            let notes = undo.things.iter().take(THINGS_MAX).map(|thing| format!("put back: {thing}")).collect();
+            let notes = undo.things.iter().take(THINGS_MAX).map(|thing| format!("as before: {thing}")).collect();
             match self.store.change_plan(tenant, self.who.undoing(revision), undo.edits, undo.over) {
                 Ok(Some(done)) => {
                     return Ok(Reply::Done { revision: done.revision, existed: done.existed, changed: done.changed, notes });
@@ -217,7 +217,7 @@ impl Desk {
                 None => PlanEdits { contacts_removed: vec![id.to_owned()], ..PlanEdits::default() },
             };
             if let Some(done) = self.store.change_plan(tenant, self.who.undoing(revision), edits, over)? {
-                let notes = vec![format!("put back: contact {id}")];
+                let notes = vec![format!("as before: contact {id}")];
                 return Ok(Reply::Done { revision: done.revision, existed: done.existed, changed: done.changed, notes });
             }
         }

@@ -198,7 +198,8 @@ impl Desk {
             Err(Unfound::Refused(refusal)) => return Err(refusal),
         };
         if found.cut {
-            notes.push(format!("the search was ended after {} ms; there may be others, so write more", SEARCH_MAX.as_millis()));
+            let others = if found.hits.is_empty() { "nothing was found until then" } else { "there may be others" };
+            notes.push(format!("the search was ended after {} ms; {others}: write more, or whole words", SEARCH_MAX.as_millis()));
         }
         let mut contacts = Vec::with_capacity(found.hits.len());
         for (id, _) in found.hits {

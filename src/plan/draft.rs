@@ -36,7 +36,7 @@ pub struct ContactText {
 
 /// A number of a contact.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with the key number, and label if you like")]
 pub struct NumberText {
     /// The number, as typed.
     pub number: String,

@@ -220,7 +220,7 @@ impl Walk<'_> {
         };
         if keeps {
             let what = if is_hint { "what the number says" } else { "the directory's name" };
-            self.trace.note(|| Rule::Skipped(what.to_owned(), "the name that the trunk sent is kept".to_owned()));
+            self.trace.note(|| Rule::Skipped(what.to_owned(), "the name that the trunk sent stays on the display".to_owned()));
         }
         let name = if self.is_ascii(question, callee.as_ref(), &caller.name)? { in_ascii(&caller.name) } else { caller.name };
         Ok(Decision { caller: Some(CallerName { name, ..caller }), keeps_sent_name: keeps, ..decision })

@@ -10,6 +10,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
+/// What the last line says to whoever has keys.
+pub(super) const KEYS: &str = "q ends  ↑↓ PgUp PgDn calls  / filter";
 /// Narrower or lower than this, only the heads and the calls are drawn.
 const PANELS_COLUMNS_MIN: u16 = 70;
 const PANELS_ROWS_MIN: u16 = 16;
@@ -266,5 +268,5 @@ fn foot_line(state: &State, columns: usize) -> Styled {
         (Some(filter), _) => format!("{} of {count} with {:?}", first + 1, shown(filter)),
         (None, _) => format!("{} of {count}", first + 1),
     };
-    (apart("q ends  ↑↓ PgUp PgDn calls  / filter", &calls, columns), PLAIN)
+    (apart(KEYS, &calls, columns), PLAIN)
 }

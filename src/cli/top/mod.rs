@@ -59,7 +59,7 @@ pub(super) fn top(global: &Global, args: &TopArgs) -> Result<Exit, Failure> {
         if global.json {
             print::json(&json!({ "status": state.now.status, "calls_per_second": state.calls_per_second(), "calls": state.now.raw }));
         } else {
-            print::out(&plain(&state, ONCE)?);
+            print::out(&for_paper(&plain(&state, ONCE)?));
         }
         return Ok(Exit::Done);
     }
@@ -144,6 +144,12 @@ fn pressed(state: &mut State, key: KeyEvent) -> bool {
         _ => {}
     }
     false
+}
+
+/// A frame without what only a terminal needs: the keys, and the room for calls that aren't.
+fn for_paper(frame: &str) -> String {
+    let frame = frame.replace(draw::KEYS, "");
+    frame.lines().map(str::trim_end).filter(|line| !line.is_empty()).fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// A frame as text, with no blanks at the ends of its lines and no empty lines at its own.

@@ -1,7 +1,7 @@
 //! What is seen on a terminal.
 
 use super::state::{SAMPLES_MAX, Sample, State};
-use super::{plain, pressed};
+use super::{for_paper, plain, pressed};
 use crate::control::{EventStatus, PlaneStatus, StatusView};
 use crate::cti::{PlaneStats, SourcePhase, SourceStats};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -95,6 +95,8 @@ fn eighty_columns_show_rates_times_switches_store_and_calls() {
     assert_eq!(text.lines().count(), 24, "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(!text.contains('\u{1b}'), "a name played with the terminal");
+    let printed = for_paper(&text);
+    assert!(printed.contains("1 of 30") && !printed.contains("q ends") && printed.lines().all(|line| !line.is_empty()), "{printed}");
 }
 
 #[test]

@@ -127,8 +127,10 @@ fn document(vendor: &Vendor, found: &Found, text: &str, skip: usize, links: (Opt
     let (previous, next) = links;
     let here = found.entries.len();
     let next = next.filter(|_| skip + here < found.count && here > 0);
-    let more =
-        || (here < found.count).then(|| format!("contacts {} to {} of {}; page= asks for others", skip + 1, skip + here, found.count));
+    let more = || match here {
+        0 if found.count > 0 => Some(format!("no more contacts; there are {}, and page=1 begins with the first", found.count)),
+        _ => (here < found.count).then(|| format!("contacts {} to {} of {}; page= asks for others", skip + 1, skip + here, found.count)),
+    };
     let title = if text.trim().is_empty() { TITLE.to_owned() } else { format!("{TITLE}: {}", text.trim()) };
     let remark = found.remark.clone().or_else(more);
     vendor.document(&Page { title: &title, entries: found.entries.iter().collect(), previous, next, remark })
