@@ -25,5 +25,6 @@ pub mod routing;
 pub mod span;
 pub mod stats;
 pub mod store;
+pub mod terminal;
 pub mod wire;
 pub mod wish;

@@ -125,7 +125,7 @@ fn a_snom_is_led_from_page_to_page_and_back_and_sees_every_contact_once() {
         set(&plane, "acme", &format!("Contact {n:02}"), &format!("+49301{n:05}"), None);
         set(&plane, "acme", &format!("Own & {n:02}"), &format!("+49302{n:05}"), Some("101"));
     }
-    let (mut path, mut seen, mut pages) = ("/phonebook/snom.xml?owner=101&search=%26".to_owned(), Vec::new(), 0);
+    let (mut path, mut seen, mut pages) = ("/phonebook/snom.xml?owner=101&search=own%20%26".to_owned(), Vec::new(), 0);
     let mut backs = Vec::new();
     loop {
         let text = document(&plane, &token, &path);
@@ -139,7 +139,7 @@ fn a_snom_is_led_from_page_to_page_and_back_and_sees_every_contact_once() {
     }
     let wanted: Vec<String> = (0..95).map(|n| format!("Own & {n:02}")).collect();
     assert_eq!((seen, pages), (wanted, 3));
-    assert!(backs.len() == 2 && backs[1].contains("page=2") && backs[1].contains("search=%26"), "{backs:?}");
+    assert!(backs.len() == 2 && backs[1].contains("page=2") && backs[1].contains("search=own%20%26"), "{backs:?}");
     assert_eq!(names(&document(&plane, &token, "/phonebook/snom.xml?page=99")), Vec::<String>::new());
     // behind a proxy that speaks TLS
     let headers = [("Authorization", basic(&token)), ("X-Forwarded-Proto", "https".to_owned()), ("Host", "localhost".to_owned())];
@@ -159,7 +159,8 @@ fn contacts_are_found_by_any_part_and_an_edit_is_in_the_book() {
         ("BRA%20z", vec!["Zoë Brandt"]),
         ("zo%C3%AB+brandt", vec!["Zoë Brandt"]),
         ("monch", vec!["Ada"]),
-        ("030123", vec!["Ada"]),
+        ("030123", vec!["Ada", "Zoë Brandt"]),
+        ("030123456", vec!["Ada"]),
         ("%2B49%2030", vec!["Ada", "Zoë Brandt"]),
         ("", vec!["Ada", "Zoë Brandt"]),
         ("nobody", vec![]),

@@ -122,6 +122,16 @@ fn an_environment_variable_beats_the_file_and_a_flag_beats_both() {
 }
 
 #[test]
+fn a_hang_up_of_the_terminal_ends_no_server_and_says_what_counts_a_changed_configuration() {
+    let place = Place::with_sample(TENANTS);
+    let server = place.serve(&[]);
+    let signal = std::process::Command::new("kill").args(["-HUP", &server.pid().to_string()]).status().unwrap();
+    assert!(signal.success());
+    assert!(within(PLENTY, || place.logged().contains("restart to have a changed one counted")));
+    assert_eq!(place.done(&["status", "--json"]).json()["pid"].as_u64(), Some(u64::from(server.pid())));
+}
+
+#[test]
 fn a_port_in_use_is_named_with_what_to_do() {
     let place = Place::with_sample(&format!("agi_allow = [\"192.0.2.10\"]\n{TENANTS}"));
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -319,14 +319,19 @@ impl CallPlane {
         let has_heir = self.has_heir.load(Ordering::Acquire);
         let mut look = tokio::time::interval(Duration::from_millis(5));
         let mut quiet_looks = 0;
-        // two looks without a served session: one may have been accepted between the order and the first
+        // who takes over answers nobody who is here already, so all of them are waited for; otherwise those that are served
+        let is_quiet = || match has_heir {
+            true => self.sessions.load(Ordering::Acquire) + self.held.load(Ordering::Acquire) == 0,
+            false => self.served.load(Ordering::Acquire) == 0,
+        };
+        // two looks without one: a session may have been accepted between the order and the first
         while quiet_looks < 2 {
             tokio::select! {
                 biased;
                 _ = told_to_stop(shutdown, ShutdownLevel::Now) => return,
                 () = tokio::time::sleep_until(deadline) => return,
                 _ = look.tick() => {
-                    quiet_looks = if self.served.load(Ordering::Acquire) == 0 { quiet_looks + 1 } else { 0 };
+                    quiet_looks = if is_quiet() { quiet_looks + 1 } else { 0 };
                 }
                 accepted = self.next(door, listener), if !has_heir => match accepted {
                     Ok(stream) => self.admit(stream, door, true, &for_sessions),

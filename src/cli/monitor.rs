@@ -2,10 +2,10 @@
 //! 3 UNKNOWN. It asks as a switch does, and then the server about itself.
 
 use super::args::Global;
-use super::backend::Backend;
 use super::exit::{Exit, Failure};
 use super::print;
-use crate::control::{Reply, Request, StatusView};
+use super::status::of_server;
+use crate::control::StatusView;
 use crate::cti::SourcePhase;
 use crate::play::{CallFields, Way, call_by};
 use clap::Args;
@@ -74,13 +74,13 @@ impl Findings {
 pub(super) fn monitor(global: &Global, args: &MonitorArgs) -> Result<Exit, Failure> {
     let mut findings = Findings::default();
     let mut fine = String::new();
-    match status(global) {
+    match of_server(global) {
         Ok(view) => {
             fine = format!("version {}, up {} s, {} sessions", view.version, view.planes.uptime_seconds, view.planes.sessions);
             ask(&view, args, &mut findings);
             judge(&view, &mut findings);
         }
-        Err(why) => findings.trouble(State::Critical, why),
+        Err(failure) => findings.trouble(State::Critical, failure.text),
     }
     print::line(&findings.line(&fine));
     Ok(match findings.state() {
@@ -89,14 +89,6 @@ pub(super) fn monitor(global: &Global, args: &MonitorArgs) -> Result<Exit, Failu
         State::Warning => Exit::NotFound,
         State::Critical => Exit::BadInput,
     })
-}
-
-fn status(global: &Global) -> Result<StatusView, String> {
-    let mut backend = Backend::server(global).map_err(|failure| failure.text)?;
-    match backend.ask(Request::Status).map_err(|failure| failure.text)? {
-        Reply::Status(view) => Ok(*view),
-        _ => Err("the server doesn't say how it is".to_owned()),
-    }
 }
 
 /// Asks for a sign of life at FastAGI, as Asterisk would.

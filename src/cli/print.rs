@@ -1,6 +1,6 @@
 //! Printing: whole texts, names made harmless, a reader that went away is no failure.
 
-use crate::directory::export::json_lines::acts_on_a_terminal;
+use crate::terminal::{acts_on_a_terminal, harmless_json};
 use std::io::{self, ErrorKind, Write};
 
 /// Prints a text to standard output. A closed pipe (`| head`) ends the program as if it were done.
@@ -31,20 +31,7 @@ pub(super) fn json(value: &impl serde::Serialize) {
 
 /// A value as JSON on one line.
 pub(super) fn json_line(value: &impl serde::Serialize) -> String {
-    harmless_json(&serde_json::to_string(value).expect("a view is always JSON"))
-}
-
-/// The same JSON, with what a terminal would act upon written as `\uXXXX`. The library does so below 0x20 only.
-fn harmless_json(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if acts_on_a_terminal(c) && c != '\n' {
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    harmless_json(&serde_json::to_string(value).expect("a view is always JSON")).into_owned()
 }
 
 /// Says how far a long command is.

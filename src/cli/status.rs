@@ -7,8 +7,16 @@ use super::print;
 use crate::control::{EventStatus, Reply, Request, SourceView, StatusView};
 use crate::cti::SourcePhase;
 
+/// How the running server is.
+pub(super) fn of_server(global: &Global) -> Result<StatusView, Failure> {
+    match Backend::server(global)?.ask(Request::Status)? {
+        Reply::Status(view) => Ok(*view),
+        _ => Err(unexpected()),
+    }
+}
+
 pub(super) fn status(global: &Global) -> Result<Exit, Failure> {
-    let Reply::Status(view) = Backend::server(global)?.ask(Request::Status)? else { return Err(unexpected()) };
+    let view = of_server(global)?;
     if global.json {
         print::json(&view)
     } else {

@@ -10,6 +10,7 @@ mod switch;
 mod tenant;
 
 use crate::logbook::LogFormat;
+use crate::nearest::in_words;
 use crate::routing::{Tenants, Whose};
 use dial::{Dial, DialTable};
 use doors::Networks;
@@ -289,19 +290,10 @@ fn read(path: &Path) -> Result<Source, ConfigError> {
 /// What the TOML reader says, with the line and, for an unknown key, the nearest one that exists.
 fn toml_error(source: &Source, error: &toml::de::Error) -> ConfigError {
     let message = error.message();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let mut hint = String::new();
-    if message.starts_with("unknown field")
-        && let Some(unknown) = quoted.next()
-    {
-        hint = crate::nearest::did_you_mean(unknown, quoted);
-    }
     let byte = error.span().map_or(0, |s| s.start);
-    if message.starts_with("invalid type") && message.ends_with("expected a sequence") {
-        hint = list_hint(source, byte, message);
-    }
-    let message = message.replace("unknown field", "unknown key").replace("missing field", "missing key").replace('`', "");
-    source.at_byte(byte, format!("{message}{hint}"))
+    let is_no_list = message.starts_with("invalid type") && message.ends_with("expected a sequence");
+    let hint = if is_no_list { list_hint(source, byte, message) } else { String::new() };
+    source.at_byte(byte, format!("{}{hint}", in_words(message)))
 }
 
 /// How what stands at this place is written as a list.

@@ -2,7 +2,7 @@
 
 use super::observed::EventStatus;
 use crate::access::Token;
-use crate::directory::Contact;
+use crate::directory::{Contact, Reach};
 use crate::routing::{Route, Screen, ScreenKey, User};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,8 +22,7 @@ pub struct NumberView {
 impl NumberView {
     /// Whether it stands for many numbers: a beginning, a range or a main number, which only what was typed says.
     pub fn is_many(&self) -> bool {
-        let typed = self.typed.trim();
-        self.number.starts_with('+') && (typed.ends_with('*') || typed.contains("..") || typed.ends_with("-0"))
+        Reach::names_many(&self.typed, &self.number)
     }
 
     /// As lists show it: the number, or as it was typed if it stands for many.

@@ -3,6 +3,7 @@
 mod contact;
 pub mod export;
 pub mod file;
+mod fold;
 pub mod formula;
 mod reach;
 pub mod search;

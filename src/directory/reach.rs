@@ -64,21 +64,47 @@ pub enum Indexed {
     Behind(String),
 }
 
+/// What was typed, taken apart by how it is written.
+enum Written<'a> {
+    Range(&'a str, &'a str),
+    Beginning(&'a str),
+    /// If it is a public number.
+    Main,
+}
+
+/// How many numbers are written; `None` for one.
+fn written(typed: &str) -> Option<Written<'_>> {
+    let text = typed.trim();
+    if let Some((first, last)) = text.split_once("..") {
+        return Some(Written::Range(first, last));
+    }
+    // a star in front is a feature code
+    if let Some(begins) = text.strip_suffix('*')
+        && begins.trim_start().starts_with(['+', '0'])
+    {
+        return Some(Written::Beginning(begins));
+    }
+    text.ends_with("-0").then_some(Written::Main)
+}
+
 impl Reach {
     /// Reads what names many numbers; `None` for what names one.
     pub(super) fn read(typed: &str, plan: &NumberPlan) -> Option<Result<(Number, Reach), ReachError>> {
-        let text = typed.trim();
-        if let Some((first, last)) = text.split_once("..") {
-            return Some(range(first, last, plan));
+        match written(typed)? {
+            Written::Range(first, last) => Some(range(first, last, plan)),
+            Written::Beginning(begins) => Some(beginning(begins, plan)),
+            Written::Main => {
+                let number = plan.parse(typed.trim()).ok()?;
+                (number.kind() == Kind::E164).then_some(Ok((number, Reach::Main)))
+            }
         }
-        // a star in front is a feature code
-        if let Some(begins) = text.strip_suffix('*')
-            && begins.trim_start().starts_with(['+', '0'])
-        {
-            return Some(beginning(begins, plan));
-        }
-        let number = text.strip_suffix("-0").and_then(|_| plan.parse(text).ok())?;
-        (number.kind() == Kind::E164).then_some(Ok((number, Reach::Main)))
+    }
+
+    /// Whether what was typed for this number, as it is shown, names many.
+    #[must_use]
+    pub fn names_many(typed: &str, number: &str) -> bool {
+        // only public numbers reach further than themselves
+        number.starts_with('+') && written(typed).is_some()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::mistake::Mistake;
 use super::place::path_of;
-use crate::nearest::did_you_mean;
+use crate::nearest::in_words;
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -34,18 +34,6 @@ impl<T> Salvaged<T> {
         };
         self.mistakes.iter().any(|m| is_in(&m.path, path) || is_in(path, &m.path))
     }
-}
-
-/// What serde says, in the words of people.
-fn said(error: &Error) -> String {
-    let message = error.message();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let hint = match (message.starts_with("unknown field"), quoted.next()) {
-        (true, Some(unknown)) => did_you_mean(unknown, quoted),
-        _ => String::new(),
-    };
-    let said = message.replace("unknown field", "unknown key").replace("missing field", "missing key").replace('`', "");
-    format!("{said}{hint}")
 }
 
 /// Reads a table as far as it can be read.
@@ -78,7 +66,7 @@ pub(super) fn salvage<T: DeserializeOwned>(table: &Spanned<DeValue<'_>>) -> Salv
             continue;
         }
         let is_whole = own.is_empty();
-        mistakes.push(Mistake { path: own, what: said(error), circle: Vec::new() });
+        mistakes.push(Mistake { path: own, what: in_words(error.message()), circle: Vec::new() });
         if is_whole {
             return Salvaged { draft: None, mistakes };
         }
@@ -114,7 +102,7 @@ fn elements<'i, T>(
         let mut tried = left.clone();
         put(&mut tried, span, None, DeValue::Array(std::iter::once(element.clone()).collect()));
         let error = read(&tried).err().filter(|error| error.span().as_ref() == Some(span))?;
-        Some((element.span(), said(&error)))
+        Some((element.span(), in_words(error.message())))
     };
     let wrong: Vec<_> = values.iter().take(TABLE_MISTAKES_MAX).filter_map(alone).collect();
     (!wrong.is_empty()).then_some(wrong)

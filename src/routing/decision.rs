@@ -221,9 +221,4 @@ impl Decision {
         };
         Decision { status, reason, step, ring, token: None, route: None, caller: None, keeps_sent_name: false, present: None, via: None }
     }
-
-    /// The word of `ACTION`.
-    pub fn action_word(&self) -> &'static str {
-        self.step.action.word()
-    }
 }

@@ -1,11 +1,11 @@
 //! The server, its store, and what the machine allows it.
 
 use super::super::args::Global;
-use super::super::backend::Backend;
+use super::super::status::of_server;
 use super::Finding;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::control::{Reply, Request, StatusView};
+use crate::control::StatusView;
 use crate::cti::SourcePhase;
 
 /// A disk with less left than this will not take the next import, in bytes.
@@ -19,12 +19,12 @@ const CLOCK_MIN: u64 = 1_704_067_200;
 
 pub(super) fn examine(global: &Global, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match server(global) {
+    match of_server(global) {
         Ok(view) => {
-            findings.extend(of_server(&view));
+            findings.extend(server(&view));
             findings.extend(open_files(view.pid));
         }
-        Err(why) => findings.push(Finding::warning("server", why, "systemctl start strowger, or strowger serve")),
+        Err(failure) => findings.push(Finding::warning("server", failure.text, "systemctl start strowger, or strowger serve")),
     }
     findings.push(disk(config));
     findings.push(
@@ -41,15 +41,7 @@ pub(super) fn examine(global: &Global, config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn server(global: &Global) -> Result<StatusView, String> {
-    let mut backend = Backend::server(global).map_err(|failure| failure.text)?;
-    match backend.ask(Request::Status).map_err(|failure| failure.text)? {
-        Reply::Status(view) => Ok(*view),
-        _ => Err("the server doesn't say how it is".to_owned()),
-    }
-}
-
-fn of_server(view: &StatusView) -> Vec<Finding> {
+fn server(view: &StatusView) -> Vec<Finding> {
     let mut findings = Vec::new();
     let own = env!("CARGO_PKG_VERSION");
     if view.version != own {

@@ -6,7 +6,7 @@
 //! plane's, which run behind calls.
 
 use crate::control::desk::{Desk, Refusal};
-use crate::directory::export::phonebook::{Book, Entry, Sorted, Wanted};
+use crate::directory::export::phonebook::{Book, Entry, Sorted};
 use crate::directory::search::FOUND_MAX;
 use crate::number::Number;
 use crate::store::{Store, StoreError};
@@ -82,11 +82,6 @@ impl Books {
         })
     }
 
-    /// Whether everything is in them that an extension may see.
-    fn are_whole(&self, owner: Option<&Number>) -> bool {
-        self.shared.left_out == 0 && owner.and_then(|owner| self.personal.get(owner)).is_none_or(|own| own.left_out == 0)
-    }
-
     /// A part of the book: so many entries behind the first ones.
     pub(super) fn part(&self, owner: Option<&Number>, skip: usize, limit: usize) -> Found {
         let own = owner.and_then(|owner| self.personal.get(owner));
@@ -96,29 +91,20 @@ impl Books {
     }
 }
 
-/// Finds contacts that everybody or an extension sees, in the order of a phone book: where a search for phone books is done,
-/// and the only place. In the books themselves, where everything is in them, else by the index of all contacts.
+/// Finds contacts that everybody or an extension sees, by the index of all of them, and puts those that fit best into the
+/// order of a phone book.
 pub(super) fn search(
     desk: &Desk,
-    books: &Books,
     tenant: &str,
     owner: Option<&Number>,
     text: &str,
-    wanted: &Wanted,
     (skip, limit): (usize, usize),
 ) -> Result<Found, Refusal> {
-    if books.are_whole(owner) {
-        let found: Vec<&Entry> = books.in_order(owner).filter(|entry| wanted.is(entry)).collect();
-        return Ok(Found { entries: found.iter().skip(skip).take(limit).copied().cloned().collect(), count: found.len(), remark: None });
-    }
     let (found, notes) = desk.contacts_found(tenant, text, FOUND_MAX, owner)?;
     let mut book = Book::default();
-    for (_, contact) in &found {
-        book.add(contact);
-    }
+    found.iter().for_each(|(_, contact)| book.add(contact));
     let sorted = book.sorted();
-    let remark = sorted.remark().or_else(|| notes.into_iter().next());
-    let count = sorted.entries.len();
+    let (count, remark) = (sorted.entries.len(), notes.into_iter().next());
     Ok(Found { entries: sorted.entries.into_iter().skip(skip).take(limit).collect(), count, remark })
 }
 

@@ -1,7 +1,6 @@
 //! Replies that all paths have in common.
 
 use super::{Reply, Shop};
-use crate::nearest::did_you_mean;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -37,18 +36,6 @@ pub(super) fn problem_with(status: StatusCode, why: &str, more: serde_json::Valu
         problem[name] = value.clone();
     }
     reply(status, "application/problem+json", problem.to_string())
-}
-
-/// What serde says of a body, in the words of people.
-pub(super) fn said(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let hint = match (message.starts_with("unknown field"), quoted.next()) {
-        (true, Some(unknown)) => did_you_mean(unknown, quoted),
-        _ => String::new(),
-    };
-    let said = message.replace("unknown field", "unknown key").replace("missing field", "missing key").replace('`', "");
-    format!("{said}{hint}")
 }
 
 /// Whether calls are answered as they should be: the store takes edits, the sockets are bound, the snapshot stands. Anybody

@@ -2,8 +2,8 @@
 
 use super::ContactLines;
 use crate::directory::Contact;
+use crate::terminal::harmless_json;
 use serde::Serialize;
-use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use std::io::{self, Write};
 
 /// A contact as it is written.
@@ -55,29 +55,6 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Writes what a terminal would act upon as `\uXXXX`: the library does so below 0x20 only.
-struct Harmless;
-
-impl Formatter for Harmless {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| acts_on_a_terminal(*c)) {
-            CompactFormatter.write_string_fragment(writer, &rest[..at])?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = &rest[at + c.len_utf8()..];
-        }
-        CompactFormatter.write_string_fragment(writer, rest)
-    }
-}
-
-/// Whether a terminal would act upon a character: controls, and the marks that turn the direction of writing.
-#[must_use]
-pub fn acts_on_a_terminal(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
-}
-
 /// JSON lines in the making.
 #[derive(Debug, Default)]
 pub struct JsonLines;
@@ -88,11 +65,10 @@ impl ContactLines for JsonLines {
     }
 
     fn page(&mut self, contacts: &[(u64, Contact)], out: &mut dyn Write) -> io::Result<()> {
-        let mut text = Vec::new();
         for (revision, contact) in contacts {
-            Line::of(*revision, contact).serialize(&mut Serializer::with_formatter(&mut text, Harmless))?;
-            text.push(b'\n');
+            let json = serde_json::to_string(&Line::of(*revision, contact))?;
+            writeln!(out, "{}", harmless_json(&json))?;
         }
-        out.write_all(&text)
+        Ok(())
     }
 }

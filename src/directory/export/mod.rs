@@ -9,6 +9,7 @@ pub mod json_lines;
 pub mod phonebook;
 pub mod vcard;
 
+use super::fold::folded;
 use super::{Contact, ContactNumber, Reach};
 use crate::number::Number;
 use std::io::{self, Write};
@@ -65,8 +66,8 @@ impl Line {
     #[must_use]
     pub fn of(label: Option<&str>) -> Line {
         let Some(label) = label else { return Line::Work };
-        let words = phonebook::folded(label);
-        let has = |known: &[&str]| words.split(|c: char| !c.is_alphanumeric()).any(|word| known.contains(&word));
+        let words = folded(label);
+        let has = |known: &[&str]| words.split(|b| *b == b' ').any(|word| known.iter().any(|known| known.as_bytes() == word));
         if has(&["fax", "telefax"]) {
             Line::Fax
         } else if has(&["mobile", "mobil", "cell", "cellular", "handy", "iphone"]) {

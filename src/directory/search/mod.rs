@@ -9,7 +9,6 @@
 mod best;
 mod build;
 mod distance;
-mod fold;
 mod index;
 mod query;
 mod record;

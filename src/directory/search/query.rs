@@ -1,8 +1,8 @@
 //! What somebody looks for, as it was typed, made into words that are compared.
 
 use super::distance::WORD_BYTES_MAX;
-use super::fold::{collapsed, folded};
 use super::record::{NAME, NUMBER};
+use crate::directory::fold::{collapsed, folded};
 use crate::number::{Kind, NumberPlan};
 use memchr::memmem::Finder;
 use thiserror::Error;

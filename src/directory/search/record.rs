@@ -4,9 +4,9 @@
 //! looked for is never found across two fields; and what stands behind a tag or a blank is the beginning of a word.
 
 use super::distance::misfit;
-use super::fold::{collapsed, fold_into, folded};
 use super::query::{Query, Word};
 use crate::directory::Contact;
+use crate::directory::fold::{collapsed, fold_into, folded};
 
 /// What a field holds. Every tag is less than a blank.
 pub(super) const NAME: u8 = 1;

@@ -1,9 +1,9 @@
 //! The collections: how each is named in a path, and what its things are at the desk.
 
 use crate::access::Scope;
-use crate::control::http::reply::said;
 use crate::control::{ContactView, ItemWhich, ListKey, Reply as DeskReply, Request, RouteWhich, UserWhich};
 use crate::directory::ContactDraft;
+use crate::nearest::in_words;
 use crate::plan::{ContactText, ItemDraft, LimitDraft, NumberText};
 use crate::routing::{List, PlanItem, PlanKey, RouteKey, ScreenKey};
 use crate::store::PlanSort;
@@ -183,7 +183,7 @@ impl Collection {
         let tenant = tenant.to_owned();
         let body = self.with_id(id, body)?;
         fn read<T: serde::de::DeserializeOwned>(body: Map<String, Json>) -> Result<T, String> {
-            serde_json::from_value(Json::Object(body)).map_err(|error| said(&error))
+            serde_json::from_value(Json::Object(body)).map_err(|error| in_words(&error.to_string()))
         }
         let item = match self {
             Collection::Contacts => return Ok(Request::ContactSet { tenant, contact: contact_draft(Json::Object(body))? }),
@@ -246,7 +246,7 @@ pub(super) fn contact_draft(mut body: Json) -> Result<ContactDraft, String> {
     if let Some(body) = body.as_object_mut() {
         READ_ONLY.iter().for_each(|key| drop(body.remove(*key)));
     }
-    serde_json::from_value::<ContactText>(body).map(ContactDraft::from).map_err(|error| said(&error))
+    serde_json::from_value::<ContactText>(body).map(ContactDraft::from).map_err(|error| in_words(&error.to_string()))
 }
 
 /// A contact as it is shown, by whatever it was found.

@@ -4,24 +4,18 @@
 use super::super::{Line, dialable};
 use super::xml::clean;
 use crate::directory::Contact;
-use deunicode::deunicode_with_tofu_cow;
+use crate::directory::fold::folded;
 use std::cmp::Ordering;
 
 /// The most contacts of a phone book. Telephones hold some thousands, and a book is put together in memory: this many are
 /// some 10 MB, and twice that while it is.
 pub const ENTRIES_MAX: usize = 20_000;
 
-/// A text as it is compared: in lower case, letters without accents, other scripts in Latin letters.
-#[must_use]
-pub fn folded(text: &str) -> String {
-    deunicode_with_tofu_cow(text, "?").trim().to_lowercase()
-}
-
 /// Where a contact stands. Of two with one name the id decides, so that pages don't overlap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     is_no_favourite: bool,
-    name: String,
+    name: Vec<u8>,
     id: String,
 }
 
@@ -37,39 +31,6 @@ pub struct Entry {
     pub favourite: bool,
     /// Whether it is in an extension's own book, and not in everybody's.
     pub personal: bool,
-    /// What it is found by, folded: name, company, numbers as they are dialled and the digits that were typed.
-    found_by: String,
-}
-
-/// What somebody looks for in a phone book: every word has to be somewhere in a contact's name, company or numbers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted(Vec<String>);
-
-impl Wanted {
-    /// Reads what was typed; `None` where nothing was. Digits with what people put between them are one number. Telephones
-    /// write a blank as `+`, so that a plus is one where it begins a number only.
-    #[must_use]
-    pub fn of(text: &str) -> Option<Wanted> {
-        let text = folded(text);
-        let is_dialled = |c: char| c.is_ascii_digit() || matches!(c, ' ' | '+' | '-' | '.' | '/' | '(' | ')');
-        let words: Vec<String> = if text.chars().all(is_dialled) && text.contains(|c: char| c.is_ascii_digit()) {
-            let plus = if text.starts_with('+') { "+" } else { "" };
-            vec![format!("{plus}{}", digits(&text))]
-        } else {
-            text.split([' ', '+']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-        };
-        (!words.is_empty()).then_some(Wanted(words))
-    }
-
-    /// Whether a contact is one of those.
-    #[must_use]
-    pub fn is(&self, entry: &Entry) -> bool {
-        self.0.iter().all(|word| entry.found_by.contains(word.as_str()))
-    }
-}
-
-fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
 }
 
 /// A number in a phone book.
@@ -110,16 +71,7 @@ impl Entry {
         if numbers.is_empty() {
             return None;
         }
-        let mut found_by = place.name.clone();
-        for text in contact.company.as_deref().map(folded).into_iter().chain(numbers.iter().map(|n| n.number.clone())) {
-            found_by.push('\n');
-            found_by.push_str(&text);
-        }
-        for number in dialable(contact) {
-            found_by.push('\n');
-            found_by.push_str(&digits(&number.typed));
-        }
-        Some(Entry { found_by, place, name, numbers, favourite: contact.favourite, personal: contact.owner.is_some() })
+        Some(Entry { place, name, numbers, favourite: contact.favourite, personal: contact.owner.is_some() })
     }
 }
 
@@ -131,7 +83,6 @@ pub struct Book {
     /// Once there are too many: the last place that is still in it.
     last: Option<Place>,
     left_out: u64,
-    wanted: Option<Wanted>,
 }
 
 impl Default for Book {
@@ -144,13 +95,7 @@ impl Book {
     /// A book of so many contacts at most.
     #[must_use]
     pub fn of_at_most(entries_max: usize) -> Book {
-        Book { entries_max: entries_max.max(1), entries: Vec::new(), last: None, left_out: 0, wanted: None }
-    }
-
-    /// The same of those contacts only that are wanted.
-    #[must_use]
-    pub fn of_wanted(self, wanted: Wanted) -> Book {
-        Book { wanted: Some(wanted), ..self }
+        Book { entries_max: entries_max.max(1), entries: Vec::new(), last: None, left_out: 0 }
     }
 
     /// How many contacts it holds now: up to twice as many as it has in the end.
@@ -164,25 +109,17 @@ impl Book {
         self.left_out += 1;
     }
 
-    /// Puts a contact in, if it can be dialled and is wanted.
+    /// Puts a contact in, if it can be dialled.
     pub fn add(&mut self, contact: &Contact) {
         if dialable(contact).next().is_none() {
             return;
         }
         let place = Place { is_no_favourite: !contact.favourite, name: folded(&contact.name), id: contact.id.clone() };
-        let is_beyond = self.last.as_ref().is_some_and(|last| place > *last);
-        if is_beyond && self.wanted.is_none() {
+        if self.last.as_ref().is_some_and(|last| place > *last) {
             self.left_out += 1;
             return;
         }
         let Some(entry) = Entry::of(place, contact) else { return };
-        if self.wanted.as_ref().is_some_and(|wanted| !wanted.is(&entry)) {
-            return;
-        }
-        if is_beyond {
-            self.left_out += 1;
-            return;
-        }
         self.entries.push(entry);
         // cut now and then, and not for each contact: that would move all of them each time
         if self.entries.len() >= 2 * self.entries_max {

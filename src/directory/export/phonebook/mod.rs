@@ -9,7 +9,7 @@ mod snom;
 mod xml;
 mod yealink;
 
-pub use book::{Book, ENTRIES_MAX, Entry, EntryNumber, Sorted, Wanted, folded};
+pub use book::{Book, ENTRIES_MAX, Entry, EntryNumber, Sorted};
 
 use std::io;
 use xml::Xml;
