@@ -221,8 +221,8 @@ fn ten_thousand_connections_that_say_nothing_are_gone_in_seconds_and_hold_up_no_
     let calls = neighbour.calls();
     assert!(calls.found > 10 && calls.other.is_empty() && calls.slowest < Duration::from_secs(5), "{calls:?}");
     // all of them were let in and none was forgotten
-    let status = place.done(&["status", "--json"]).json();
-    assert_eq!(status["sessions"], 0);
+    let sessions = || place.done(&["status", "--json"]).json()["sessions"].as_u64().unwrap();
+    assert!(within(Duration::from_secs(10), || sessions() == 0), "{} sessions", sessions());
     drop(idle);
 }
 
