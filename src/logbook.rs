@@ -101,10 +101,16 @@ impl Plane {
 pub struct Levels(Arc<Shared>);
 
 struct Shared {
-    configured: Targets,
+    configured: ArcSwap<Targets>,
     now: ArcSwap<Targets>,
     /// Only one change at a time; lines never wait for it.
     changing: Mutex<()>,
+}
+
+fn targets(filter: &str) -> Result<Targets, String> {
+    filter
+        .parse()
+        .map_err(|e| format!("log = {filter:?} can't be read ({e}); write a level such as info, or strowger::call=debug,info"))
 }
 
 impl Levels {
@@ -113,11 +119,9 @@ impl Levels {
     /// # Errors
     /// What is wrong with the text.
     pub fn read(filter: &str) -> Result<Levels, String> {
-        let configured: Targets = filter
-            .parse()
-            .map_err(|e| format!("log = {filter:?} can't be read ({e}); write a level such as info, or strowger::call=debug,info"))?;
+        let configured = targets(filter)?;
         let now = ArcSwap::from_pointee(configured.clone());
-        Ok(Levels(Arc::new(Shared { configured, now, changing: Mutex::new(()) })))
+        Ok(Levels(Arc::new(Shared { configured: ArcSwap::from_pointee(configured), now, changing: Mutex::new(()) })))
     }
 
     /// Sets planes, as typed: `call=debug`. All of them or, where one can't be read, none.
@@ -144,10 +148,20 @@ impl Levels {
         Ok(())
     }
 
+    /// Something else is configured, and holds from now on; what was changed since the start is gone.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn configure(&self, filter: &str) -> Result<(), String> {
+        self.0.configured.store(Arc::new(targets(filter)?));
+        self.reset();
+        Ok(())
+    }
+
     /// Goes back to what is configured.
     pub fn reset(&self) {
         let _one = self.0.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.become_those(self.0.configured.clone());
+        self.become_those(Targets::clone(&self.0.configured.load()));
     }
 
     fn become_those(&self, targets: Targets) {

@@ -41,6 +41,8 @@ const BEAT: Duration = Duration::from_millis(250);
 const REFUSALS_WAIT_MAX: Duration = Duration::from_millis(300);
 /// How long sessions may take to finish once the plane is told to stop.
 const DRAIN_WAIT_MAX: Duration = Duration::from_secs(5);
+/// The same where somebody else serves already, so that nobody waits for this: longer than any socket is held.
+const HANDED_OVER_WAIT_MAX: Duration = Duration::from_secs(40);
 
 /// How the plane is told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,6 +124,12 @@ pub struct CallPlane {
     peers: Vec<(Door, Peers)>,
     /// Set where somebody else has the listening sockets too and serves on: whoever comes is left to him.
     has_heir: AtomicBool,
+    /// Set where he serves already.
+    is_handed_over: AtomicBool,
+    /// Set while nobody is taken in: whoever comes waits in the sockets.
+    resting: watch::Sender<bool>,
+    /// Doors of threads that take nobody in at the moment.
+    at_rest: AtomicUsize,
 }
 
 /// Binds a listening socket for the plane.
@@ -246,6 +254,9 @@ impl CallPlane {
             accept_fails: AtomicBool::new(false),
             peers: Vec::new(),
             has_heir: AtomicBool::new(false),
+            is_handed_over: AtomicBool::new(false),
+            resting: watch::Sender::new(false),
+            at_rest: AtomicUsize::new(0),
         }
     }
 
@@ -261,6 +272,28 @@ impl CallPlane {
         self.has_heir.store(true, Ordering::Release);
     }
 
+    /// Somebody else has the sockets and serves: told to drain, the plane takes its time.
+    pub fn hand_over(&self) {
+        self.is_handed_over.store(true, Ordering::Release);
+        self.leave_to_heir();
+    }
+
+    /// Takes nobody in from now on; whoever comes waits in the sockets, for [`CallPlane::wake`] or for another process that has
+    /// them too. Sessions go on.
+    pub fn rest(&self) {
+        self.resting.send_replace(true);
+    }
+
+    /// Takes whoever comes in again.
+    pub fn wake(&self) {
+        self.resting.send_replace(false);
+    }
+
+    /// How many of the doors, each counted once for each call thread, take nobody in.
+    pub fn doors_at_rest(&self) -> usize {
+        self.at_rest.load(Ordering::Acquire)
+    }
+
     /// Sessions right now, those that are refused among them.
     pub fn sessions(&self) -> usize {
         self.sessions.load(Ordering::Relaxed)
@@ -273,6 +306,7 @@ impl CallPlane {
 
     async fn accept(self: Arc<Self>, door: Door, listener: TcpListener, mut shutdown: watch::Receiver<ShutdownLevel>) {
         let for_sessions = shutdown.clone();
+        let mut resting = self.resting.subscribe();
         loop {
             tokio::select! {
                 biased;
@@ -281,6 +315,14 @@ impl CallPlane {
                         break;
                     }
                     return;
+                }
+                () = until(&mut resting, true) => {
+                    self.at_rest.fetch_add(1, Ordering::AcqRel);
+                    tokio::select! {
+                        _ = told_to_stop(&mut shutdown, ShutdownLevel::Drain) => {}
+                        () = until(&mut resting, false) => {}
+                    }
+                    self.at_rest.fetch_sub(1, Ordering::AcqRel);
                 }
                 accepted = self.next(door, &listener) => match accepted {
                     Ok(stream) => {
@@ -315,7 +357,8 @@ impl CallPlane {
     /// that are being refused.
     async fn drain(self: &Arc<Self>, door: Door, listener: &TcpListener, shutdown: &mut watch::Receiver<ShutdownLevel>) {
         let for_sessions = shutdown.clone();
-        let deadline = tokio::time::Instant::now() + DRAIN_WAIT_MAX;
+        let wait_max = if self.is_handed_over.load(Ordering::Acquire) { HANDED_OVER_WAIT_MAX } else { DRAIN_WAIT_MAX };
+        let deadline = tokio::time::Instant::now() + wait_max;
         let has_heir = self.has_heir.load(Ordering::Acquire);
         let mut look = tokio::time::interval(Duration::from_millis(5));
         let mut quiet_looks = 0;
@@ -410,6 +453,11 @@ impl CallPlane {
 /// means the same.
 pub(super) async fn told_to_stop(shutdown: &mut watch::Receiver<ShutdownLevel>, least: ShutdownLevel) -> ShutdownLevel {
     shutdown.wait_for(|level| *level >= least).await.map_or(ShutdownLevel::Now, |level| *level)
+}
+
+async fn until(resting: &mut watch::Receiver<bool>, wanted: bool) {
+    // whoever could change it being gone, nobody is waited for any more
+    let _ = resting.wait_for(|resting| *resting == wanted).await;
 }
 
 async fn beat(heartbeat: Arc<Heartbeat>) {

@@ -17,6 +17,7 @@ use super::store::StoreVerb;
 use super::things::{ExtensionArgs, GroupArgs, LimitVerb, TrunkArgs, Verb};
 use super::token::TokenVerb;
 use super::top::TopArgs;
+use super::upgrade::UpgradeArgs;
 use crate::logbook::LogFormat;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -62,6 +63,8 @@ pub(super) struct Global {
 pub(super) enum Command {
     /// Run the server
     Serve(ServeArgs),
+    /// Let a new program, or a changed configuration, take over from the running server without refusing a call
+    Upgrade(UpgradeArgs),
     /// Start a server on sample data, play calls against it and show what the callers get
     Demo(DemoArgs),
     /// Play one call against a running server, as the switch would
@@ -177,6 +180,9 @@ pub(super) struct ServeArgs {
     /// Load a small fictional directory if the store is empty
     #[arg(long)]
     pub(super) sample: bool,
+    /// Take over from the server that this was started by, for upgrade
+    #[arg(long, hide = true)]
+    pub(super) take_over: bool,
     /// Make the journal's disk so much slower than it is, for benchmarks
     #[arg(long, hide = true, value_name = "MS", default_value_t = 0)]
     pub(super) journal_delay_ms: u64,

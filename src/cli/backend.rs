@@ -112,7 +112,7 @@ pub(super) fn said(reply: Reply) -> Result<Reply, Failure> {
     match reply {
         Reply::NotFound(text) => Err(Failure::new(Exit::NotFound, text)),
         Reply::BadInput(text) => Err(Failure::new(Exit::BadInput, text)),
-        Reply::Store(text) => Err(Failure::new(Exit::Store, text)),
+        Reply::Store(text) | Reply::TryAgain(text) => Err(Failure::new(Exit::Store, text)),
         reply => Ok(reply),
     }
 }

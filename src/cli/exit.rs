@@ -72,7 +72,7 @@ impl From<StartError> for Failure {
         let exit = match &error {
             StartError::Store(_) => Exit::Store,
             StartError::Listen { .. } | StartError::Admin(_) => Exit::BadInput,
-            StartError::Thread(_) => Exit::Trouble,
+            StartError::Thread(_) | StartError::TakeOver(_) => Exit::Trouble,
         };
         Failure::new(exit, error.to_string())
     }

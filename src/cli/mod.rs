@@ -35,6 +35,7 @@ mod things;
 mod things_text;
 mod token;
 mod top;
+mod upgrade;
 mod user;
 mod warnings;
 mod when;
@@ -61,6 +62,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     let global = cli.global;
     match cli.command {
         Command::Serve(args) => serve::serve(&global, &args),
+        Command::Upgrade(args) => upgrade::upgrade(&global, &args),
         Command::Demo(args) => demo::demo(&args),
         Command::Call(args) => play::call(&global, &args),
         Command::Bench(BenchArgs { special: Some(BenchVerb::Flood(args)), .. }) => flood::flood(global.json, &args),

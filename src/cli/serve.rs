@@ -6,7 +6,8 @@ use super::exit::{Exit, Failure};
 use super::print;
 use crate::config::{Config, Overrides};
 use crate::control::{Reply, sample_requests};
-use crate::daemon::{EventOptions, Inherited, LogTarget, Options, Server, start_log};
+use crate::daemon::{EventOptions, Inherited, LogTarget, Options, Predecessor, Server, Surroundings, start_log};
+use crate::logbook::Levels;
 use std::time::Duration;
 
 /// What flags and environment say, those of the server included.
@@ -27,11 +28,31 @@ pub(super) fn serve_overrides(global: &Global, args: &ServeArgs) -> Overrides {
 }
 
 pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
-    let config = Config::load(serve_overrides(global, args))?;
+    if !args.take_over {
+        return serve_in(global, args, None);
+    }
+    let not_alone = |e| Failure::new(Exit::BadInput, format!("--take-over is for a server that hands over ({e}); use strowger upgrade"));
+    let predecessor = Predecessor::at_stdin().map_err(not_alone)?;
+    let told = predecessor.try_clone().map_err(not_alone)?;
+    serve_in(global, args, Some(predecessor)).inspect_err(|failure| told.fail(&failure.text))
+}
+
+fn serve_in(global: &Global, args: &ServeArgs, mut predecessor: Option<Predecessor>) -> Result<Exit, Failure> {
+    let overrides = serve_overrides(global, args);
+    let config = Config::load(overrides.clone())?;
     let log = start_log(&config.log, config.log_format, LogTarget::Stderr).map_err(|e| Failure::new(Exit::BadInput, e))?;
     let events = EventOptions { journal_delay: Duration::from_millis(args.journal_delay_ms), ..EventOptions::default() };
     let options = Options { signals: true, events, ..Options::default() };
-    let server = Server::start_on(&config, options, log.dropped.clone(), Some(log.levels.clone()), Inherited::from_service_manager())?;
+    if let Some(predecessor) = &mut predecessor {
+        predecessor.introduce(&config)?;
+    }
+    let surroundings = Surroundings {
+        levels: Some(log.levels.clone()),
+        inherited: Inherited::from_service_manager(),
+        predecessor,
+        on_hangup: Some(read_anew(overrides, config.clone(), log.levels.clone())),
+    };
+    let server = Server::start_in(&config, options, log.dropped.clone(), surroundings)?;
     if args.sample {
         if server.store().revision() == 0 {
             load_sample(&server)?;
@@ -51,6 +72,28 @@ pub(super) fn serve(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     server.wait().map_err(|e| Failure::new(Exit::Trouble, format!("the call plane ended ({e})")))?;
     Ok(Exit::Done)
+}
+
+/// Reads the configuration anew: what is logged changes at once, and of the rest is said what it takes.
+fn read_anew(overrides: Overrides, running: Config, levels: Levels) -> Box<dyn Fn() + Send> {
+    Box::new(move || {
+        let read = match Config::load(overrides.clone()) {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::error!(%error, "the configuration is wrong, and what held before holds on");
+                return;
+            }
+        };
+        if let Err(error) = levels.configure(&read.log) {
+            tracing::error!(error, "the configuration is wrong, and what held before holds on");
+            return;
+        }
+        tracing::info!(log = read.log, "the configuration was read anew; what is logged holds from now on");
+        let waiting: Vec<_> = running.changed_keys(&read).into_iter().filter(|key| *key != "log").collect();
+        if !waiting.is_empty() {
+            tracing::warn!(changed = waiting.join(", "), "these hold after strowger upgrade, which refuses no call, or after a restart");
+        }
+    })
 }
 
 /// Loads the sample directory.

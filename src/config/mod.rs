@@ -3,6 +3,7 @@
 //! A flag beats an environment variable, which beats the file, which beats the default. A key that isn't known stops
 //! the start: a misspelt one would otherwise be a setting that is silently not there.
 
+mod changes;
 mod dial;
 mod doors;
 mod features;

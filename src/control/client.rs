@@ -4,13 +4,15 @@ use super::FRAME_BYTES_MAX;
 use super::request::{Reply, Request};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// How long the reply to an import's or a plan's end may take, and to whatever reads the whole store: a million contacts are
 /// put together and written in it.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(600);
+/// How long another program may take to take over: it reads the whole store.
+const UPGRADE_WAIT_MAX: Duration = Duration::from_secs(300);
 /// How long any other reply may take. Edits wait behind the end of an import.
 const REPLY_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long the reply to a question may take; a server that is stopped is soon known to be.
@@ -36,9 +38,16 @@ pub enum ClientError {
     Strange(String),
 }
 
+/// How long a request is sent anew to whoever takes over from the server, and the pause in between.
+const TAKEN_OVER_WAIT_MAX: Duration = Duration::from_secs(30);
+const TAKEN_OVER_PAUSE: Duration = Duration::from_millis(50);
+
 /// A connection to a server's admin socket.
 pub struct Client {
     stream: UnixStream,
+    path: PathBuf,
+    /// Whether the server has been told something on this connection that later requests build on.
+    has_begun: bool,
 }
 
 impl Client {
@@ -51,7 +60,7 @@ impl Client {
             Ok(stream) => {
                 let name = || path.display().to_string();
                 stream.set_write_timeout(Some(REPLY_WAIT_MAX)).map_err(|e| ClientError::Refused(name(), e))?;
-                Ok(Client { stream })
+                Ok(Client { stream, path: path.to_owned(), has_begun: false })
             }
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused) => {
                 Err(ClientError::NoServer(path.display().to_string()))
@@ -60,11 +69,24 @@ impl Client {
         }
     }
 
-    /// Asks, and waits for the reply.
+    /// Asks, and waits for the reply. Where the server is just being taken over from, whoever takes over is asked.
     ///
     /// # Errors
     /// [`ClientError`]; the request may or may not have been carried out.
     pub fn ask(&mut self, request: &Request) -> Result<Reply, ClientError> {
+        let begun = Instant::now();
+        loop {
+            let reply = self.ask_once(request)?;
+            if !matches!(reply, Reply::TryAgain(_)) || self.has_begun || begun.elapsed() >= TAKEN_OVER_WAIT_MAX {
+                self.has_begun |= begins(request);
+                return Ok(reply);
+            }
+            std::thread::sleep(TAKEN_OVER_PAUSE);
+            *self = Client::connect(&self.path)?;
+        }
+    }
+
+    fn ask_once(&mut self, request: &Request) -> Result<Reply, ClientError> {
         let body = serde_json::to_vec(request).map_err(|e| ClientError::Strange(e.to_string()))?;
         let too_long = || ClientError::Strange("a request is longer than the server takes".into());
         let length = u32::try_from(body.len()).ok().filter(|l| *l as usize <= FRAME_BYTES_MAX).ok_or_else(too_long)?;
@@ -85,8 +107,17 @@ impl Client {
     }
 }
 
+/// Whether later requests on the same connection build on this one.
+fn begins(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::ImportBegin { .. } | Request::ImportRows(_) | Request::PlanBegin { .. } | Request::PlanPart { .. } | Request::BackupBegin
+    )
+}
+
 fn wait_max(request: &Request) -> Duration {
     match request {
+        Request::Upgrade { .. } => UPGRADE_WAIT_MAX,
         Request::ImportPreview { .. }
         | Request::ImportCommit
         | Request::PlanCommit

@@ -64,11 +64,20 @@ impl From<Result<Reply, Refusal>> for Reply {
             Ok(reply) => reply,
             Err(Refusal::NotFound(what)) => Reply::NotFound(what),
             Err(Refusal::BadInput(what)) => Reply::BadInput(what),
-            Err(Refusal::Store(error)) => Reply::Store(error.to_string()),
+            Err(Refusal::Store(error)) => Reply::from(error),
             Err(Refusal::Journal(what)) => Reply::Store(what),
             Err(Refusal::Stale(revision)) => Reply::Stale { revision },
             Err(Refusal::Overtaken { over, revision }) => Reply::PlanStale { over, revision },
             Err(Refusal::Batch { errors, wrong }) => Reply::BatchWrong { errors, wrong },
+        }
+    }
+}
+
+impl From<StoreError> for Reply {
+    fn from(error: StoreError) -> Reply {
+        match error {
+            StoreError::HandedOver => Reply::TryAgain(error.to_string()),
+            error => Reply::Store(error.to_string()),
         }
     }
 }
@@ -142,6 +151,7 @@ impl Desk {
     fn carry_out(&mut self, request: Request) -> Result<Reply, Refusal> {
         match request {
             Request::Log { reset, set } => self.log(reset, &set),
+            Request::Upgrade { .. } => bad("only a server that runs can be taken over from"),
             Request::Status => Ok(Reply::Status(Box::new(self.status()))),
             Request::ContactSet { tenant, contact } => self.contact_set(&tenant, contact),
             Request::ContactRm { tenant, id } => {

@@ -7,10 +7,12 @@ mod batch;
 mod calls;
 mod client;
 mod desk;
+mod door;
 mod explain;
 mod export;
 mod features;
 mod feed;
+mod hand_over;
 mod history;
 mod http;
 mod import;
@@ -33,9 +35,11 @@ pub use batch::{BatchError, BatchView};
 pub use calls::{JournalQuery, journalled, journalled_call};
 pub use client::{Client, ClientError};
 pub use desk::{Desk, PlaneStatusSource};
+pub use door::{AdminDoor, BindError};
 pub use export::{ExportPage, ExportQuery, Whose};
 pub use features::ExtensionPatch;
 pub use feed::FeedQuery;
+pub use hand_over::{HandOver, NotHandedOver, Successor};
 pub use history::{ChangeView, FieldView, HistoryPage, HistoryQuery, ThingView, UndoWhich};
 pub use http::FeedLimits;
 pub use import_views::{DifferenceView, DuplicateView, FieldDifference, ImportAsk, ImportDifferences, ImportPart, ImportView, RowError};
@@ -44,7 +48,7 @@ pub use overrides::OverrideDraft;
 pub use request::{ExplainAsk, ItemWhich, ListKey, Reply, Request, RouteWhich, TokenDraft, UserWhich};
 pub use sample::sample_requests;
 pub use search::Searches;
-pub use server::{AdminServer, BindError};
+pub use server::AdminServer;
 pub use views::{
     AnswerSeriesView, ContactView, DecisionView, NumberSeen, NumberView, PlaneStatus, RouteView, ScreenView, StatusView, TokenView,
     UserView,

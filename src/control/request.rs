@@ -4,6 +4,7 @@ use super::batch::{BatchError, BatchView};
 use super::calls::JournalQuery;
 use super::export::{ExportPage, ExportQuery};
 use super::feed::FeedQuery;
+use super::hand_over::{NotHandedOver, Successor};
 use super::history::{HistoryPage, HistoryQuery, UndoWhich};
 use super::import_views::{ImportAsk, ImportPart, ImportView};
 use super::views::{ContactView, DecisionView, RouteView, ScreenView, StatusView, TokenView, UserView};
@@ -13,6 +14,7 @@ use crate::plan::{ItemDraft, LimitDraft};
 use crate::routing::{List, PlanItem, PlanKey, Switch, User};
 use crate::store::{Checked, Compacted, PlanSort};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Which route, as typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +132,11 @@ pub enum Request {
         reset: bool,
         #[serde(default)]
         set: Vec<String>,
+    },
+    /// Lets a program take over from the server; the server's own, as it is on the disk now, if none is named.
+    Upgrade {
+        #[serde(default)]
+        program: Option<PathBuf>,
     },
     /// Adds or replaces a contact.
     ContactSet { tenant: String, contact: ContactDraft },
@@ -283,6 +290,12 @@ pub enum Reply {
         /// (`call`, `debug`).
         levels: Vec<(String, String)>,
     },
+    /// Another process has taken over.
+    Upgraded(Successor),
+    /// None has, and the server goes on as before.
+    NotUpgraded(NotHandedOver),
+    /// Nothing was done, because another process is just taking over: it takes the request in a moment.
+    TryAgain(String),
     /// An edit was made (or was not necessary).
     Done {
         /// The store's revision.

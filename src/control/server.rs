@@ -2,7 +2,9 @@
 
 use super::FRAME_BYTES_MAX;
 use super::desk::{Desk, PlaneStatusSource};
+use super::door::{AdminDoor, BindError};
 use super::feed::{FeedQuery, Filter, Follower, Next};
+use super::hand_over::HandOver;
 use super::http::{FeedLimits, HttpServer};
 use super::observed::Observed;
 use super::request::{Reply, Request};
@@ -11,15 +13,11 @@ use crate::peers::Peers;
 use crate::routing::Tenants;
 use crate::store::{By, Store};
 use bytes::Bytes;
-use std::fs::Permissions;
 use std::io;
 use std::net::TcpListener as StdTcpListener;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::runtime::{Builder, Runtime};
@@ -30,25 +28,17 @@ const CONNECTIONS_MAX: usize = 32;
 /// How long a connection may say nothing.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 
+/// How long those who are being answered when the socket closes may take to hear it.
+const LAST_REPLIES_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// How long a question for events may wait for some, in milliseconds; less than the command line waits for an answer.
 const EVENTS_WAIT_MS_MAX: u64 = 8000;
-
-/// Why the admin socket can't be made.
-#[derive(Debug, Error)]
-pub enum BindError {
-    /// Somebody listens there.
-    #[error("a server already listens at {0}; stop it, or set another place with --admin")]
-    InUse(PathBuf),
-    /// The system said no.
-    #[error("the admin socket {0} can't be made ({1}); choose another place with --admin")]
-    Io(PathBuf, io::Error),
-}
 
 /// The admin socket and what it serves.
 pub struct AdminServer {
     runtime: Runtime,
     listener: UnixListener,
-    path: PathBuf,
+    door: AdminDoor,
     store: Store,
     rules: Arc<Tenants>,
     planes: PlaneStatusSource,
@@ -57,6 +47,7 @@ pub struct AdminServer {
     peers: Peers,
     limits: FeedLimits,
     levels: Option<Levels>,
+    hand_over: Option<Arc<dyn HandOver>>,
 }
 
 impl AdminServer {
@@ -72,35 +63,34 @@ impl AdminServer {
         planes: PlaneStatusSource,
         observed: Observed,
     ) -> Result<AdminServer, BindError> {
-        let failed = |e| BindError::Io(path.into(), e);
-        if let Ok(there) = std::fs::symlink_metadata(path) {
-            // only a socket that nobody listens at is what a dead server left behind
-            match StdStream::connect(path) {
-                Ok(_) => return Err(BindError::InUse(path.into())),
-                Err(e) if there.file_type().is_socket() && e.kind() == io::ErrorKind::ConnectionRefused => {
-                    std::fs::remove_file(path).map_err(failed)?;
-                }
-                Err(_) => return Err(failed(io::Error::new(io::ErrorKind::AlreadyExists, "something else is there"))),
-            }
-        }
-        // made with mode 0600 from its first moment, not changed to it afterwards
-        let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-        let bound = StdListener::bind(path);
-        rustix::process::umask(before);
-        let listener = bound.map_err(failed)?;
-        std::fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
+        AdminServer::at(AdminDoor::bind(path)?, http, store, rules, planes, observed)
+    }
+
+    /// The same where the socket is there already.
+    ///
+    /// # Errors
+    /// [`BindError::Io`].
+    pub fn at(
+        door: AdminDoor,
+        http: StdTcpListener,
+        store: Store,
+        rules: Arc<Tenants>,
+        planes: PlaneStatusSource,
+        observed: Observed,
+    ) -> Result<AdminServer, BindError> {
+        let failed = |e| BindError::Io(door.path().into(), e);
         let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(4).build().map_err(failed)?;
         let (listener, http) = {
             let _inside = runtime.enter();
             http.set_nonblocking(true).map_err(failed)?;
+            let listener = door.listener.try_clone().map_err(failed)?;
             (UnixListener::from_std(listener).map_err(failed)?, TcpListener::from_std(http).map_err(failed)?)
         };
         let limits = FeedLimits::default();
         Ok(AdminServer {
             runtime,
             listener,
-            path: path.into(),
+            door,
             store,
             rules,
             planes,
@@ -109,6 +99,7 @@ impl AdminServer {
             peers: Peers::default(),
             limits,
             levels: None,
+            hand_over: None,
         })
     }
 
@@ -124,6 +115,12 @@ impl AdminServer {
         AdminServer { levels, ..self }
     }
 
+    /// Lets administrators have another program take over.
+    #[must_use]
+    pub fn with_hand_over(self, hand_over: Option<Arc<dyn HandOver>>) -> AdminServer {
+        AdminServer { hand_over, ..self }
+    }
+
     /// Lets these come in by HTTP, beside this machine.
     #[must_use]
     pub fn with_peers(self, peers: Peers) -> AdminServer {
@@ -133,11 +130,11 @@ impl AdminServer {
     /// Serves until told to stop; run it on a thread of its own.
     pub fn run(self, mut stop: watch::Receiver<bool>) {
         let listener = self.listener;
-        let at = Counter { store: self.store, rules: self.rules, planes: self.planes, observed: self.observed, levels: self.levels };
+        let at = Counter { store: self.store, rules: self.rules, planes: self.planes, observed: self.observed, levels: self.levels, hand_over: self.hand_over };
         self.runtime.block_on(async {
             let http = HttpServer::new(at.store.clone(), at.rules.clone(), at.planes.clone(), at.observed.clone(), self.limits);
             tokio::spawn(at.observed.searches.clone().forget_unused(at.store.reader()));
-            tokio::spawn(http.run(self.http, self.peers));
+            let http = tokio::spawn(http.run(self.http, self.peers));
             let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
             loop {
                 let accepted = tokio::select! {
@@ -149,10 +146,10 @@ impl AdminServer {
                 };
                 match accepted {
                     Ok((stream, place)) => {
-                        let at = at.clone();
+                        let (at, stop) = (at.clone(), stop.clone());
                         tokio::spawn(async move {
                             let _place = place;
-                            if let Err(error) = serve(stream, at).await {
+                            if let Err(error) = serve(stream, at, stop).await {
                                 tracing::debug!(%error, "an admin connection ended");
                             }
                         });
@@ -163,8 +160,11 @@ impl AdminServer {
                     }
                 }
             }
+            http.abort();
+            // what is being done is done, and whoever asked for it is told
+            let _ = tokio::time::timeout(LAST_REPLIES_WAIT_MAX, places.acquire_many(CONNECTIONS_MAX as u32)).await;
         });
-        let _ = std::fs::remove_file(&self.path);
+        self.door.remove();
         self.runtime.shutdown_timeout(Duration::from_secs(5));
     }
 }
@@ -177,6 +177,7 @@ struct Counter {
     planes: PlaneStatusSource,
     observed: Observed,
     levels: Option<Levels>,
+    hand_over: Option<Arc<dyn HandOver>>,
 }
 
 /// Whom a connection follows the feed for, and how far it is.
@@ -186,7 +187,7 @@ struct Followed {
     follower: Follower,
 }
 
-async fn serve(mut stream: UnixStream, at: Counter) -> io::Result<()> {
+async fn serve(mut stream: UnixStream, at: Counter, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let peer = stream.peer_cred()?.uid();
     if peer != 0 && peer != rustix::process::geteuid().as_raw() {
         tracing::warn!(uid = peer, "an admin connection of another user was refused");
@@ -196,11 +197,17 @@ async fn serve(mut stream: UnixStream, at: Counter) -> io::Result<()> {
         .observing(at.observed.clone())
         .with_levels(at.levels.clone());
     let mut followed = None;
-    while let Some(frame) = tokio::time::timeout(IDLE_MAX, read_frame(&mut stream)).await?? {
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = tokio::time::timeout(IDLE_MAX, read_frame(&mut stream)) => frame??,
+            () = stopped(&mut stop) => None,
+        };
+        let Some(frame) = frame else { return Ok(()) };
         // the store is waited for on a thread that may wait
         let (back, done) = tokio::task::spawn_blocking(move || {
             let done = match serde_json::from_slice::<Request>(&frame) {
-                Ok(request @ Request::Events { .. }) => Err(request),
+                Ok(request @ (Request::Events { .. } | Request::Upgrade { .. })) => Err(request),
                 Ok(request) => Ok(desk.apply(request)),
                 Err(error) => {
                     Ok(Reply::BadInput(format!("the request can't be read ({error}); use the command line of the server's version")))
@@ -219,6 +226,7 @@ async fn serve(mut stream: UnixStream, at: Counter) -> io::Result<()> {
                 match at.follow(&mut followed, tenant, query, since.as_deref()) {
                     Ok(follower) => tokio::select! {
                         reply = news(follower, wait) => reply,
+                        () = stopped(&mut stop) => return Ok(()),
                         // whoever is gone needs no answer, and raw events no longer
                         gone = stream.readable() => {
                             gone?;
@@ -229,14 +237,34 @@ async fn serve(mut stream: UnixStream, at: Counter) -> io::Result<()> {
                     Err(why) => Reply::BadInput(why),
                 }
             }
+            Err(Request::Upgrade { program }) => at.upgrade(program).await?,
             Err(_) => Reply::BadInput("the request can't be carried out here".to_owned()),
         };
-        tokio::time::timeout(IDLE_MAX, write_frame(&mut stream, &serde_json::to_vec(&reply)?)).await??;
+        let told = tokio::time::timeout(IDLE_MAX, write_frame(&mut stream, &serde_json::to_vec(&reply)?)).await;
+        if let (Reply::Upgraded(_), Some(hand_over)) = (&reply, &at.hand_over) {
+            hand_over.finish();
+        }
+        told??;
     }
-    Ok(())
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 impl Counter {
+    /// Has another program take over, which takes seconds; the next one who asks for it meanwhile is refused.
+    async fn upgrade(&self, program: Option<PathBuf>) -> io::Result<Reply> {
+        let Some(hand_over) = self.hand_over.clone() else {
+            return Ok(Reply::BadInput("this server can't be taken over from".to_owned()));
+        };
+        let given = tokio::task::spawn_blocking(move || hand_over.give(program.as_deref())).await.map_err(io::Error::other)?;
+        Ok(match given {
+            Ok(successor) => Reply::Upgraded(successor),
+            Err(why) => Reply::NotUpgraded(why),
+        })
+    }
+
     /// The one who follows for this connection: the same as before, or another who begins where he is told to.
     fn follow<'a>(
         &self,

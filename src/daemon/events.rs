@@ -18,6 +18,7 @@ use crate::store::Reader;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -49,6 +50,17 @@ pub(super) struct Events {
     pub(super) glances: Glances,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
+    /// Kept until the journal is this process's: its thread waits for that.
+    journal_waits: Option<Sender<()>>,
+}
+
+/// Whose the journal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JournalIs {
+    /// This process's.
+    Ours,
+    /// Another's yet, who hands it over; [`Events::take_journal`] says when.
+    Anothers,
 }
 
 /// Starts the event plane, where switches are configured; without any there is nothing to listen to, and no thread.
@@ -59,6 +71,7 @@ pub(super) fn start(
     tenants: Arc<Tenants>,
     clock: &Arc<dyn Clock>,
     options: EventOptions,
+    journal_is: JournalIs,
 ) -> io::Result<(Option<DecisionSender>, Events)> {
     let sources: Vec<(SourceConfig, SourceInfo)> = config.switches.iter().map(source_of).collect();
     let stats = PlaneStats { sources: sources.iter().map(|(_, info)| info.stats.clone()).collect(), ..PlaneStats::default() };
@@ -66,8 +79,10 @@ pub(super) fn start(
     let hub = Arc::new(Hub::new(clock.now_us() / 1_000, HubLimits::default()));
     let glances = Glances::new(tenants.keys().map(String::as_str));
     let (stop, stopping) = watch::channel(false);
-    let journal = open_journal(config, !sources.is_empty());
-    let mut events = Events { hub, stats, journal, glances, stop, threads: Vec::new() };
+    let journal = open_journal(config, !sources.is_empty(), journal_is);
+    let (waits, is_ours) = std::sync::mpsc::channel();
+    let journal_waits = (journal_is == JournalIs::Anothers).then_some(waits);
+    let mut events = Events { hub, stats, journal, glances, stop, threads: Vec::new(), journal_waits };
     if sources.is_empty() {
         return Ok((None, events));
     }
@@ -82,6 +97,8 @@ pub(super) fn start(
             let writer = writer.with_delay(options.journal_delay);
             let ids: Vec<String> = tenants.keys().cloned().collect();
             events.threads.push(threads::spawn("journal", priority, move || {
+                // until the other end is gone; calls that are over wait in the queue
+                let _: Result<(), _> = is_ours.recv();
                 recall.who_answered(&ids);
                 writer.run();
             })?);
@@ -124,8 +141,25 @@ fn turn(runtime: Runtime, mut stop: watch::Receiver<bool>) {
 }
 
 impl Events {
+    /// The journal is this process's from now on.
+    pub(super) fn take_journal(&mut self) {
+        if let Some(waits) = self.journal_waits.take() {
+            if let Some(Err(error)) = self.journal.as_ref().map(Journal::reopen) {
+                tracing::error!(%error, "the journal can't be opened; calls are answered, and it is tried again");
+            }
+            drop(waits);
+        }
+    }
+
+    /// Closes the journal, so that another process can open it; nothing is written into it any more.
+    pub(super) fn leave_journal(&self) {
+        if let Some(journal) = &self.journal {
+            journal.close();
+        }
+    }
+
     /// Ends it: sockets first, then what they said, then the journal, as long as nobody is in more of a hurry.
-    pub(super) fn stop(self, at_once: impl Fn() -> bool) {
+    pub(super) fn stop(&self, at_once: impl Fn() -> bool) {
         self.stop.send_replace(true);
         let until = Instant::now() + END_WAIT_MAX;
         while self.threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < until && !at_once() {
@@ -136,7 +170,7 @@ impl Events {
 
 /// The journal, where there is something to write into it or somebody has; a journal that can't be opened is no reason not
 /// to answer calls.
-fn open_journal(config: &Config, is_written: bool) -> Option<Journal> {
+fn open_journal(config: &Config, is_written: bool, journal_is: JournalIs) -> Option<Journal> {
     let dir = config.journal_dir();
     if !is_written && !dir.exists() {
         return None;
@@ -148,6 +182,9 @@ fn open_journal(config: &Config, is_written: bool) -> Option<Journal> {
         },
         bytes_max: config.events.journal_mb_max * 1024 * 1024,
     };
+    if journal_is == JournalIs::Anothers {
+        return Some(Journal::closed(&dir, limits));
+    }
     match Journal::open(&dir, limits) {
         Ok(journal) => Some(journal),
         Err(error) => {

@@ -4,34 +4,41 @@
 //! priority; the writer and the admin plane have one each behind calls, so that an import never takes the processor
 //! from one.
 
+mod ending;
 mod events;
+mod hand_over;
 mod inherited;
 mod limits;
 mod log;
 mod signals;
+mod status;
 pub mod threads;
 mod watchdog;
 
 pub use events::EventOptions;
+pub use hand_over::Predecessor;
 pub use inherited::Inherited;
 pub use log::{LogGuard, LogTarget, start as start_log};
 
-use crate::call::{AnswerSeries, Answerer, CallPlane, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
+use crate::call::{Answerer, CallPlane, CallThread, Delay, Door, Heartbeat, Limits, ShutdownLevel, bind};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::control::{AdminServer, AnswerSeriesView, BindError, Desk, EventStatus, Observed, PlaneStatus, PlaneStatusSource};
-use crate::cti::PlaneStats;
+use crate::control::{AdminDoor, AdminServer, BindError, Desk, HandOver, Observed};
 use crate::logbook::Levels;
 use crate::routing::Tenants;
 use crate::store::{Store, StoreError};
 use crate::wish;
-use events::Events;
+use ending::Ended;
+use events::{Events, JournalIs};
+use hand_over::{Asker, Estate, Order};
+use status::plane_status;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -41,7 +48,6 @@ const DESCRIPTORS_KEPT: usize = 1024;
 const SESSIONS_MIN: usize = 64;
 /// How often a thread that should end is looked after.
 const JOIN_LOOK: Duration = Duration::from_millis(5);
-
 /// Why the program can't start.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -66,6 +72,22 @@ pub enum StartError {
     /// A thread.
     #[error("a thread could not be started ({0})")]
     Thread(#[from] io::Error),
+    /// The server that was to be taken over from.
+    #[error("{0}")]
+    TakeOver(String),
+}
+
+/// What a server finds where it starts.
+#[derive(Default)]
+pub struct Surroundings {
+    /// Log levels that an administrator may change.
+    pub levels: Option<Levels>,
+    /// Sockets that were passed.
+    pub inherited: Inherited,
+    /// The server that it takes over from, which has been told that it can.
+    pub predecessor: Option<Predecessor>,
+    /// What is done at a SIGHUP.
+    pub on_hangup: Option<Box<dyn Fn() + Send>>,
 }
 
 /// What a test or the demo changes about a server.
@@ -95,6 +117,8 @@ pub struct Server {
     wishes_thread: JoinHandle<()>,
     writer: JoinHandle<()>,
     events: Events,
+    estate: Estate,
+    orders: Receiver<Order>,
 }
 
 impl Server {
@@ -103,35 +127,41 @@ impl Server {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(config: &Config, options: Options, log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>) -> Result<Server, StartError> {
-        Server::start_on(config, options, log_lines_dropped, None, Inherited::default())
+        Server::start_in(config, options, log_lines_dropped, Surroundings::default())
     }
 
-    /// The same, on sockets that were passed where there are any, and with log levels that an administrator may change.
+    /// The same, on sockets that were passed where there are any, or in the place of another server; that one has ended its work
+    /// when this returns.
     ///
     /// # Errors
     /// As [`Server::start`].
-    pub fn start_on(
+    pub fn start_in(
         config: &Config,
         options: Options,
         log_lines_dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
-        levels: Option<Levels>,
-        mut inherited: Inherited,
+        surroundings: Surroundings,
     ) -> Result<Server, StartError> {
+        let Surroundings { levels, mut inherited, mut predecessor, on_hangup } = surroundings;
+        if let Some(predecessor) = &mut predecessor {
+            inherited = predecessor.sockets();
+        }
         let descriptors_max = limits::raise_open_files();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (store, writer) = Store::open(&config.store_dir(), clock.clone())?;
         let listeners = [
-            (Door::Agi, listen(&mut inherited, "FastAGI", "--agi", config.agi)?),
-            (Door::Esl, listen(&mut inherited, "FreeSWITCH's outbound socket", "--esl", config.esl)?),
-            (Door::Http, listen(&mut inherited, "the look-up HTTP", "--lookup-http", config.lookup_http)?),
+            (Door::Agi, listen(&mut inherited, "FastAGI", "agi", config.agi)?),
+            (Door::Esl, listen(&mut inherited, "FreeSWITCH's outbound socket", "esl", config.esl)?),
+            (Door::Http, listen(&mut inherited, "the look-up HTTP", "lookup-http", config.lookup_http)?),
         ];
         // the service manager keeps them: whoever comes while this ends waits for the next one
-        let is_kept = inherited.has_given(listeners.len());
+        let is_kept = inherited.is_kept(listeners.len());
         let [agi, esl, lookup_http] = [listeners[0].1.local_addr()?, listeners[1].1.local_addr()?, listeners[2].1.local_addr()?];
-        let admin_http = listen(&mut inherited, "the admin HTTP", "--http", config.http)?;
+        let admin_http = listen(&mut inherited, "the admin HTTP", "http", config.http)?;
         for address in inherited.left() {
-            tracing::warn!(%address, "the service manager passed a socket that no key names; who connects there waits in vain");
+            tracing::warn!(%address, "a socket was passed that no key names; who connects there waits in vain");
         }
+        // dropped: nobody is to wait in one of them
+        drop(inherited);
         let http = admin_http.local_addr()?;
         for tenant in config.tenants.values() {
             tenant.plan.warm_up();
@@ -146,7 +176,8 @@ impl Server {
                 "fewer sessions than configured are served at once; raise the limit on open files"
             );
         }
-        let (records, events) = events::start(config, store.reader(), rules.clone(), &clock, options.events)?;
+        let journal_is = if predecessor.is_some() { JournalIs::Anothers } else { JournalIs::Ours };
+        let (records, mut events) = events::start(config, store.reader(), rules.clone(), &clock, options.events, journal_is)?;
         // sled's own threads write an import's megabytes
         threads::nice_those_named("sled");
         let answerer = Answerer::new(store.reader(), rules.clone(), events.glances.clone(), clock, config.answer_budget, options.delay);
@@ -173,14 +204,30 @@ impl Server {
         let doors = [("agi", agi), ("esl", esl), ("lookup-http", lookup_http), ("http", http)];
         let granter = Desk::new(store.clone(), rules.clone(), "a star code".to_owned(), None).observing(observed.clone());
         let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
-        let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;
-        let admin = admin.with_peers(allowed.http.clone()).with_levels(levels);
+        let door = match &mut predecessor {
+            Some(predecessor) => predecessor.admin(config)?,
+            None => AdminDoor::bind(&config.admin)?,
+        };
+        let mut sockets = vec![("http", admin_http.try_clone()?)];
+        for (name, (_, listener)) in ["agi", "esl", "lookup-http"].into_iter().zip(&listeners) {
+            sockets.push((name, listener.try_clone()?));
+        }
+        let doors = listeners.len() * config.call_threads;
+        let estate = Estate { store: store.clone(), plane: plane.clone(), sockets, admin: door.try_clone()?, is_kept, doors };
+        let (asks, orders) = channel();
+        let asker: Arc<dyn HandOver> = Arc::new(Asker(asks.clone()));
+        let admin = AdminServer::at(door, admin_http, store.clone(), rules.clone(), planes, observed)?;
+        let admin = admin.with_peers(allowed.http.clone()).with_levels(levels).with_hand_over(Some(asker));
         // the snapshot is wanted soon, also on a busy machine; edits can wait
         let writer = threads::spawn("writer", threads::Priority::Low, move || {
             let writer = writer.with_snapshot();
             threads::lower_priority();
             writer.run();
         })?;
+        if predecessor.is_some() {
+            until_snapshot_stands(&store)?;
+            plane.rest();
+        }
         let (shutdown, level) = watch::channel(ShutdownLevel::Run);
         let (admin_stop, stopping) = watch::channel(false);
         let heartbeats: Vec<Arc<Heartbeat>> = (0..config.call_threads).map(|_| Arc::default()).collect();
@@ -190,7 +237,21 @@ impl Server {
             let doors: io::Result<Vec<_>> = listeners.iter().map(|(door, listener)| Ok((*door, listener.try_clone()?))).collect();
             let turning = CallThread::new(doors?)?;
             let name = format!("call-{n}");
-            calls.push(threads::spawn(&name, threads::Priority::Normal, move || turning.run(&plane, level, &heartbeat))?);
+            let ended = Ended(asks.clone());
+            calls.push(threads::spawn(&name, threads::Priority::Normal, move || {
+                let _ended = ended;
+                turning.run(&plane, level, &heartbeat);
+            })?);
+        }
+        watchdog::start(heartbeats)?;
+        if options.signals {
+            signals::start(shutdown.clone(), on_hangup)?;
+        }
+        if let Some(predecessor) = predecessor {
+            predecessor.until_calls_are_ours()?;
+            plane.wake();
+            predecessor.until_all_is_ours();
+            events.take_journal();
         }
         // all it does is wait for the writer, which is behind calls itself
         let stopping_wishes = stopping.clone();
@@ -199,10 +260,6 @@ impl Server {
             granting.run(|| *stopping_wishes.borrow(), |wish| granter.grant(wish));
         })?;
         let admin_thread = threads::spawn("admin", threads::Priority::Background, move || admin.run(stopping))?;
-        watchdog::start(heartbeats)?;
-        if options.signals {
-            signals::start(shutdown.clone())?;
-        }
         Ok(Server {
             agi,
             esl,
@@ -218,6 +275,8 @@ impl Server {
             wishes_thread,
             writer,
             events,
+            estate,
+            orders,
         })
     }
 
@@ -260,84 +319,33 @@ impl Server {
     pub fn stop(&self, level: ShutdownLevel) {
         self.shutdown.send_modify(|l| *l = level.max(*l));
     }
-
-    /// Waits until the call plane was stopped, then ends everything else in turn. Told to stop at once, it waits for
-    /// nothing: the store is one that can be left at any moment.
-    ///
-    /// # Errors
-    /// A call thread panicked.
-    pub fn wait(self) -> io::Result<()> {
-        let mut outcome = Ok(());
-        for thread in self.calls {
-            if thread.join().is_err() {
-                outcome = Err(io::Error::other("a call thread panicked"));
-            }
-        }
-        self.admin_stop.send_replace(true);
-        let at_once = || *self.shutdown.borrow() == ShutdownLevel::Now;
-        self.events.stop(at_once);
-        while (!self.admin_thread.is_finished() || !self.wishes_thread.is_finished()) && !at_once() {
-            std::thread::sleep(JOIN_LOOK);
-        }
-        self.store.close();
-        while !self.writer.is_finished() && !at_once() {
-            std::thread::sleep(JOIN_LOOK);
-        }
-        outcome
-    }
 }
 
-fn listen(inherited: &mut Inherited, what: &'static str, flag: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = match inherited.take(address) {
+/// Waits until calls can be answered from memory.
+fn until_snapshot_stands(store: &Store) -> Result<(), StartError> {
+    while !store.snapshot_stands() {
+        if let Some(error) = store.failure() {
+            return Err(error.into());
+        }
+        std::thread::sleep(JOIN_LOOK);
+    }
+    Ok(())
+}
+
+fn listen(inherited: &mut Inherited, what: &'static str, door: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = match inherited.take(door, address) {
         Some(passed) => passed.set_nonblocking(true).map(|()| passed),
         None => bind(address),
     };
     bound.map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                format!("another program has the port: stop it, or set another with {flag} (port 0 picks a free one)")
+                format!("another program has the port: stop it, or set another with --{door} (port 0 picks a free one)")
             }
-            io::ErrorKind::AddrNotAvailable => format!("this machine has no such address: set one of its own with {flag}"),
-            io::ErrorKind::PermissionDenied => format!("ports below 1024 need a privilege: set another with {flag}"),
-            _ => format!("set another address with {flag}"),
+            io::ErrorKind::AddrNotAvailable => format!("this machine has no such address: set one of its own with --{door}"),
+            io::ErrorKind::PermissionDenied => format!("ports below 1024 need a privilege: set another with --{door}"),
+            _ => format!("set another address with --{door}"),
         };
         StartError::Listen { what, address, error, remedy }
-    })
-}
-
-fn series_view(of: AnswerSeries) -> AnswerSeriesView {
-    let (switch, request, outcome) = (of.switch.to_owned(), of.request.to_owned(), of.outcome.to_owned());
-    AnswerSeriesView { switch, request, outcome, counts: of.counts, sum_us: of.sum_us }
-}
-
-fn plane_status(
-    plane: &Arc<CallPlane>,
-    doors: [(&str, SocketAddr); 4],
-    admin: PathBuf,
-    dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
-    stats: Arc<PlaneStats>,
-) -> PlaneStatusSource {
-    let (plane, began) = (plane.clone(), Instant::now());
-    let mut listening: Vec<_> = doors.iter().map(|(door, address)| ((*door).to_owned(), address.to_string())).collect();
-    listening.push(("admin".to_owned(), admin.display().to_string()));
-    Arc::new(move || PlaneStatus {
-        uptime_seconds: began.elapsed().as_secs(),
-        listening: listening.clone(),
-        sessions: plane.sessions() as u64,
-        endings: Ending::ALL.iter().map(|e| (e.word().to_owned(), plane.stats.of(*e))).collect(),
-        late: plane.stats.late.get(),
-        accept_errors: plane.stats.accept_errors.get(),
-        log_lines_dropped: dropped(),
-        events: Some(EventStatus::of(&stats)),
-        sessions_max: plane.sessions_max() as u64,
-        answer_budget_us: plane.answerer.budget().as_micros() as u64,
-        answer_times: plane.answerer.times().counts(),
-        answers: plane.answerer.times().series().into_iter().map(series_view).collect(),
-        answers_within_budget: plane.answerer.times().within_budget(),
-        caps_hit: vec![
-            ("sessions".to_owned(), plane.stats.sessions_cap.get()),
-            ("http".to_owned(), plane.stats.http_cap.get()),
-            ("tenant".to_owned(), plane.stats.tenant_cap.get()),
-        ],
     })
 }

@@ -1,5 +1,4 @@
-//! SIGTERM drains, SIGINT or a second SIGTERM stops at once. SIGHUP, which other servers read their configuration anew on, says
-//! that this one does so when it is restarted.
+//! SIGTERM drains, SIGINT or a second SIGTERM stops at once, SIGHUP has the configuration read anew.
 
 use super::threads::{Priority, spawn};
 use crate::call::ShutdownLevel;
@@ -9,14 +8,14 @@ use std::io;
 use tokio::sync::watch;
 
 /// Starts the thread that waits for signals.
-pub(super) fn start(shutdown: watch::Sender<ShutdownLevel>) -> io::Result<()> {
+pub(super) fn start(shutdown: watch::Sender<ShutdownLevel>, on_hangup: Option<Box<dyn Fn() + Send>>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     spawn("signals", Priority::Normal, move || {
         for signal in signals.forever() {
             if signal == SIGHUP {
-                tracing::warn!(
-                    "the configuration is read at a start only; restart to have a changed one counted (strowger check reads it)"
-                );
+                if let Some(on_hangup) = &on_hangup {
+                    on_hangup();
+                }
                 continue;
             }
             let draining = *shutdown.borrow() >= ShutdownLevel::Drain;

@@ -132,7 +132,7 @@ pub struct JournalStatus {
 struct Shared {
     dir: PathBuf,
     limits: JournalLimits,
-    /// None while it is opened again after a fault.
+    /// None while it is opened again after a fault, or while it is another process's.
     engine: RwLock<Option<Engine>>,
     /// Held by whoever writes.
     upkeep: Mutex<Upkeep>,
@@ -154,6 +154,32 @@ impl Journal {
         let engine = open_engine(dir)?;
         let shared = Shared { dir: dir.into(), limits, engine: RwLock::new(Some(engine)), upkeep: Mutex::default() };
         Ok(Journal { shared: Arc::new(shared) })
+    }
+
+    /// The journal of a directory that another process has yet: reading and writing fail until it is opened with
+    /// [`Journal::reopen`].
+    #[must_use]
+    pub fn closed(dir: &Path, limits: JournalLimits) -> Journal {
+        let shared = Shared { dir: dir.into(), limits, engine: RwLock::new(None), upkeep: Mutex::default() };
+        Journal { shared: Arc::new(shared) }
+    }
+
+    /// Closes the files, so that another process can open them. Waits for readers.
+    pub fn close(&self) {
+        drop(self.shared.engine.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Whether this version can open what lies in a directory, without opening it.
+    ///
+    /// # Errors
+    /// What lies there is a newer version's, or no journal.
+    pub fn check_schema(dir: &Path) -> Result<(), JournalError> {
+        match Marker::read(dir, JOURNAL_SCHEMA)? {
+            Some(marker) if marker.schema > JOURNAL_SCHEMA => {
+                Err(StoreError::Newer { path: dir.into(), found: marker.schema, known: JOURNAL_SCHEMA }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes a finished call; says whether it is new. It is on the disk after the next [`Journal::sync`].
@@ -226,7 +252,10 @@ impl Journal {
     }
 
     /// Closes the files and opens them again: after a failed write the database refuses all others. Waits for readers.
-    pub(super) fn reopen(&self) -> Result<(), JournalError> {
+    ///
+    /// # Errors
+    /// They can't be opened; reading and writing fail until this is done again.
+    pub fn reopen(&self) -> Result<(), JournalError> {
         let mut upkeep = self.upkeep();
         let mut engine = self.shared.engine.write().unwrap_or_else(PoisonError::into_inner);
         // the old one holds the lock on the files

@@ -78,9 +78,7 @@ impl JournalWriter {
     pub fn new(journal: Journal, stats: Arc<PlaneStats>, clock: Arc<dyn Clock>, queue_calls_max: usize) -> (JournalQueue, JournalWriter) {
         let (sender, calls) = sync_channel(queue_calls_max);
         let now = Instant::now();
-        // one that can't be read now is found out when something is written
-        let newest_us = journal.newest_us().unwrap_or_default();
-        let age = AgeClock::new(newest_us, clock.now_us(), clock.monotonic_us());
+        let age = AgeClock::new(None, clock.now_us(), clock.monotonic_us());
         let queue = JournalQueue { calls: sender, stats: stats.clone() };
         (
             queue,
@@ -108,6 +106,9 @@ impl JournalWriter {
 
     /// Writes until every [`JournalQueue`] is gone, then what is left. Run it on a thread of its own, behind calls.
     pub fn run(mut self) {
+        // one that can't be read now is found out when something is written
+        let newest_us = self.journal.newest_us().unwrap_or_default();
+        self.age = AgeClock::new(newest_us, self.clock.now_us(), self.clock.monotonic_us());
         loop {
             let wait = self.due().saturating_duration_since(Instant::now());
             match self.calls.recv_timeout(wait) {

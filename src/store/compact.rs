@@ -8,8 +8,8 @@
 //!
 //! The old engine may have readers who are in the middle of a list. They read on in its file, which has no name any more.
 
-use super::engine::{Engine, Space};
 use super::fill::Fill;
+use super::slot::open_closed;
 use super::stream::Stream;
 use super::writer::{Job, Writer};
 use super::{SCHEMA, Store, StoreError, swap};
@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How often a copy is begun anew because an import or a large change became true meanwhile.
 const TRIES_MAX: usize = 3;
@@ -28,9 +28,6 @@ const TRIES_MAX: usize = 3;
 const TAIL_MAX: u64 = 64;
 /// How often what came since is added before edits have to wait.
 const ROUNDS_MAX: usize = 20;
-/// How long a database that was just closed may keep its lock.
-const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
-const LOCK_LOOK: Duration = Duration::from_millis(5);
 
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +59,8 @@ impl Store {
             // what lies there may be the store that is in use
             return Err(error);
         }
+        // another process's store may be compacted by that one
+        self.shared.durable.engine.check_open()?;
         let target = swap::compacting(&self.shared.dir);
         let mut done = Ok(None);
         for _ in 0..TRIES_MAX {
@@ -109,17 +108,6 @@ fn remove(dir: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(dir) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::NotWritable { path: dir.into(), error: e.to_string() }),
         _ => Ok(()),
-    }
-}
-
-/// Opens what was just closed: the engine lets go of its lock on a thread of its own.
-fn open_closed(dir: &Path) -> Result<Engine, StoreError> {
-    let begun = Instant::now();
-    loop {
-        match Engine::open(dir, Space::NAMES) {
-            Err(StoreError::Locked(_)) if begun.elapsed() < LOCK_WAIT_MAX => std::thread::sleep(LOCK_LOOK),
-            opened => return opened,
-        }
     }
 }
 

@@ -62,6 +62,9 @@ pub enum StoreError {
     /// A write failed; the store takes no more edits until it is opened again.
     #[error("writing the store failed ({0}); edits are refused until strowger is started again, calls are still answered")]
     Failed(String),
+    /// Another process, which takes over from this one, has it.
+    #[error("a new process of the server is taking over the store; nothing was changed: try again in a moment")]
+    HandedOver,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,

@@ -23,6 +23,7 @@ mod error;
 mod examine;
 mod fill;
 mod found;
+mod hand_over;
 mod history;
 mod key;
 mod marker;

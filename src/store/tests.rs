@@ -2,6 +2,7 @@
 
 mod damage;
 mod full;
+mod hand_over;
 mod import;
 mod keeping;
 mod model;

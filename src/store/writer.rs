@@ -60,6 +60,10 @@ pub(super) enum Job {
     Abort { generation: u64 },
     /// Let a copy of the store, which is at this revision, take its place. The answer is `None` where too much came since.
     Swap { fill: Box<Fill>, last: u64, reply: ReplyTo<Option<Compacted>> },
+    /// Close the engine, so that another process can open the store.
+    Detach { reply: ReplyTo<()> },
+    /// Open it again.
+    Attach { reply: ReplyTo<()> },
     /// Finish.
     Close,
 }
@@ -94,13 +98,15 @@ pub struct Writer {
     retired: Vec<Arc<Snapshot>>,
     /// Tenants whose overlay is to be packed into a new base.
     pub(super) grown: BTreeSet<String>,
+    /// Set while the store is another process's.
+    pub(super) is_detached: bool,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, jobs: Receiver<Job>, next_generation: u64, kept: Kept, dead: Vec<Dead>) -> Writer {
         let revision = shared.revision.load(Ordering::Acquire);
         let (begun, retired, grown) = (HashMap::new(), Vec::new(), BTreeSet::new());
-        Writer { shared, jobs, revision, marked: revision, next_generation, begun, kept, dead, retired, grown }
+        Writer { shared, jobs, revision, marked: revision, next_generation, begun, kept, dead, retired, grown, is_detached: false }
     }
 
     /// Builds the snapshot that calls read; not needed where there are none.
@@ -128,7 +134,7 @@ impl Writer {
             };
             self.tidy(idle);
         }
-        if self.shared.failed().is_none() && self.shared.durable.engine.sync().is_ok() {
+        if !self.is_detached && self.shared.failed().is_none() && self.shared.durable.engine.sync().is_ok() {
             self.mark();
         }
     }
@@ -136,6 +142,9 @@ impl Writer {
     /// Frees what no reader looks at, packs an overlay, removes a slice of dead blocks.
     fn tidy(&mut self, idle: bool) {
         self.retired.retain(|s| Arc::strong_count(s) > 1);
+        if self.is_detached {
+            return;
+        }
         if self.shared.failed().is_some() {
             // nobody knows what is on the disk; the next start will
             return;
@@ -178,6 +187,7 @@ impl Writer {
 
     /// Serves one job, and the edits that wait behind it. `true` when the store is to be closed.
     fn serve(&mut self, job: Job) -> bool {
+        let Some(job) = self.refuse_detached(job) else { return false };
         match job {
             Job::Edit { tenant, by, edit, reply } => {
                 let mut group = vec![(tenant, by, edit, reply)];
@@ -223,6 +233,14 @@ impl Writer {
             }
             Job::Swap { fill, last, reply } => {
                 let _ = reply.send(self.swap_store(*fill, last));
+                false
+            }
+            Job::Detach { reply } => {
+                let _ = reply.send(self.detach());
+                false
+            }
+            Job::Attach { reply } => {
+                let _ = reply.send(self.attach());
                 false
             }
             Job::Close => true,

@@ -98,7 +98,7 @@ impl Shop {
             Ok(Err(refusal)) => Err(match DeskReply::from(refusal) {
                 DeskReply::NotFound(why) => problem(StatusCode::NOT_FOUND, &why),
                 DeskReply::BadInput(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, &why),
-                DeskReply::Store(why) => problem(StatusCode::SERVICE_UNAVAILABLE, &why),
+                DeskReply::Store(why) | DeskReply::TryAgain(why) => problem(StatusCode::SERVICE_UNAVAILABLE, &why),
                 _ => problem(StatusCode::INTERNAL_SERVER_ERROR, "the edit came to nothing that is known"),
             }),
             Err(_) => Err(problem(StatusCode::INTERNAL_SERVER_ERROR, "the edit broke off")),

@@ -96,12 +96,17 @@ pub(super) fn refusal(reply: DeskReply) -> Reply {
         }
         DeskReply::PlanStale { .. } => {
             let why = "the tenant was edited by others again and again while this was put together; nothing was done: send it again";
-            let mut reply = problem(StatusCode::CONFLICT, why);
-            reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            reply
+            try_again(StatusCode::CONFLICT, why)
         }
+        DeskReply::TryAgain(why) => try_again(StatusCode::SERVICE_UNAVAILABLE, &why),
         _ => problem(StatusCode::INTERNAL_SERVER_ERROR, "the request came to nothing that is known"),
     }
+}
+
+fn try_again(status: StatusCode, why: &str) -> Reply {
+    let mut reply = problem(status, why);
+    reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    reply
 }
 
 fn header(reply: &mut Reply, name: HeaderName, value: &str) {
