@@ -108,9 +108,7 @@ struct Shared {
 }
 
 fn targets(filter: &str) -> Result<Targets, String> {
-    filter
-        .parse()
-        .map_err(|e| format!("log = {filter:?} can't be read ({e}); write a level such as info, or strowger::call=debug,info"))
+    filter.parse().map_err(|e| format!("log = {filter:?} can't be read ({e}); write a level such as info, or strowger::call=debug,info"))
 }
 
 impl Levels {

@@ -1,12 +1,14 @@
 //! A restart under a service manager that keeps the sockets: calls wait, and none is refused.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+#[path = "support/doors.rs"]
+mod doors;
+
+use doors::{ask_over_http, asked_at};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use strowger::play::{CallFields, SocketMode, Way, call_by};
 
 /// Plays the service manager: binds the sockets, keeps them, and starts the program again each time that it ends.
 const MANAGER: &str = r#"
@@ -65,29 +67,6 @@ impl Drop for Manager {
     }
 }
 
-/// One question over HTTP; the status code.
-fn ask(port: u16) -> std::io::Result<u16> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    stream.write_all(b"GET /name?number=%2B14155550101 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    text.get(9..12).and_then(|code| code.parse().ok()).ok_or_else(|| std::io::Error::other(format!("no answer: {text:?}")))
-}
-
-/// One question at one of the three doors, as a switch puts it; what went wrong, if anything did.
-fn played(door: usize, ports: &[u16]) -> Result<(), String> {
-    let (way, fields) = match door {
-        0 => (Way::FastAgi, CallFields { request: "ping".to_owned(), ..CallFields::default() }),
-        1 => (Way::Socket(SocketMode::default()), CallFields { request: "ping".to_owned(), ..CallFields::freeswitch() }),
-        _ => return ask(ports[2]).map_err(|e| e.to_string()).and_then(|code| if code == 200 { Ok(()) } else { Err(code.to_string()) }),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let said = runtime.block_on(call_by(way, ([127, 0, 0, 1], ports[door]).into(), &fields, Duration::from_secs(60)));
-    let said = said.map_err(|e| format!("door {door}: {e}"))?;
-    if said.answer("STATUS") == Some(b"ok") { Ok(()) } else { Err(format!("door {door}: {said:?}")) }
-}
-
 #[test]
 fn a_restart_under_a_manager_that_keeps_the_sockets_refuses_no_call() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -111,7 +90,7 @@ fn a_restart_under_a_manager_that_keeps_the_sockets_refuses_no_call() {
     };
     let mut child = next_child(&mut manager);
     // the first answer also waits for the sample: before it the name isn't known
-    while ask(lookup).expect("an answer") != 200 {
+    while ask_over_http(lookup).expect("an answer") != 200 {
         std::thread::sleep(Duration::from_millis(20));
     }
     let over = Arc::new(AtomicBool::new(false));
@@ -121,7 +100,7 @@ fn a_restart_under_a_manager_that_keeps_the_sockets_refuses_no_call() {
             std::thread::spawn(move || {
                 let mut answers = Vec::new();
                 while !over.load(Ordering::Relaxed) {
-                    answers.push(played(n % 3, &ports));
+                    answers.push(asked_at(n % 3, &ports));
                     std::thread::sleep(Duration::from_millis(2));
                 }
                 answers

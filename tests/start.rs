@@ -122,12 +122,23 @@ fn an_environment_variable_beats_the_file_and_a_flag_beats_both() {
 }
 
 #[test]
-fn a_hang_up_of_the_terminal_ends_no_server_and_says_what_counts_a_changed_configuration() {
+fn a_hang_up_has_the_configuration_read_anew_and_says_what_waits_for_an_upgrade() {
     let place = Place::with_sample(TENANTS);
     let server = place.serve(&[]);
-    let signal = std::process::Command::new("kill").args(["-HUP", &server.pid().to_string()]).status().unwrap();
-    assert!(signal.success());
-    assert!(within(PLENTY, || place.logged().contains("restart to have a changed one counted")));
+    let hang_up = || server.signal(rustix::process::Signal::HUP);
+    let levels = || place.done(&["log"]).out;
+    let before = levels();
+    place.configure(&format!("log = \"debug\"\nsessions_max = 99\nagi_allow = [\"192.0.2.10\"]\n{TENANTS}"));
+    hang_up();
+    assert!(within(PLENTY, || place.logged().contains("these hold after strowger upgrade")));
+    assert!(place.logged().contains("agi_allow, sessions_max"), "{}", place.logged());
+    assert!(levels() != before && levels().contains("debug"), "{}", levels());
+    place.configure("sessions_max = 0\n");
+    hang_up();
+    assert!(within(PLENTY, || place.logged().contains("sessions_max = 0 is not between")), "{}", place.logged());
+    place.configure(TENANTS);
+    hang_up();
+    assert!(within(PLENTY, || levels() == before), "{}", levels());
     assert_eq!(place.done(&["status", "--json"]).json()["pid"].as_u64(), Some(u64::from(server.pid())));
 }
 

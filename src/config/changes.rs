@@ -64,7 +64,9 @@ mod tests {
             assert!(after.changed_keys(&load(text)).is_empty(), "{text}");
         }
         let switch = |secret: &str| {
-            load(&format!("[[switch]]\nname = \"a\"\nkind = \"asterisk\"\naddress = \"127.0.0.1:5038\"\nuser = \"u\"\nsecret = \"{secret}\"\n"))
+            load(&format!(
+                "[[switch]]\nname = \"a\"\nkind = \"asterisk\"\naddress = \"127.0.0.1:5038\"\nuser = \"u\"\nsecret = \"{secret}\"\n"
+            ))
         };
         assert_eq!(switch("one").changed_keys(&switch("two")), ["[[switch]]"], "a secret that is not shown is compared all the same");
     }

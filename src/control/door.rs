@@ -26,6 +26,7 @@ pub struct AdminDoor {
     pub(super) listener: UnixListener,
     path: PathBuf,
     is_left: Arc<AtomicBool>,
+    is_shut: Arc<AtomicBool>,
 }
 
 impl AdminDoor {
@@ -60,7 +61,7 @@ impl AdminDoor {
     /// [`BindError::Io`].
     pub fn passed(listener: UnixListener, path: &Path) -> Result<AdminDoor, BindError> {
         listener.set_nonblocking(true).map_err(|e| BindError::Io(path.into(), e))?;
-        Ok(AdminDoor { listener, path: path.into(), is_left: Arc::default() })
+        Ok(AdminDoor { listener, path: path.into(), is_left: Arc::default(), is_shut: Arc::default() })
     }
 
     /// Where it is.
@@ -73,7 +74,8 @@ impl AdminDoor {
     /// # Errors
     /// The system has no descriptors to give.
     pub fn try_clone(&self) -> io::Result<AdminDoor> {
-        Ok(AdminDoor { listener: self.listener.try_clone()?, path: self.path.clone(), is_left: self.is_left.clone() })
+        let (is_left, is_shut) = (self.is_left.clone(), self.is_shut.clone());
+        Ok(AdminDoor { listener: self.listener.try_clone()?, path: self.path.clone(), is_left, is_shut })
     }
 
     /// The socket, to be passed on.
@@ -84,6 +86,16 @@ impl AdminDoor {
     /// From now on the socket is another process's too: it stays in its place when this one ends.
     pub fn leave(&self) {
         self.is_left.store(true, Ordering::Release);
+    }
+
+    /// Nobody is let in any more, at the socket or over HTTP.
+    pub(super) fn shut(&self) {
+        self.is_shut.store(true, Ordering::Release);
+    }
+
+    /// Whether nobody is let in any more.
+    pub fn is_shut(&self) -> bool {
+        self.is_shut.load(Ordering::Acquire)
     }
 
     /// Removes the socket, unless somebody else has it.

@@ -30,13 +30,10 @@ pub enum NotHandedOver {
 
 /// Whoever can hand a running server over.
 pub trait HandOver: Send + Sync {
-    /// Starts a program, this one's own if none is named, and lets it take over; waits until it answers calls. This process
-    /// takes no more of them then.
+    /// Starts a program, this one's own if none is named, and lets it take over; waits until it has everything. This process
+    /// finishes what it has, the answer to whoever asked included, and ends.
     ///
     /// # Errors
     /// [`NotHandedOver`]; this process serves as before.
     fn give(&self, program: Option<&Path>) -> Result<Successor, NotHandedOver>;
-
-    /// Lets this process finish what it has and end, once whoever asked has been told.
-    fn finish(&self);
 }

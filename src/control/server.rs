@@ -28,8 +28,9 @@ const CONNECTIONS_MAX: usize = 32;
 /// How long a connection may say nothing.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 
-/// How long those who are being answered when the socket closes may take to hear it.
-const LAST_REPLIES_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long those who are being answered when the socket closes may take to hear it: whoever has had another process take over
+/// hears of it when the event plane has ended, too.
+const LAST_REPLIES_WAIT_MAX: Duration = Duration::from_secs(6);
 
 /// How long a question for events may wait for some, in milliseconds; less than the command line waits for an answer.
 const EVENTS_WAIT_MS_MAX: u64 = 8000;
@@ -130,7 +131,14 @@ impl AdminServer {
     /// Serves until told to stop; run it on a thread of its own.
     pub fn run(self, mut stop: watch::Receiver<bool>) {
         let listener = self.listener;
-        let at = Counter { store: self.store, rules: self.rules, planes: self.planes, observed: self.observed, levels: self.levels, hand_over: self.hand_over };
+        let at = Counter {
+            store: self.store,
+            rules: self.rules,
+            planes: self.planes,
+            observed: self.observed,
+            levels: self.levels,
+            hand_over: self.hand_over,
+        };
         self.runtime.block_on(async {
             let http = HttpServer::new(at.store.clone(), at.rules.clone(), at.planes.clone(), at.observed.clone(), self.limits);
             tokio::spawn(at.observed.searches.clone().forget_unused(at.store.reader()));
@@ -161,6 +169,8 @@ impl AdminServer {
                 }
             }
             http.abort();
+            drop(listener);
+            self.door.shut();
             // what is being done is done, and whoever asked for it is told
             let _ = tokio::time::timeout(LAST_REPLIES_WAIT_MAX, places.acquire_many(CONNECTIONS_MAX as u32)).await;
         });
@@ -240,11 +250,7 @@ async fn serve(mut stream: UnixStream, at: Counter, mut stop: watch::Receiver<bo
             Err(Request::Upgrade { program }) => at.upgrade(program).await?,
             Err(_) => Reply::BadInput("the request can't be carried out here".to_owned()),
         };
-        let told = tokio::time::timeout(IDLE_MAX, write_frame(&mut stream, &serde_json::to_vec(&reply)?)).await;
-        if let (Reply::Upgraded(_), Some(hand_over)) = (&reply, &at.hand_over) {
-            hand_over.finish();
-        }
-        told??;
+        tokio::time::timeout(IDLE_MAX, write_frame(&mut stream, &serde_json::to_vec(&reply)?)).await??;
     }
 }
 

@@ -1,21 +1,18 @@
 //! How a server ends: told to stop, or because another process has taken over.
 
-use super::hand_over::{Given, Order};
+use super::hand_over::{GiveReply, Given, Order};
 use super::{JOIN_LOOK, Server};
 use crate::call::ShutdownLevel;
-use crate::control::NotHandedOver;
 use std::io;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long whoever wanted another program to take over may need to hear that it has.
-const TOLD_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long the last answers' decisions are waited for, before the event plane is left to whoever has taken over. An answer
 /// takes a millisecond.
 const SETTLE: Duration = Duration::from_millis(300);
-/// How long the admin plane may take to end, before it is left.
-const ADMIN_WAIT_MAX: Duration = Duration::from_secs(8);
+/// How long the admin plane may take to let nobody in any more.
+const ADMIN_WAIT_MAX: Duration = Duration::from_secs(2);
 
 impl Server {
     /// Waits until the call plane was stopped, or another process has taken over, then ends everything else in turn. Told to
@@ -24,36 +21,44 @@ impl Server {
     /// # Errors
     /// A call thread panicked.
     pub fn wait(mut self) -> io::Result<()> {
-        let given = self.until_it_ends();
-        if given.is_some() {
-            self.estate.plane.hand_over();
-            self.stop(ShutdownLevel::Drain);
-            let until = Instant::now() + SETTLE;
-            self.wait_while(|server| server.calls.iter().any(|call| !call.is_finished()) && Instant::now() < until);
-        }
-        let mut outcome = Ok(());
-        if given.is_none() {
-            outcome = join(std::mem::take(&mut self.calls));
-        }
-        if given.as_ref().is_some_and(|given| given.has_admin) {
-            self.estate.admin.leave();
-        }
-        self.admin_stop.send_replace(true);
-        let shutdown = self.shutdown.clone();
-        let at_once = || *shutdown.borrow() == ShutdownLevel::Now;
-        self.events.stop(at_once);
-        let until = given.is_some().then(|| Instant::now() + ADMIN_WAIT_MAX);
-        self.wait_while(|server| {
-            (!server.admin_thread.is_finished() || !server.wishes_thread.is_finished()) && until.is_none_or(|until| Instant::now() < until)
-        });
-        if let Some(given) = given {
-            self.events.leave_journal();
-            given.leave_the_rest();
-            outcome = join(std::mem::take(&mut self.calls));
-        }
+        let outcome = match self.until_it_ends() {
+            Some((given, reply)) => {
+                self.leave_to(&given);
+                let _ = reply.send(Ok(given.successor));
+                join(std::mem::take(&mut self.calls))
+            }
+            None => {
+                let outcome = join(std::mem::take(&mut self.calls));
+                self.admin_stop.send_replace(true);
+                self.end_events();
+                outcome
+            }
+        };
+        self.wait_while(|server| !server.admin_thread.is_finished() || !server.wishes_thread.is_finished());
         self.store.close();
         self.wait_while(|server| !server.writer.is_finished());
         outcome
+    }
+
+    /// Ends everything but the calls that are being answered, and leaves it to the process that takes calls in already.
+    fn leave_to(&self, given: &Given) {
+        self.estate.plane.hand_over();
+        self.stop(ShutdownLevel::Drain);
+        let until = Instant::now() + SETTLE;
+        self.wait_while(|server| server.calls.iter().any(|call| !call.is_finished()) && Instant::now() < until);
+        if given.has_admin {
+            self.estate.admin.leave();
+        }
+        self.admin_stop.send_replace(true);
+        let until = Instant::now() + ADMIN_WAIT_MAX;
+        self.wait_while(|server| !server.estate.admin.is_shut() && Instant::now() < until);
+        self.end_events();
+        self.events.leave_journal();
+        given.leave_the_rest();
+    }
+
+    fn end_events(&self) {
+        self.events.stop(|| *self.shutdown.borrow() == ShutdownLevel::Now);
     }
 
     /// Sleeps while something is so and nobody is in a hurry.
@@ -63,43 +68,31 @@ impl Server {
         }
     }
 
-    /// Carries out orders until every call thread has ended, or until another process has taken over and whoever wanted that
-    /// knows.
-    fn until_it_ends(&self) -> Option<Given> {
+    /// Carries out orders until every call thread has ended, or until another process has taken over.
+    fn until_it_ends(&self) -> Option<(Given, GiveReply)> {
         let mut running = self.calls.len();
-        let mut given: Option<Given> = None;
         while running > 0 {
-            let order = match &given {
-                None => self.orders.recv().ok(),
-                Some(_) => self.orders.recv_timeout(TOLD_WAIT_MAX).ok(),
-            };
-            match order {
-                Some(Order::Ended) => running -= 1,
-                Some(Order::Give { reply, .. }) if given.is_some() => {
-                    let _ = reply.send(Err(NotHandedOver::Busy("another process has taken over already; ask that one".to_owned())));
-                }
-                Some(Order::Give { program, reply }) => {
-                    let done = self.estate.give(program.as_deref(), || *self.shutdown.borrow() != ShutdownLevel::Run);
-                    let answer = match done {
-                        Ok(done) => {
-                            tracing::info!(pid = done.successor.pid, "another process has taken over; this one finishes what it has");
-                            // who the service manager watches from now on
-                            let _ = sd_notify::notify(&[sd_notify::NotifyState::MainPid(done.successor.pid)]);
-                            let successor = done.successor.clone();
-                            given = Some(done);
-                            Ok(successor)
+            match self.orders.recv() {
+                Ok(Order::Ended) => running -= 1,
+                Ok(Order::Give { program, reply }) => {
+                    match self.estate.give(program.as_deref(), || *self.shutdown.borrow() != ShutdownLevel::Run) {
+                        Ok(given) => {
+                            tracing::info!(pid = given.successor.pid, "another process has taken over; this one finishes what it has");
+                            // whom the service manager watches from now on
+                            let _ = sd_notify::notify(&[sd_notify::NotifyState::MainPid(given.successor.pid)]);
+                            return Some((given, reply));
                         }
                         Err(why) => {
                             tracing::warn!(?why, "nobody has taken over; this process goes on");
-                            Err(why)
+                            let _ = reply.send(Err(why));
                         }
-                    };
-                    let _ = reply.send(answer);
+                    }
                 }
-                Some(Order::Finish) | None => break,
+                // the call threads have the other end
+                Err(_) => break,
             }
         }
-        given
+        None
     }
 }
 

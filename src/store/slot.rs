@@ -61,7 +61,9 @@ impl Slot {
                         None => self.replace(open_closed(dir)?),
                     }
                     return Err(match error {
-                        StoreError::Locked(_) => StoreError::Busy("somebody reads a long list or a backup; try again when it is done".into()),
+                        StoreError::Locked(_) => {
+                            StoreError::Busy("somebody reads a long list or a backup; try again when it is done".into())
+                        }
                         error => error,
                     });
                 }

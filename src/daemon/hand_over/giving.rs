@@ -5,6 +5,7 @@ use super::{FromPredecessor, FromSuccessor, PROTOCOL};
 use crate::call::CallPlane;
 use crate::control::{AdminDoor, HandOver, NotHandedOver, Successor};
 use crate::store::Store;
+use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -32,9 +33,7 @@ pub(in crate::daemon) enum Order {
     /// A call thread has ended.
     Ended,
     /// Somebody wants another program to take over.
-    Give { program: Option<PathBuf>, reply: SyncSender<Result<Successor, NotHandedOver>> },
-    /// Whoever wanted it knows that it has.
-    Finish,
+    Give { program: Option<PathBuf>, reply: GiveReply },
 }
 
 /// Brings administrators' orders to the main thread.
@@ -46,11 +45,6 @@ impl HandOver for Asker {
         let (reply, answer) = sync_channel(1);
         self.0.send(Order::Give { program: program.map(Path::to_owned), reply }).map_err(|_| ending())?;
         answer.recv().map_err(|_| ending())?
-    }
-
-    fn finish(&self) {
-        // a server that has ended needs no order
-        let _ = self.0.send(Order::Finish);
     }
 }
 
@@ -82,9 +76,13 @@ impl Given {
     }
 }
 
+/// Where whoever wanted another program to take over waits for the answer.
+pub(in crate::daemon) type GiveReply = SyncSender<Result<Successor, NotHandedOver>>;
+
 /// This process's program, as it is on the disk now: a package that was upgraded has put another file in its place.
 fn program_on_disk() -> Result<PathBuf, NotHandedOver> {
-    let running = std::env::current_exe().map_err(|e| NotHandedOver::Busy(format!("this program's own file isn't known ({e}); name it")))?;
+    let running =
+        std::env::current_exe().map_err(|e| NotHandedOver::Busy(format!("this program's own file isn't known ({e}); name it")))?;
     let text = running.to_string_lossy();
     Ok(text.strip_suffix(" (deleted)").map_or_else(|| running.clone(), PathBuf::from))
 }
@@ -96,7 +94,9 @@ impl Estate {
     /// [`NotHandedOver`]; this process has everything as before.
     pub(in crate::daemon) fn give(&self, program: Option<&Path>, is_stopping: impl Fn() -> bool) -> Result<Given, NotHandedOver> {
         if std::process::id() == 1 {
-            return Err(NotHandedOver::Busy("the server is its container's first process, which ends with it: start another container".into()));
+            return Err(NotHandedOver::Busy(
+                "the server is its container's first process, which ends with it: start another container".into(),
+            ));
         }
         let program = program.map_or_else(program_on_disk, |program| Ok(program.to_owned()))?;
         let begun = Instant::now();
@@ -104,7 +104,8 @@ impl Estate {
         let version = match heir.hear(FIT_WAIT_MAX, &is_stopping)? {
             FromSuccessor::Fit { protocol: PROTOCOL, version } => version,
             FromSuccessor::Fit { protocol, version } => {
-                let why = format!("version {version} hands over another way ({protocol}, and this one {PROTOCOL}): restart the server instead");
+                let why =
+                    format!("version {version} hands over another way ({protocol}, and this one {PROTOCOL}): restart the server instead");
                 return Err(NotHandedOver::Unfit(why));
             }
             said => return Err(heir.unfit(&format!("it said {said:?} at first"))),
@@ -114,7 +115,8 @@ impl Estate {
         match self.pass_to(&mut heir, &is_stopping) {
             Ok(has_admin) => {
                 let sessions = self.plane.sessions() as u64;
-                let successor = Successor { pid: heir.process.id(), version, program, took_ms: begun.elapsed().as_millis() as u64, sessions };
+                let successor =
+                    Successor { pid: heir.process.id(), version, program, took_ms: begun.elapsed().as_millis() as u64, sessions };
                 // it lives on by itself
                 heir.is_on_trial = false;
                 Ok(Given { heir, successor, has_admin })
@@ -167,7 +169,7 @@ struct Heir {
 impl Heir {
     /// Starts it as this process was started.
     fn start(program: &Path) -> Result<Heir, NotHandedOver> {
-        let failed = |e: std::io::Error| NotHandedOver::Unfit(format!("{} can't be started ({e})", program.display()));
+        let failed = |e: io::Error| NotHandedOver::Unfit(format!("{} can't be started ({e})", program.display()));
         let (link, other) = Link::pair().map_err(failed)?;
         let args = std::env::args_os().skip(1).filter(|arg| arg != "--take-over");
         let mut command = Command::new(program);
@@ -179,8 +181,11 @@ impl Heir {
         Ok(Heir { process, link, is_on_trial: true })
     }
 
-    fn say(&self, message: &FromPredecessor, passed: &[BorrowedFd<'_>]) -> Result<(), NotHandedOver> {
-        self.link.say(message, passed).map_err(|error| self.unfit(&error.to_string()))
+    fn say(&mut self, message: &FromPredecessor, passed: &[BorrowedFd<'_>]) -> Result<(), NotHandedOver> {
+        self.link.say(message, passed).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => self.ended(),
+            _ => self.unfit(&error.to_string()),
+        })
     }
 
     fn hear(&mut self, wait: Duration, is_stopping: &impl Fn() -> bool) -> Result<FromSuccessor, NotHandedOver> {
@@ -194,15 +199,17 @@ impl Heir {
                 Ok((said, _)) => return Ok(said),
                 Err(LinkError::Silent(_)) if begun.elapsed() < wait => {}
                 Err(LinkError::Silent(_)) => return Err(self.unfit(&format!("it said nothing in {} s", wait.as_secs()))),
-                Err(LinkError::Ended) => {
-                    // one that only closed its end is ended
-                    let _ = self.process.kill();
-                    let how = self.process.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
-                    return Err(self.unfit(&format!("it ended ({how})")));
-                }
+                Err(LinkError::Ended) => return Err(self.ended()),
                 Err(error) => return Err(self.unfit(&error.to_string())),
             }
         }
+    }
+
+    fn ended(&mut self) -> NotHandedOver {
+        // one that only closed its end is ended
+        let _ = self.process.kill();
+        let how = self.process.wait().map_or_else(|e| e.to_string(), |status| status.to_string());
+        self.unfit(&format!("it ended ({how})"))
     }
 
     fn unfit(&self, why: &str) -> NotHandedOver {

@@ -25,7 +25,7 @@ mod giving;
 mod link;
 mod predecessor;
 
-pub(super) use giving::{Asker, Estate, Given, Order};
+pub(super) use giving::{Asker, Estate, GiveReply, Given, Order};
 pub use predecessor::Predecessor;
 
 use serde::{Deserialize, Serialize};

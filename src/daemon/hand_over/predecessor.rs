@@ -99,7 +99,8 @@ impl Predecessor {
 
     /// Says that calls can be taken in, and waits until they are this process's.
     pub(in crate::daemon) fn until_calls_are_ours(&self) -> Result<(), StartError> {
-        self.say(&FromSuccessor::Ready { has_admin: self.has_admin })?;
+        // one that is gone is found out below
+        let _ = self.link.say(&FromSuccessor::Ready { has_admin: self.has_admin }, &[]);
         match self.link.hear(YOURS_WAIT_MAX) {
             Ok((FromPredecessor::Yours, _)) => Ok(()),
             Ok((said, _)) => Err(gone(&LinkError::Strange(format!("{said:?} where the calls should come")))),

@@ -87,8 +87,10 @@ fn what_is_being_put_together_or_read_holds_the_store_back() {
     }
     let mut bulk = opened.bulk("t", "file");
     (0..2000).for_each(|n| bulk.push(&contact(&format!("f{n:04}"), "From a file", &["4930123456"])).unwrap());
-    assert!(matches!(opened.detach(), Err(StoreError::Busy(_))));
-    bulk.commit("ada").unwrap();
+    let mut staging = bulk.begin().unwrap();
+    assert!(matches!(opened.detach(), Err(StoreError::Busy(_))), "an import is being put together");
+    while !staging.step().unwrap() {}
+    staging.finish("ada").unwrap();
     let mut list = opened.contacts("t", "");
     list.next().unwrap().unwrap();
     assert!(matches!(opened.detach(), Err(StoreError::Busy(_))), "somebody is in the middle of a list");
