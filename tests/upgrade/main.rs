@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use strowger::control::{Client, Reply};
-use support::{Place, Running, Said, TENANTS, contact, within};
+use support::{Place, Running, Said, TENANTS, contact, program, within};
 
 /// Long enough for anything but a process that hangs.
 const PLENTY: Duration = Duration::from_secs(60);
@@ -71,8 +71,8 @@ impl Dynasty {
     /// A program that behaves like this when it is asked to take over.
     fn heir(&self, what: &str) -> String {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade/heir.py");
-        let real = env!("CARGO_BIN_EXE_strowger");
-        let text = format!("#!/bin/sh\nSTROWGER_REAL={real} exec python3 {} {what} \"$@\"\n", script.display());
+        let real = program();
+        let text = format!("#!/bin/sh\nSTROWGER_REAL={} exec python3 {} {what} \"$@\"\n", real.display(), script.display());
         let file = self.place.file(&format!("heir-{what}"), text);
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         file
