@@ -8,6 +8,7 @@ mod events;
 mod inherited;
 mod limits;
 mod log;
+mod otel;
 mod signals;
 pub mod threads;
 mod watchdog;
@@ -15,6 +16,7 @@ mod watchdog;
 pub use events::EventOptions;
 pub use inherited::Inherited;
 pub use log::{LogGuard, LogTarget, start as start_log};
+pub use otel::untraced;
 
 use crate::call::{AnswerSeries, Answerer, CallPlane, CallThread, Delay, Door, Ending, Heartbeat, Limits, ShutdownLevel, bind};
 use crate::clock::{Clock, SystemClock};
@@ -24,6 +26,7 @@ use crate::cti::PlaneStats;
 use crate::logbook::Levels;
 use crate::routing::Tenants;
 use crate::store::{Store, StoreError};
+use crate::telemetry::StepCounts;
 use crate::wish;
 use events::Events;
 use std::io;
@@ -94,6 +97,7 @@ pub struct Server {
     admin_thread: JoinHandle<()>,
     wishes_thread: JoinHandle<()>,
     writer: JoinHandle<()>,
+    tracing_thread: Option<JoinHandle<()>>,
     events: Events,
 }
 
@@ -155,6 +159,12 @@ impl Server {
             Some(records) => answerer.with_records(records),
             None => answerer,
         };
+        let (admin_stop, stopping) = watch::channel(false);
+        let tracing = otel::start(&config.otel, stopping.clone())?;
+        let answerer = match tracing.steps {
+            Some(steps) => answerer.with_steps(steps),
+            None => answerer,
+        };
         let (wishes, granting) = wish::channel();
         let answerer = answerer.with_wishes(wishes);
         let allowed = &config.allowed;
@@ -172,7 +182,7 @@ impl Server {
         };
         let doors = [("agi", agi), ("esl", esl), ("lookup-http", lookup_http), ("http", http)];
         let granter = Desk::new(store.clone(), rules.clone(), "a star code".to_owned(), None).observing(observed.clone());
-        let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
+        let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone(), tracing.counts);
         let admin = AdminServer::bind(&config.admin, admin_http, store.clone(), rules.clone(), planes, observed)?;
         let admin = admin.with_peers(allowed.http.clone()).with_levels(levels);
         // the snapshot is wanted soon, also on a busy machine; edits can wait
@@ -182,7 +192,6 @@ impl Server {
             writer.run();
         })?;
         let (shutdown, level) = watch::channel(ShutdownLevel::Run);
-        let (admin_stop, stopping) = watch::channel(false);
         let heartbeats: Vec<Arc<Heartbeat>> = (0..config.call_threads).map(|_| Arc::default()).collect();
         let mut calls = Vec::with_capacity(config.call_threads);
         for (n, heartbeat) in heartbeats.iter().enumerate() {
@@ -217,6 +226,7 @@ impl Server {
             admin_thread,
             wishes_thread,
             writer,
+            tracing_thread: tracing.thread,
             events,
         })
     }
@@ -276,7 +286,8 @@ impl Server {
         self.admin_stop.send_replace(true);
         let at_once = || *self.shutdown.borrow() == ShutdownLevel::Now;
         self.events.stop(at_once);
-        while (!self.admin_thread.is_finished() || !self.wishes_thread.is_finished()) && !at_once() {
+        let is_tracing = || self.tracing_thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        while (is_tracing() || !self.admin_thread.is_finished() || !self.wishes_thread.is_finished()) && !at_once() {
             std::thread::sleep(JOIN_LOOK);
         }
         self.store.close();
@@ -316,6 +327,7 @@ fn plane_status(
     admin: PathBuf,
     dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
     stats: Arc<PlaneStats>,
+    spans: Option<Arc<StepCounts>>,
 ) -> PlaneStatusSource {
     let (plane, began) = (plane.clone(), Instant::now());
     let mut listening: Vec<_> = doors.iter().map(|(door, address)| ((*door).to_owned(), address.to_string())).collect();
@@ -339,5 +351,6 @@ fn plane_status(
             ("http".to_owned(), plane.stats.http_cap.get()),
             ("tenant".to_owned(), plane.stats.tenant_cap.get()),
         ],
+        spans: spans.as_deref().map(otel::view),
     })
 }

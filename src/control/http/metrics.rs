@@ -115,6 +115,11 @@ fn text(planes: &PlaneStatus, events: &EventStatus, store: &StoreStatus, now_us:
     text.family("counter", "strowger_call_caps_hit_total", "Times that a cap was hit.", "cap", caps);
     text.counter("strowger_call_accept_errors_total", "Connections that could not be accepted.", planes.accept_errors);
     text.counter("strowger_log_lines_dropped_total", "Log lines that nobody read in time.", planes.log_lines_dropped);
+    if let Some(spans) = planes.spans {
+        let became = [("exported", spans.exported), ("failed", spans.failed), ("dropped", spans.dropped)];
+        let became = became.map(|(outcome, n)| (outcome, n as f64));
+        text.family("counter", "strowger_spans_total", "What became of spans of calls in the sample.", "outcome", became);
+    }
     for (kind, name, help, value) in SOURCE_COLUMNS {
         text.family(kind, name, help, "switch", events.sources.iter().map(|source| (source.name.as_str(), value(source))));
     }
