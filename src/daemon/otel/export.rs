@@ -13,7 +13,6 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanExporter as _, SpanLinks};
-use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Builder;
@@ -194,10 +193,8 @@ fn resource() -> Resource {
 }
 
 /// Ends a moment after the server was told to stop.
-fn soon_after_stop(mut stopping: watch::Receiver<bool>) -> impl Future<Output = ()> {
-    async move {
-        // whoever could say it being gone means the same
-        let _ = stopping.wait_for(|stop| *stop).await;
-        sleep(LAST_WAIT_MAX).await;
-    }
+async fn soon_after_stop(mut stopping: watch::Receiver<bool>) {
+    // whoever could say it being gone means the same
+    let _ = stopping.wait_for(|stop| *stop).await;
+    sleep(LAST_WAIT_MAX).await;
 }
