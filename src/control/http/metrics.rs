@@ -149,6 +149,7 @@ fn text(planes: &PlaneStatus, events: &EventStatus, store: &StoreStatus, now_us:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::SpansView;
     use std::collections::BTreeSet;
 
     #[test]
@@ -163,6 +164,16 @@ mod tests {
         let expected =
             ["_bucket{…,le=\"0.00005\"} 2", "_bucket{…,le=\"0.0001\"} 2", "_bucket{…,le=\"+Inf\"} 3", "_sum{…} 1.5", "_count{…} 3"];
         assert_eq!(lines, expected.map(|line| format!("{name}{line}")));
+    }
+
+    #[test]
+    fn what_became_of_spans_is_shown_where_calls_are_traced() {
+        let of = |spans| text(&PlaneStatus { spans, ..PlaneStatus::default() }, &EventStatus::default(), &StoreStatus::default(), 0);
+        let traced = of(Some(SpansView { exported: 3, failed: 2, dropped: 1 }));
+        for line in ["{outcome=\"exported\"} 3", "{outcome=\"failed\"} 2", "{outcome=\"dropped\"} 1"] {
+            assert!(traced.contains(&format!("\nstrowger_spans_total{line}\n")), "{line} isn't in {traced}");
+        }
+        assert!(!of(None).contains("strowger_spans"));
     }
 
     /// The names of metrics in a text.
