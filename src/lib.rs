@@ -25,6 +25,7 @@ pub mod routing;
 pub mod span;
 pub mod stats;
 pub mod store;
+pub mod telemetry;
 pub mod terminal;
 pub mod wire;
 pub mod wish;

@@ -30,11 +30,12 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("decided", &["number", "routing", "stats"], "what calls tell of their decisions"),
     ("wish", &["number", "routing"], "what calls wish to be changed, and whoever grants it: neither plane knows the other"),
     ("access", &["nearest"], "who may ask over HTTP: by which name, with which token"),
+    ("telemetry", &["stats"], "what calls tell of their steps: whoever exports them is no business of theirs"),
     ("store", &["access", "clock", "number", "directory", "routing"], "keeps contacts and routes, and answers routing's questions"),
     ("journal", &["clock", "cti", "store"], "keeps finished calls; its own database, opened by the same engine"),
     (
         "call",
-        &["access", "clock", "stats", "nearest", "number", "peers", "routing", "memory", "decided", "wish", "store", "wire"],
+        &["access", "clock", "stats", "nearest", "number", "peers", "routing", "memory", "decided", "wish", "telemetry", "store", "wire"],
         "live calls; never control, never event",
     ),
     (
@@ -51,7 +52,22 @@ const ALLOWED: &[(&str, &[&str], &str)] = &[
     ("config", &["logbook", "nearest", "number", "peers", "routing", "wire"], "tenants, templates, fallbacks and switches are configured"),
     (
         "daemon",
-        &["logbook", "clock", "cti", "decided", "memory", "routing", "wish", "store", "journal", "call", "event", "control", "config"],
+        &[
+            "logbook",
+            "clock",
+            "cti",
+            "decided",
+            "memory",
+            "routing",
+            "wish",
+            "telemetry",
+            "store",
+            "journal",
+            "call",
+            "event",
+            "control",
+            "config",
+        ],
         "puts the planes together, and hands both the tenants",
     ),
     (
@@ -230,7 +246,7 @@ fn calls_events_and_administrators_never_meet() {
 #[test]
 fn no_lock_stands_between_calls_or_sockets_and_what_is_behind_them() {
     let of_normal_priority = |s: &Source| {
-        matches!(s.module.as_str(), "call" | "decided" | "hints" | "memory" | "stats" | "clock" | "wish")
+        matches!(s.module.as_str(), "call" | "decided" | "hints" | "memory" | "stats" | "clock" | "wish" | "telemetry")
             || s.path.starts_with("event/source/")
     };
     assert!(sources().iter().filter(|s| of_normal_priority(s)).count() > 15, "the source isn't where it was");

@@ -9,6 +9,7 @@ use super::plane::Admission;
 use super::request::{Ask, BadParameter};
 use super::share::{Shares, Taken};
 use super::stats::{CallStats, Ending};
+use super::trace::{Spent, step};
 use crate::clock::Clock;
 use crate::decided::{DecisionRecord, DecisionSender, LetOut, Member};
 use crate::memory::Glances;
@@ -19,11 +20,12 @@ use crate::routing::{
     Whose, decide, fallback_decision, refusal,
 };
 use crate::store::Reader;
+use crate::telemetry::StepSender;
 use crate::wish::WishSender;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
@@ -70,6 +72,8 @@ pub struct Answerer {
     times: AnswerTimes,
     /// Who is told of each decision, if anybody keeps records.
     records: Option<DecisionSender>,
+    /// Who is told of the steps that are in the sample, if anybody traces calls.
+    steps: Option<StepSender>,
     /// Who grants what star codes wish, if anybody does.
     wishes: Option<WishSender>,
 }
@@ -81,7 +85,7 @@ pub struct Answer<'a> {
     /// The tenant, where the question named one that exists.
     pub tenant: Option<&'a Tenant>,
     /// The revision that was read; 0 where nothing was.
-    revision: u64,
+    pub(super) revision: u64,
     /// What was tried on the way, where somebody keeps records.
     trace: Vec<Rule>,
     /// What was let out.
@@ -156,6 +160,7 @@ impl Answerer {
             disk,
             times,
             records: None,
+            steps: None,
             wishes: None,
         }
     }
@@ -198,16 +203,30 @@ impl Answerer {
         Answerer { records: Some(records), ..self }
     }
 
+    /// The same, and steps are traced.
+    #[must_use]
+    pub fn with_steps(self, steps: StepSender) -> Answerer {
+        Answerer { steps: Some(steps), ..self }
+    }
+
     /// Where a question comes from, for the records; nobody is asked where there are none.
     pub(super) fn peer_of(&self, stream: &TcpStream) -> Option<IpAddr> {
         self.records.as_ref()?;
         stream.peer_addr().ok().map(|peer| peer.ip())
     }
 
-    /// What is left to do when a switch has its answer: one line in the log, one record. The call waits for neither.
-    pub(super) fn done(&self, answer: Answer<'_>, ask: Ask, switch: Switch, ending: Ending, answer_us: u64) {
+    /// What is left to do when a switch has its answer: one line in the log, one span, one record. The call waits for none of
+    /// them. `began` is when its question was there.
+    pub(super) fn done(&self, answer: Answer<'_>, ask: Ask, switch: Switch, ending: Ending, began: Instant, answer_us: u64) {
         self.times.took(switch, &ask.request, answer.decision.status, answer_us, self.budget.as_micros() as u64);
         answer.log(&ask, self.numbers, ending, answer_us);
+        if let Some(steps) = &self.steps {
+            let now_us = self.clock.now_us();
+            if let Some(trace_id) = steps.sampled(ask.switch.as_deref(), &ask.call_id, now_us) {
+                let spent = Spent { in_all: began.elapsed(), answer_us, budget: self.budget };
+                steps.send(step(trace_id, &answer, &ask, self.numbers, (switch, ending), spent, now_us));
+            }
+        }
         let Some(records) = &self.records else { return };
         if ask.call_id.is_empty() || answer.decision.reason == Reason::Ok {
             return;

@@ -89,7 +89,7 @@ pub(super) async fn session(
     };
     // the call goes on when the connection is closed; what is left to do is no concern of its
     drop(stream);
-    answerer.done(answer, ask, Switch::Asterisk, ended, answer_us);
+    answerer.done(answer, ask, Switch::Asterisk, ended, began, answer_us);
     ended
 }
 

@@ -343,7 +343,7 @@ fn contexts_of(query: &str) -> (Vec<String>, String) {
 
 fn finish(plane: &CallPlane, answer: Answer<'_>, ask: Ask, ending: Ending, began: Instant) {
     plane.stats.ended(ending);
-    plane.answerer.done(answer, ask, Switch::Freeswitch, ending, began.elapsed().as_micros() as u64);
+    plane.answerer.done(answer, ask, Switch::Freeswitch, ending, began, began.elapsed().as_micros() as u64);
 }
 
 /// A form's pairs, as they came.

@@ -15,6 +15,7 @@ mod plane;
 mod request;
 mod share;
 mod stats;
+mod trace;
 
 pub use answer::{Answer, Answerer, Delay};
 pub use answer_times::AnswerSeries;

@@ -102,7 +102,7 @@ pub(super) async fn session(mut stream: TcpStream, place: &mut Place, admission:
     };
     // the call goes on when the session is over; what is left to do is no concern of its
     drop(stream);
-    plane.answerer.done(answer, ask, Switch::Freeswitch, ended, answer_us);
+    plane.answerer.done(answer, ask, Switch::Freeswitch, ended, began, answer_us);
     ended
 }
 

@@ -177,6 +177,12 @@ pub(super) struct ServeArgs {
     /// Log telephone numbers whole instead of their last digits
     #[arg(long, env = "STROWGER_LOG_NUMBERS")]
     pub(super) log_numbers: bool,
+    /// Send spans of calls to the OpenTelemetry collector here, over HTTP: http://127.0.0.1:4318
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub(super) otel_endpoint: Option<String>,
+    /// Send those of so great a part of all calls, from 0 to 1 [default: 0.01]
+    #[arg(long, env = "STROWGER_OTEL_SAMPLE", value_name = "PART")]
+    pub(super) otel_sample: Option<f64>,
     /// Load a small fictional directory if the store is empty
     #[arg(long)]
     pub(super) sample: bool,

@@ -105,6 +105,8 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
             "log": config.log,
             "log_format": config.log_format.word(),
             "log_numbers": config.log_numbers,
+            "otel_endpoint": config.otel.endpoint,
+            "otel_sample": config.otel.sample,
             "dial": { "trunk": dial.trunk, "timeout_seconds": dial.timeout_seconds, "asterisk": {
                 "extension": dial.extension.to_string(), "number": dial.number.to_string(), "options": dial.options },
                 "freeswitch": { "domain": freeswitch.domain, "extension": freeswitch.extension.to_string(),
@@ -131,6 +133,8 @@ pub(super) fn check(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> 
         ("log", config.log.clone()),
         ("log_format", config.log_format.word().to_owned()),
         ("log_numbers", config.log_numbers.to_string()),
+        ("otel_endpoint", config.otel.endpoint.clone().unwrap_or_else(|| "none; calls are not traced".to_owned())),
+        ("otel_sample", config.otel.sample.to_string()),
         ("dial.trunk", dial.trunk.clone()),
         ("dial.timeout_seconds", dial.timeout_seconds.to_string()),
         ("dial.asterisk.extension", dial.extension.to_string()),

@@ -23,6 +23,8 @@ pub(super) fn serve_overrides(global: &Global, args: &ServeArgs) -> Overrides {
         log: args.log.clone(),
         log_format: args.log_format,
         log_numbers: args.log_numbers.then_some(true),
+        otel_endpoint: args.otel_endpoint.clone(),
+        otel_sample: args.otel_sample,
         ..overrides(global)
     }
 }

@@ -68,6 +68,10 @@ fn status_text(view: &StatusView) -> String {
         format!("{} dropped", count(view.planes.log_lines_dropped, "log line")),
     ];
     rows.push(row("trouble", trouble.join(", ")));
+    rows.extend(view.planes.spans.map(|spans| {
+        let (exported, failed, dropped) = (count(spans.exported, "span"), spans.failed, spans.dropped);
+        row("tracing", format!("{exported} exported, {failed} not taken by the collector, {dropped} dropped"))
+    }));
     let (routes, users) = (count(view.routes, "route"), count(view.users, "user"));
     rows.push(row("store", format!("revision {}, {routes}, {users}, {} kB on disk", view.revision, view.store_bytes / 1000)));
     rows.push(row("snapshot", snapshot));

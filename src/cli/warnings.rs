@@ -1,6 +1,7 @@
 //! What an administrator should know of a configuration that is right.
 
 use crate::config::{Config, SwitchConfig};
+use crate::daemon::untraced;
 use crate::routing::{DEFAULT_TENANT, Tenant};
 
 /// Sentences, each with what to do.
@@ -37,6 +38,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             "{key} = {address} can be reached from other machines, and answers {peers}: what it says can be read on the way; let nobody else into that network"
         ));
     }
+    warnings.extend(untraced(&config.otel));
     warnings.extend(config.switches.iter().flat_map(SwitchConfig::warnings));
     warnings
 }

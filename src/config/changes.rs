@@ -24,6 +24,7 @@ impl Config {
             ("log", self.log != other.log),
             ("log_format", self.log_format != other.log_format),
             ("log_numbers", self.log_numbers != other.log_numbers),
+            ("otel_endpoint or otel_sample", self.otel != other.otel),
             ("[dial] or [[tenant]]", tenants(self) != tenants(other)),
             ("[[switch]]", self.switches != other.switches),
             ("[events]", self.events != other.events),

@@ -7,6 +7,7 @@ mod changes;
 mod dial;
 mod doors;
 mod features;
+mod otel;
 mod switch;
 mod tenant;
 
@@ -24,6 +25,7 @@ use tenant::TenantTable;
 use thiserror::Error;
 
 pub use doors::Allowed;
+pub use otel::OtelConfig;
 pub use switch::{EventsConfig, Priority, Secret, SwitchConfig, SwitchKind};
 
 /// Where the configuration is looked for if nobody says where.
@@ -78,6 +80,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether numbers stand there whole.
     pub log_numbers: bool,
+    /// How calls are traced.
+    pub otel: OtelConfig,
     /// The tenants, `default` among them.
     pub tenants: Tenants,
     /// Whose a call is that names no tenant.
@@ -117,6 +121,10 @@ pub struct Overrides {
     pub log_format: Option<LogFormat>,
     /// `--log-numbers`, `STROWGER_LOG_NUMBERS`.
     pub log_numbers: Option<bool>,
+    /// `--otel-endpoint`, `OTEL_EXPORTER_OTLP_ENDPOINT`.
+    pub otel_endpoint: Option<String>,
+    /// `--otel-sample`, `STROWGER_OTEL_SAMPLE`.
+    pub otel_sample: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -138,6 +146,8 @@ struct File {
     log: Option<String>,
     log_format: Option<toml::Spanned<String>>,
     log_numbers: Option<bool>,
+    otel_endpoint: Option<toml::Spanned<String>>,
+    otel_sample: Option<toml::Spanned<f64>>,
     #[serde(default)]
     dial: DialTable,
     #[serde(default)]
@@ -220,6 +230,11 @@ impl Config {
                 .unwrap_or_else(default_call_threads),
             log_format: log_format(&source, overrides.log_format, file.log_format.as_ref())?,
             log_numbers: overrides.log_numbers.or(file.log_numbers).unwrap_or(false),
+            otel: OtelConfig {
+                endpoint: otel::endpoint(&source, overrides.otel_endpoint.as_deref(), file.otel_endpoint.as_ref())?,
+                sample: limited(&source, "otel_sample", overrides.otel_sample, file.otel_sample.as_ref(), 0.0..=1.0)?
+                    .unwrap_or(otel::SAMPLE),
+            },
             log: overrides.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             file: path,
             data,

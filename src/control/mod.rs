@@ -50,8 +50,8 @@ pub use sample::sample_requests;
 pub use search::Searches;
 pub use server::AdminServer;
 pub use views::{
-    AnswerSeriesView, ContactView, DecisionView, NumberSeen, NumberView, PlaneStatus, RouteView, ScreenView, StatusView, TokenView,
-    UserView,
+    AnswerSeriesView, ContactView, DecisionView, NumberSeen, NumberView, PlaneStatus, RouteView, ScreenView, SpansView, StatusView,
+    TokenView, UserView,
 };
 
 /// The largest frame on the admin socket, in bytes; an import comes in many.

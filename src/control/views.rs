@@ -302,6 +302,20 @@ pub struct PlaneStatus {
     /// Times that a cap of the call plane was hit: (`sessions`, 3).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub caps_hit: Vec<(String, u64)>,
+    /// What became of the spans of calls, where calls are traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spans: Option<SpansView>,
+}
+
+/// What became of the spans of calls that are in the sample.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpansView {
+    /// The collector took them.
+    pub exported: u64,
+    /// The collector didn't take them.
+    pub failed: u64,
+    /// There was no room for them.
+    pub dropped: u64,
 }
 
 /// How long the answers of one switch, request and outcome took.

@@ -34,7 +34,8 @@ impl Server {
                 outcome
             }
         };
-        self.wait_while(|server| !server.admin_thread.is_finished() || !server.wishes_thread.is_finished());
+        let is_tracing = |server: &Server| server.tracing_thread.as_ref().is_some_and(|thread| !thread.is_finished());
+        self.wait_while(|server| is_tracing(server) || !server.admin_thread.is_finished() || !server.wishes_thread.is_finished());
         self.store.close();
         self.wait_while(|server| !server.writer.is_finished());
         outcome

@@ -10,6 +10,7 @@ mod hand_over;
 mod inherited;
 mod limits;
 mod log;
+mod otel;
 mod signals;
 mod status;
 pub mod threads;
@@ -19,6 +20,7 @@ pub use events::EventOptions;
 pub use hand_over::Predecessor;
 pub use inherited::Inherited;
 pub use log::{LogGuard, LogTarget, start as start_log};
+pub use otel::untraced;
 
 use crate::call::{Answerer, CallPlane, CallThread, Delay, Door, Heartbeat, Limits, ShutdownLevel, bind};
 use crate::clock::{Clock, SystemClock};
@@ -116,6 +118,7 @@ pub struct Server {
     admin_thread: JoinHandle<()>,
     wishes_thread: JoinHandle<()>,
     writer: JoinHandle<()>,
+    tracing_thread: Option<JoinHandle<()>>,
     events: Events,
     estate: Estate,
     orders: Receiver<Order>,
@@ -186,6 +189,12 @@ impl Server {
             Some(records) => answerer.with_records(records),
             None => answerer,
         };
+        let (admin_stop, stopping) = watch::channel(false);
+        let tracing = otel::start(&config.otel, stopping.clone())?;
+        let answerer = match tracing.steps {
+            Some(steps) => answerer.with_steps(steps),
+            None => answerer,
+        };
         let (wishes, granting) = wish::channel();
         let answerer = answerer.with_wishes(wishes);
         let allowed = &config.allowed;
@@ -203,7 +212,7 @@ impl Server {
         };
         let doors = [("agi", agi), ("esl", esl), ("lookup-http", lookup_http), ("http", http)];
         let granter = Desk::new(store.clone(), rules.clone(), "a star code".to_owned(), None).observing(observed.clone());
-        let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone());
+        let planes = plane_status(&plane, doors, config.admin.clone(), log_lines_dropped, observed.stats.clone(), tracing.counts);
         let door = match &mut predecessor {
             Some(predecessor) => predecessor.admin(config)?,
             None => AdminDoor::bind(&config.admin)?,
@@ -229,7 +238,6 @@ impl Server {
             plane.rest();
         }
         let (shutdown, level) = watch::channel(ShutdownLevel::Run);
-        let (admin_stop, stopping) = watch::channel(false);
         let heartbeats: Vec<Arc<Heartbeat>> = (0..config.call_threads).map(|_| Arc::default()).collect();
         let mut calls = Vec::with_capacity(config.call_threads);
         for (n, heartbeat) in heartbeats.iter().enumerate() {
@@ -274,6 +282,7 @@ impl Server {
             admin_thread,
             wishes_thread,
             writer,
+            tracing_thread: tracing.thread,
             events,
             estate,
             orders,

@@ -1,8 +1,10 @@
 //! What the planes say of themselves, for administrators.
 
+use super::otel;
 use crate::call::{AnswerSeries, CallPlane, Ending};
 use crate::control::{AnswerSeriesView, EventStatus, PlaneStatus, PlaneStatusSource};
 use crate::cti::PlaneStats;
+use crate::telemetry::StepCounts;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ pub(super) fn plane_status(
     admin: PathBuf,
     dropped: Arc<dyn Fn() -> u64 + Send + Sync>,
     stats: Arc<PlaneStats>,
+    spans: Option<Arc<StepCounts>>,
 ) -> PlaneStatusSource {
     let (plane, began) = (plane.clone(), Instant::now());
     let mut listening: Vec<_> = doors.iter().map(|(door, address)| ((*door).to_owned(), address.to_string())).collect();
@@ -42,5 +45,6 @@ pub(super) fn plane_status(
             ("http".to_owned(), plane.stats.http_cap.get()),
             ("tenant".to_owned(), plane.stats.tenant_cap.get()),
         ],
+        spans: spans.as_deref().map(otel::view),
     })
 }

@@ -115,6 +115,11 @@ fn text(planes: &PlaneStatus, events: &EventStatus, store: &StoreStatus, now_us:
     text.family("counter", "strowger_call_caps_hit_total", "Times that a cap was hit.", "cap", caps);
     text.counter("strowger_call_accept_errors_total", "Connections that could not be accepted.", planes.accept_errors);
     text.counter("strowger_log_lines_dropped_total", "Log lines that nobody read in time.", planes.log_lines_dropped);
+    if let Some(spans) = planes.spans {
+        let became = [("exported", spans.exported), ("failed", spans.failed), ("dropped", spans.dropped)];
+        let became = became.map(|(outcome, n)| (outcome, n as f64));
+        text.family("counter", "strowger_spans_total", "What became of spans of calls in the sample.", "outcome", became);
+    }
     for (kind, name, help, value) in SOURCE_COLUMNS {
         text.family(kind, name, help, "switch", events.sources.iter().map(|source| (source.name.as_str(), value(source))));
     }
@@ -144,6 +149,7 @@ fn text(planes: &PlaneStatus, events: &EventStatus, store: &StoreStatus, now_us:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::SpansView;
     use std::collections::BTreeSet;
 
     #[test]
@@ -158,6 +164,16 @@ mod tests {
         let expected =
             ["_bucket{…,le=\"0.00005\"} 2", "_bucket{…,le=\"0.0001\"} 2", "_bucket{…,le=\"+Inf\"} 3", "_sum{…} 1.5", "_count{…} 3"];
         assert_eq!(lines, expected.map(|line| format!("{name}{line}")));
+    }
+
+    #[test]
+    fn what_became_of_spans_is_shown_where_calls_are_traced() {
+        let of = |spans| text(&PlaneStatus { spans, ..PlaneStatus::default() }, &EventStatus::default(), &StoreStatus::default(), 0);
+        let traced = of(Some(SpansView { exported: 3, failed: 2, dropped: 1 }));
+        for line in ["{outcome=\"exported\"} 3", "{outcome=\"failed\"} 2", "{outcome=\"dropped\"} 1"] {
+            assert!(traced.contains(&format!("\nstrowger_spans_total{line}\n")), "{line} isn't in {traced}");
+        }
+        assert!(!of(None).contains("strowger_spans"));
     }
 
     /// The names of metrics in a text.
