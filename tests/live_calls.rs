@@ -12,7 +12,7 @@ use strowger::number::{Class, NumberPlan};
 use strowger::play::CallFields;
 use strowger::routing::{Group, Limit, Member, PlanItem, Rate, Scope, Strategy, Trunk};
 use strowger::store::Edit;
-use support::event_switch::{FakeSwitch, SECRET, Speaks, USER, newchannel};
+use support::event_switch::{FakeSwitch, SECRET, Speaks, USER, hangup, newchannel};
 use support::*;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -22,12 +22,6 @@ fn listening(switch: &FakeSwitch) -> Place {
     Place::new(&format!(
         "[[tenant]]\nid = \"default\"\ncountry = \"US\"\npermissions = [\"international\"]\n\n[[switch]]\nname = \"lab\"\nkind = \"asterisk\"\naddress = \"{address}\"\nuser = \"{USER}\"\nsecret = \"{SECRET}\"\n"
     ))
-}
-
-fn hangup(uniqueid: &str) -> String {
-    newchannel(uniqueid)
-        .replace("Event: Newchannel", "Event: Hangup")
-        .replace(&format!("Linkedid: {uniqueid}\r\n"), &format!("Linkedid: {uniqueid}\r\nCause: 16\r\nCause-txt: Normal Clearing\r\n"))
 }
 
 fn start(place: &Place, switch: &FakeSwitch) -> InProcess {

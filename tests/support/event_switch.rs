@@ -37,6 +37,13 @@ pub fn newchannel(uniqueid: &str) -> String {
     )
 }
 
+/// The end of the same channel.
+pub fn hangup(uniqueid: &str) -> String {
+    newchannel(uniqueid)
+        .replace("Event: Newchannel", "Event: Hangup")
+        .replace(&format!("Linkedid: {uniqueid}\r\n"), &format!("Linkedid: {uniqueid}\r\nCause: 16\r\nCause-txt: Normal Clearing\r\n"))
+}
+
 /// One of FreeSWITCH's.
 pub fn json_event(name: &str, uuid: &str) -> String {
     let body = format!(r#"{{"Event-Name":"{name}","Core-UUID":"{CORE_UUID}","Unique-ID":"{uuid}","Caller-Caller-ID-Number":"101"}}"#);

@@ -12,12 +12,14 @@ mod load;
 
 use doors::asked_at;
 use load::{Load, p99_us, table};
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use strowger::control::{Client, Reply};
+use support::event_switch::{FakeSwitch, SECRET, Speaks, USER, hangup, newchannel};
 use support::{Place, Running, Said, TENANTS, contact, program, within};
 
 /// Long enough for anything but a process that hangs.
@@ -254,4 +256,38 @@ fn take_over_by_hand_is_refused() {
     assert!(said.code == Some(2) && said.err.contains("strowger upgrade"), "{said:?}");
     let said = place.run(&["upgrade"]);
     assert!(said.code == Some(3) && said.err.contains("no server listens"), "{said:?}");
+}
+
+#[test]
+fn calls_are_journalled_once_whichever_process_saw_them() {
+    let switch = FakeSwitch::start(Speaks::Ami);
+    let address = switch.address;
+    let configuration = format!(
+        "{TENANTS}\n[[switch]]\nname = \"lab\"\nkind = \"asterisk\"\naddress = \"{address}\"\nuser = \"{USER}\"\nsecret = \"{SECRET}\"\n"
+    );
+    let dynasty = Dynasty::begin(&configuration);
+    let is_up = || dynasty.place.done(&["status", "--json"]).json()["events"]["sources"][0]["phase"] == "up";
+    let journalled = || {
+        let said = dynasty.place.done(&["calls", "--format", "jsonl"]);
+        let id = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+        said.out.lines().map(id).collect::<BTreeSet<String>>()
+    };
+    let mut wanted: Vec<String> = Vec::new();
+    for process in 0..4 {
+        assert!(within(PLENTY, || is_up() && switch.logins() > process), "{process}");
+        for n in 0..3 {
+            let id = format!("1795278700.{process}{n}");
+            switch.send(newchannel(&id));
+            switch.send(hangup(&id));
+            wanted.push(format!("lab/{id}"));
+        }
+        // the last one hands the journal over with calls that it has just heard of, or has written
+        assert!(process % 2 == 0 || within(PLENTY, || journalled().len() == wanted.len()));
+        std::thread::sleep(Duration::from_millis(300));
+        dynasty.upgraded();
+    }
+    // jsonl has each record; a second of the same call would be one more line
+    assert!(within(PLENTY, || journalled().iter().eq(&wanted)), "{:?}", journalled());
+    assert_eq!(dynasty.place.done(&["calls", "--format", "jsonl"]).out.lines().count(), wanted.len());
+    assert!(dynasty.place.logged().lines().all(|line| !line.contains("journal")), "{}", dynasty.place.logged());
 }
