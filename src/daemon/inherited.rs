@@ -23,7 +23,11 @@ impl Inherited {
         let mut tcp = Vec::new();
         for at in 0..passed.len() {
             match passed.take_tcp_listener(at) {
-                Ok(listener) => tcp.extend(listener.map(|listener| (None, listener))),
+                Ok(listener) => tcp.extend(listener.map(|listener| {
+                    // a program that is to take over gets them another way
+                    let _ = rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC);
+                    (None, listener)
+                })),
                 Err(error) => {
                     tracing::warn!(socket = at, %error, "a socket that the service manager passed listens for no TCP; it is not used")
                 }
