@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes regions.rs from libphonenumber's metadata: emergency numbers and ways out of a country.
+"""Writes regions.rs from libphonenumber's metadata: emergency numbers, ways out of a country, what is dialled inside it.
 
     pip install phonenumbers && python3 src/number/generate_regions.py > src/number/regions.rs
 
@@ -76,6 +76,15 @@ def main():
     for region, prefixes in rows:
         if (dialled := way_out(region, prefixes)) != "00":
             out(f'    ("{region}", "{dialled}"),\n')
+    out("];\n")
+    out("\n/// (region, what is dialled in front of a number inside it), of those where that is always the same, or nothing.\n")
+    out("#[rustfmt::skip]\npub(super) const TRUNK_PREFIX: &[(&str, &str)] = &[\n")
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        metadata = PhoneMetadata.metadata_for_region(region)
+        # what else there is beside the first (GB's 180020, a relay service) is longer, and the library's business
+        prefixes = (metadata.national_prefix_for_parsing or "").split("|")
+        if metadata.national_prefix_transform_rule is None and (prefixes == [""] or all(p.isdigit() for p in prefixes)):
+            out(f'    ("{region}", "{prefixes[0]}"),\n')
     out("];\n")
 
 

@@ -155,7 +155,7 @@ impl NumberPlan {
     }
 }
 
-fn of_region<T: Copy>(table: &'static [(&'static str, T)], code: &str) -> Option<T> {
+pub(super) fn of_region<T: Copy>(table: &'static [(&'static str, T)], code: &str) -> Option<T> {
     table.binary_search_by_key(&code, |(region, _)| region).ok().map(|at| table[at].1)
 }
 

@@ -1,6 +1,7 @@
 //! What only the library knows: national rules, validity, regions and classes.
 
 use super::lookup::CallingCode;
+use super::regions::TRUNK_PREFIX;
 use super::{Country, E164_DIGITS_MAX, Kind, Number, NumberPlan, is_possible};
 use rlibphonenumber::{NumberLengthType, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,26 @@ pub(super) fn is_supported(country: Country) -> bool {
 }
 
 /// A national spelling as E.164 digits, or `None` where it can't be a number of that country.
+///
+/// `dialled` is digits alone, and doesn't begin with a way out of the country.
 pub(super) fn national(country: Country, dialled: &str) -> Option<String> {
+    plainly_national(country, dialled).or_else(|| parsed_national(country, dialled))
+}
+
+/// [`national`] for numbers that the country has to the range, where it has one way to dial them: most of those that
+/// calls bring. The library reads any spelling with patterns for each of them, which takes some five times as long.
+/// `None` says nothing.
+fn plainly_national(country: Country, dialled: &str) -> Option<String> {
+    let trunk_prefix = super::plan::of_region(TRUNK_PREFIX, &country.region_text())?;
+    let national = dialled.strip_prefix(trunk_prefix).unwrap_or(dialled);
+    let code = u16::try_from(PHONE_NUMBER_UTIL.get_country_code_for_region(country.0)?).ok()?;
+    let digits = format!("{code}{national}");
+    let is_there = !national.is_empty() && assembled(code, national)?.is_valid_for_region(country.0);
+    (is_there && digits.len() <= E164_DIGITS_MAX).then_some(digits)
+}
+
+/// [`national`] as the library reads it.
+fn parsed_national(country: Country, dialled: &str) -> Option<String> {
     let parsed = PHONE_NUMBER_UTIL.parse(dialled, Some(country.0)).ok()?;
     // lengths are looked up for the main region of the calling code; others have numbers that it hasn't (Canada's 310-1234)
     if !matches!(parsed.is_possible_with_reason(), Ok(NumberLengthType::IsPossible)) && !parsed.is_valid_for_region(country.0) {
@@ -19,21 +39,21 @@ pub(super) fn national(country: Country, dialled: &str) -> Option<String> {
     }
     let text = parsed.format_as(PhoneNumberFormat::E164);
     let digits = text.strip_prefix('+')?;
-    (digits.len() <= super::E164_DIGITS_MAX).then(|| digits.to_owned())
+    (digits.len() <= E164_DIGITS_MAX).then(|| digits.to_owned())
 }
 
 /// Whether a country has a number that is dialled like this inside it.
 pub(super) fn has_national(country: Country, dialled: &str) -> bool {
-    let parsed = PHONE_NUMBER_UTIL.parse(dialled, Some(country.0));
-    parsed.is_ok_and(|parsed| parsed.is_valid_for_region(country.0))
+    let parsed = || PHONE_NUMBER_UTIL.parse(dialled, Some(country.0));
+    plainly_national(country, dialled).is_some() || parsed().is_ok_and(|parsed| parsed.is_valid_for_region(country.0))
 }
 
 /// A number as the library holds one, put together from its parts: nothing is parsed and nothing loaded.
-fn assembled(calling: &CallingCode, national: &str) -> Option<PhoneNumber> {
+fn assembled(code: u16, national: &str) -> Option<PhoneNumber> {
     let number: u64 = national.parse().ok()?;
     let zeros = national.bytes().take_while(|b| *b == b'0').count().min(national.len() - 1);
     Some(PhoneNumber {
-        country_code: i32::from(calling.code),
+        country_code: i32::from(code),
         national_number: number,
         italian_leading_zero: (zeros > 0).then_some(true),
         number_of_leading_zeros: i32::try_from(zeros).ok().filter(|zeros| *zeros > 1),
@@ -66,7 +86,7 @@ impl NumberPlan {
         }
         // any texts will do; the answers don't matter, only that the rules are loaded
         for text in ["0301234567", "2025550123", "14155550123", "493023125000"] {
-            let _ = national(country, text);
+            let _ = parsed_national(country, text);
             let _ = has_national(country, text);
         }
         let examples = TYPES.iter().filter_map(|class| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(country.0, *class).ok());
@@ -78,7 +98,7 @@ impl NumberPlan {
         for digits in numbers {
             if let Some((calling, national)) = CallingCode::of(&digits)
                 && calling.is_possible(national)
-                && let Some(number) = assembled(calling, national)
+                && let Some(number) = assembled(calling.code, national)
             {
                 let _ = number.format_as(PhoneNumberFormat::National);
             }
@@ -90,7 +110,7 @@ impl NumberPlan {
     pub fn is_valid(&self, number: &Number) -> bool {
         match (number.calling(), self.country()) {
             (Some((calling, national)), Some(country)) if self.is_at_home(calling, national) => {
-                assembled(calling, national).is_some_and(|number| number.is_valid_for_region(country.0))
+                assembled(calling.code, national).is_some_and(|number| number.is_valid_for_region(country.0))
             }
             _ => is_possible(number),
         }
@@ -106,7 +126,7 @@ impl NumberPlan {
         if PHONE_NUMBER_UTIL.get_country_code_for_region(self.country()?.0) != Some(i32::from(calling.code)) {
             return None;
         }
-        let written = assembled(calling, national)?;
+        let written = assembled(calling.code, national)?;
         let written = written.format_as(PhoneNumberFormat::National);
         Some(written.chars().filter(char::is_ascii_digit).collect())
     }
@@ -215,6 +235,40 @@ mod tests {
 
     fn number(e164: &str) -> Number {
         NumberPlan::new(None).parse(e164).unwrap_or_else(|e| panic!("{e164}: {e}"))
+    }
+
+    #[test]
+    fn what_is_read_without_the_library_is_what_the_library_reads() {
+        let (mut plain, mut random) = (0, 1u64);
+        for (region, trunk_prefix) in TRUNK_PREFIX {
+            let country: Country = region.parse().unwrap_or_else(|e| panic!("{region}: {e}"));
+            let plan = NumberPlan::new(Some(country));
+            let code = PHONE_NUMBER_UTIL.get_country_code_for_region(country.0).unwrap();
+            let examples =
+                TYPES.iter().filter_map(|class| PHONE_NUMBER_UTIL.get_example_number_for_type_and_region(country.0, *class).ok());
+            let examples: Vec<String> = examples.map(|example| example.format_as(PhoneNumberFormat::E164)[1..].to_owned()).collect();
+            for example in &examples {
+                let (_, national) = CallingCode::of(example).unwrap();
+                for cut in (0..=national.len()).chain(0..=national.len()) {
+                    // the beginning of a number that there is, and an end by chance
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    let end = (random >> 33).to_string();
+                    let longer = usize::try_from(random >> 62).unwrap().min(end.len());
+                    let end: String = end.chars().cycle().take(national.len() - cut + longer).collect();
+                    let number = format!("{}{end}", &national[..cut]);
+                    for dialled in [format!("{trunk_prefix}{number}"), number.clone(), format!("{code}{number}"), format!("0{number}")] {
+                        if plan.strip_international_prefix(&dialled).is_some() {
+                            continue;
+                        }
+                        if let Some(read) = plainly_national(country, &dialled) {
+                            plain += 1;
+                            assert_eq!(Some(read), parsed_national(country, &dialled), "{dialled} in {region}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(plain > 5_000, "{plain} numbers were read without it");
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn wanted() -> (usize, bool) {
 fn upgrades_in_a_row_refuse_no_call_and_lose_no_edit() {
     let (upgrades, is_proof) = wanted();
     // the usual budget of 100 ms where it is to be proved; a debug build beside other tests takes longer without any upgrade
-    let budget = if is_proof { "" } else { "answer_budget_ms = 2000\n" };
+    let budget = if is_proof { "" } else { "answer_budget_ms = 5000\n" };
     let dynasty = Dynasty::begin(&format!("{budget}{TENANTS}"));
     let quiet = Load::start(&dynasty.first);
     std::thread::sleep(Duration::from_secs(if is_proof { 8 } else { 1 }));
