@@ -19,6 +19,14 @@ use tempfile::TempDir;
 pub const TENANTS: &str =
     "[[tenant]]\nid = \"default\"\ncountry = \"US\"\n\n[[tenant]]\nid = \"acme\"\ncountry = \"DE\"\nfallback = \"voicemail:900\"\n";
 
+/// Another program than the one that was built with the tests: a release build, for figures.
+pub const PROGRAM: &str = "STROWGER_PROGRAM";
+
+/// The program that places run.
+pub fn program() -> PathBuf {
+    std::env::var_os(PROGRAM).map_or_else(|| env!("CARGO_BIN_EXE_strowger").into(), PathBuf::from)
+}
+
 /// `serve`, with every port a free one.
 pub const SERVE: &[&str] =
     &["serve", "--agi", "127.0.0.1:0", "--esl", "127.0.0.1:0", "--lookup-http", "127.0.0.1:0", "--http", "127.0.0.1:0"];
@@ -93,7 +101,7 @@ impl Place {
 
     /// `strowger` with this place's configuration and data.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_strowger"));
+        let mut command = Command::new(program());
         command.env_clear().env("HOME", self.path()).stdin(Stdio::null());
         command.arg("--config").arg(self.path().join("strowger.toml")).arg("--data").arg(self.data()).args(arguments);
         command
