@@ -4,7 +4,7 @@
 //!
 //! One server takes all of it. `cargo test --test abuse -- --nocapture` prints a table. For figures `STROWGER_PROGRAM` names a
 //! release build, `STROWGER_ABUSE_ROUNDS` how often quiet and abuse take turns (medians are printed), and
-//! `STROWGER_ABUSE_SECONDS` how long each lasts; on a machine that has other things to do, `chrt -r 1` before it all puts
+//! `STROWGER_ABUSE_SECONDS` how long each lasts, `STROWGER_ABUSE_ONLY` a word of the abuse that is wanted alone; on a machine that has other things to do, `chrt -r 1` before it all puts
 //! the server and its callers before them.
 
 #[path = "support/abuse/mod.rs"]
@@ -28,10 +28,19 @@ const WAYS: [Way; 3] = [Way::FastAgi, Way::Socket(SocketMode::Static), Way::Xml]
 /// machine, and its program isn't optimized.
 const RATIO_MAX: f64 = 50.0;
 const MORE_US_MAX: f64 = 100_000.0;
+/// The longest that health may take to be told; silent connections at its port are waited for 10 s where they aren't many.
+const HEALTH_MAX: Duration = Duration::from_secs(8);
 /// The most memory that the server may ever have taken: 10,000 connections that say nothing, and what stands at the start.
 const MEMORY_KB_MAX: u64 = 256 * 1024;
 /// Descriptors that the server may have more than before: of the status that is asked, and of a thread that comes and goes.
 const DESCRIPTORS_MORE_MAX: usize = 4;
+
+/// What is put into fields, beside what [`attacks`] has.
+const INJECTION: &str = "injection in every field";
+
+fn is_wanted(abuse: &str) -> bool {
+    std::env::var("STROWGER_ABUSE_ONLY").map_or(true, |word| abuse.contains(&word))
+}
 
 /// A number from the environment.
 fn setting(name: &str, otherwise: f64) -> f64 {
@@ -53,6 +62,8 @@ type P99 = [f64; 3];
 struct Measured {
     p99: P99,
     calls: u64,
+    /// The longest time that health took to be told.
+    health: Duration,
 }
 
 impl Scene {
@@ -88,6 +99,17 @@ impl Scene {
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
+        let (told, admin) = (over.clone(), self.doors.admin);
+        let health = std::thread::spawn(move || {
+            let mut slowest = Duration::ZERO;
+            while !told.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                assert_eq!(get(admin, "/live").status, 200);
+                slowest = slowest.max(began.elapsed());
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            slowest
+        });
         let measure = |way| {
             let plan = LoadPlan {
                 address: match way {
@@ -111,10 +133,11 @@ impl Scene {
         let reports: [LoadReport; 3] = measuring.map(|thread| thread.join().unwrap());
         over.store(true, Ordering::Relaxed);
         looked_at.join().unwrap();
+        let health = health.join().unwrap();
         for (way, report) in WAYS.iter().zip(&reports) {
             assert_eq!((report.failed.total(), report.statuses.late), (0, 0), "{way:?}: {report}");
         }
-        Measured { p99: reports.each_ref().map(|r| r.latency.p99_us), calls: reports.iter().map(|r| r.calls).sum() }
+        Measured { p99: reports.each_ref().map(|r| r.latency.p99_us), calls: reports.iter().map(|r| r.calls).sum(), health }
     }
 
     /// The most memory since the last time that somebody asked, in kB.
@@ -141,6 +164,7 @@ impl Scene {
             let measured = self.calls();
             during.push(measured.p99);
             row.calls += measured.calls;
+            row.health = row.health.max(measured.health);
             let ended = Instant::now();
             row.what = end();
             let left = CLOSED_WITHIN.saturating_sub(ended.elapsed());
@@ -170,7 +194,7 @@ impl Scene {
 
     /// Injection goes through all fields once at least.
     fn injection(&self, token: &str, rounds: usize) -> Row {
-        self.round("injection in every field", rounds, || {
+        self.round(INJECTION, rounds, || {
             let (doors, token) = (self.doors, token.to_owned());
             let thread = std::thread::spawn(move || {
                 abuse::give_way();
@@ -197,6 +221,7 @@ struct Row {
     calls: u64,
     quiet: P99,
     during: P99,
+    health: Duration,
     memory_kb: u64,
     closed_seconds: f64,
 }
@@ -209,13 +234,14 @@ impl Row {
     fn print(&self) {
         let three = |values: P99| values.map(|us| format!("{:7.2}", us / 1e3)).join("");
         println!(
-            "{:<38} {:>28} {:>6} |{} |{} |{} | {:>6.1} {:>6.1}",
+            "{:<38} {:>28} {:>6} |{} |{} |{} | {:>6.2} {:>6.1} {:>6.1}",
             self.name,
             self.what,
             self.calls,
             three(self.quiet),
             three(self.during),
             [0, 1, 2].map(|door| format!("{:6.1}", self.ratio(door))).join(""),
+            self.health.as_secs_f64(),
             self.memory_kb as f64 / 1024.0,
             self.closed_seconds
         );
@@ -238,14 +264,19 @@ fn whatever_is_done_to_the_ports_normal_calls_are_answered_memory_is_bounded_and
     let told = scene.place.done(&["token", "add", "abuse", "--scope", "contacts:read,contacts:write"]).out;
     let token = told.split_whitespace().last().unwrap().to_owned();
     let mut rows = Vec::new();
-    for attack in attacks::all(descriptors_max) {
-        rows.push(scene.attack(&attack, rounds));
+    for attack in attacks::all(descriptors_max).iter().filter(|attack| is_wanted(attack.name)) {
+        rows.push(scene.attack(attack, rounds));
     }
-    rows.push(scene.injection(&token, rounds));
-    println!("\np99 in ms over FastAGI, the event socket and HTTP; medians of {rounds} rounds of {} s", scene.seconds);
+    if is_wanted(INJECTION) {
+        rows.push(scene.injection(&token, rounds));
+    }
     println!(
-        "{:<38} {:>28} {:>6} | {:<20} | {:<20} | {:<17} | {:>6} {:>6}",
-        "abuse", "what was done", "calls", "quiet", "during", "times", "MB", "closed"
+        "\nhealth and closed in s; p99 in ms over FastAGI, the event socket and HTTP; medians of {rounds} rounds of {} s",
+        scene.seconds
+    );
+    println!(
+        "{:<38} {:>28} {:>6} | {:<20} | {:<20} | {:<17} | {:>6} {:>6} {:>6}",
+        "abuse", "what was done", "calls", "quiet", "during", "times", "health", "MB", "closed"
     );
     rows.iter().for_each(Row::print);
     for row in &rows {
@@ -253,6 +284,7 @@ fn whatever_is_done_to_the_ports_normal_calls_are_answered_memory_is_bounded_and
             let bound = row.quiet[door] * RATIO_MAX + MORE_US_MAX;
             assert!(row.during[door] < bound, "{}: {:?} beside {:?} when quiet", row.name, row.during, row.quiet);
         }
+        assert!(row.health < HEALTH_MAX, "{}: health took {:?} to be told", row.name, row.health);
         assert!(row.memory_kb < MEMORY_KB_MAX, "{}: {} kB", row.name, row.memory_kb);
         assert!(row.closed_seconds < CLOSED_WITHIN.as_secs_f64(), "{}: closed after {} s", row.name, row.closed_seconds);
     }
