@@ -31,9 +31,6 @@ const HTTP_SHARE: usize = 4;
 /// Sockets of FreeSWITCH that are waited for beyond their time, without a session's place: when something holds its
 /// event socket's lock, all its calls stand between the connection and the reply to `connect`.
 const HELD_MAX: usize = 4_096;
-/// Connections that are taken before sessions have their turn, and the sockets are looked at again. The runtime alone would
-/// take 128 at each door: whoever opens thousands at once would hold up the calls that have come in by some 10 ms.
-const ACCEPTS_IN_A_ROW_MAX: u32 = 16;
 /// The pause after a failed `accept` (descriptors used up, say): long enough not to spin, short enough not to matter.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// How often a full house is looked at again.
@@ -276,13 +273,7 @@ impl CallPlane {
 
     async fn accept(self: Arc<Self>, door: Door, listener: TcpListener, mut shutdown: watch::Receiver<ShutdownLevel>) {
         let for_sessions = shutdown.clone();
-        let mut in_a_row = 0;
         loop {
-            if in_a_row == ACCEPTS_IN_A_ROW_MAX {
-                in_a_row = 0;
-                tokio::task::yield_now().await;
-            }
-            in_a_row += 1;
             tokio::select! {
                 biased;
                 level = told_to_stop(&mut shutdown, ShutdownLevel::Drain) => {

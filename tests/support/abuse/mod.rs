@@ -117,9 +117,10 @@ impl Attackers {
             runtime.block_on(async {
                 let mut all = JoinSet::new();
                 let next = Arc::new(AtomicU64::new(0));
-                for _ in 0..attackers {
+                for n in 0..attackers {
                     let (told, done, next) = (told.clone(), done.clone(), next.clone());
                     all.spawn(async move {
+                        tokio::time::sleep(BETWEEN_COMERS * n as u32).await;
                         loop {
                             let pause = tokio::time::sleep(every.unwrap_or_default());
                             let connection = connection(next.fetch_add(1, Ordering::Relaxed));
@@ -168,6 +169,8 @@ pub fn give_way() {
 
 /// How long the server may take to be as it was before.
 pub const CLOSED_WITHIN: Duration = Duration::from_secs(60);
+/// One attacker after the other: ten thousand come within a second.
+const BETWEEN_COMERS: Duration = Duration::from_micros(100);
 /// No attack is longer.
 const ROUND_MAX: Duration = Duration::from_secs(120);
 
