@@ -152,8 +152,9 @@ impl Scene {
         descriptors(self.server.pid()) <= self.descriptors + DESCRIPTORS_MORE_MAX && self.sessions() == 0
     }
 
-    /// Calls in quiet and beside abuse, in turns; `begin` starts the abuse and gives what ends it and says what was done.
-    fn round<E: FnOnce() -> String>(&self, name: &str, rounds: usize, begin: impl Fn() -> E) -> Row {
+    /// Calls in quiet and beside abuse, in turns; `begin` starts the abuse and gives what ends it, and says when
+    /// nothing more was begun and what was done.
+    fn round<E: FnOnce() -> (Instant, String)>(&self, name: &str, rounds: usize, begin: impl Fn() -> E) -> Row {
         let (mut quiet, mut during) = (Vec::new(), Vec::new());
         let mut row = Row { name: name.to_owned(), ..Row::default() };
         for _ in 0..rounds {
@@ -165,8 +166,8 @@ impl Scene {
             during.push(measured.p99);
             row.calls += measured.calls;
             row.health = row.health.max(measured.health);
-            let ended = Instant::now();
-            row.what = end();
+            let ended;
+            (ended, row.what) = end();
             let left = CLOSED_WITHIN.saturating_sub(ended.elapsed());
             let [open, sessions] = [descriptors(self.server.pid()) as u64, self.sessions()];
             assert!(within(left, || self.is_as_before()), "{name}: {open} descriptors, {sessions} sessions, {} before", self.descriptors);
@@ -182,12 +183,13 @@ impl Scene {
             let attackers = Attackers::begin(attack, self.doors);
             move || {
                 attackers.stop();
+                let ended = Instant::now();
                 assert!(within(CLOSED_WITHIN, || attackers.are_gone()), "{}: the server didn't close everything", attack.name);
                 let (connections, bytes) =
                     (attackers.deeds.connections.load(Ordering::Relaxed), attackers.deeds.bytes.load(Ordering::Relaxed));
                 assert!(connections > 0, "{}: nobody attacked", attack.name);
                 attackers.end();
-                format!("{connections} connections, {:.1} MB", bytes as f64 / 1e6)
+                (ended, format!("{connections} connections, {:.1} MB", bytes as f64 / 1e6))
             }
         })
     }
@@ -197,10 +199,13 @@ impl Scene {
         self.round(INJECTION, rounds, || {
             let (doors, token) = (self.doors, token.to_owned());
             let thread = std::thread::spawn(move || {
-                abuse::give_way();
+                abuse::leave_real_time();
                 injection::callers(doors) + injection::names(doors, &token)
             });
-            move || format!("{} questions", thread.join().expect("nothing of it may act"))
+            move || {
+                let questions = thread.join().expect("nothing of it may act");
+                (Instant::now(), format!("{questions} questions"))
+            }
         })
     }
 }
@@ -232,7 +237,7 @@ impl Row {
     }
 
     fn print(&self) {
-        let three = |values: P99| values.map(|us| format!("{:7.2}", us / 1e3)).join("");
+        let three = |values: P99| values.map(|us| format!(" {:6.2}", us / 1e3)).join("");
         println!(
             "{:<38} {:>28} {:>6} |{} |{} |{} | {:>6.2} {:>6.1} {:>6.1}",
             self.name,

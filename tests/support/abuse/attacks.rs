@@ -61,7 +61,7 @@ fn storm(n: u64) -> Connection {
         2 => beginning(door)[..10].to_vec(),
         _ => genuine(door),
     };
-    Connection { door, says, then: if n % 3 == 0 { Then::Reset } else { Then::Close } }
+    Connection { door, says, then: if n.is_multiple_of(3) { Then::Reset } else { Then::Close } }
 }
 
 /// Most at the doors where switches come in, some at the others.
@@ -108,13 +108,13 @@ fn huge_length(n: u64) -> Connection {
         // no length is written there but that of what is dialled
         Door::Agi => format!("agi_network: yes\nagi_network_script: route?to={}\n", "7".repeat(5000)),
         Door::Esl => format!("Content-Type: command/reply\nReply-Text: +OK\nContent-Length: {length}\n\n"),
-        Door::Lookup if n / 4 % 2 == 0 => {
-            format!("POST /xml HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n")
+        Door::Lookup if (n / 4).is_multiple_of(2) => {
+            "POST /xml HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n".to_owned()
         }
         Door::Lookup => format!(
             "POST /xml HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n"
         ),
-        Door::Admin if n / 4 % 2 == 0 => format!(
+        Door::Admin if (n / 4).is_multiple_of(2) => format!(
             "POST /api/v1/contacts:batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n["
         ),
         Door::Admin => format!(

@@ -157,14 +157,21 @@ impl Attackers {
 
 /// Attackers give way to the server and its callers at once. Where these run in real time (`chrt -r 1 cargo test …`, which
 /// takes figures on a machine that is busy with other things, too), a usual thread does, and gets something done.
-pub fn give_way() {
-    let usual = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
-    if matches!(thread_schedule_policy(), Ok(ThreadSchedulePolicy::Realtime(_))) {
-        set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, usual).unwrap();
-        rustix::process::setpriority_process(None, 0).unwrap();
-    } else {
+fn give_way() {
+    if !leave_real_time() {
         threads::lower_priority();
     }
+}
+
+/// Makes a thread in real time a usual one; whether it was in real time.
+pub fn leave_real_time() -> bool {
+    let is_real_time = matches!(thread_schedule_policy(), Ok(ThreadSchedulePolicy::Realtime(_)));
+    if is_real_time {
+        let usual = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
+        set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, usual).unwrap();
+        rustix::process::setpriority_process(None, 0).unwrap();
+    }
+    is_real_time
 }
 
 /// How long the server may take to be as it was before.
