@@ -300,6 +300,24 @@ fn nothing_but_tests_unwraps_and_nothing_is_unsafe() {
     assert_eq!(silent, NOBODY);
 }
 
+/// How long a comparison takes tells nobody how much of a token was right.
+#[test]
+fn tokens_are_compared_in_one_place_and_in_constant_time() {
+    assert_eq!(who_says(&["ct_eq", "ConstantTimeEq", "subtle::"], |s| s.path == "access.rs"), NOBODY);
+    let sources = sources();
+    let access = &sources.iter().find(|s| s.path == "access.rs").expect("tokens have their file").code;
+    // the bytes are nobody's but its own, and `==` is the only way to compare them
+    let (before, _) = access.split_once("pub struct TokenDigest([u8; 32]);").expect("the bytes are private");
+    let derived = before.lines().next_back().unwrap_or_default();
+    assert_eq!(derived, "#[derive(Clone, Copy)]", "an order or a hash of digests would compare them, too");
+    let equality = access.split_once("impl PartialEq for TokenDigest {").expect("equality is written out").1;
+    let equality: String = equality.split("\n}\n").next().unwrap_or_default().split_whitespace().collect();
+    assert_eq!(equality, "fneq(&self,other:&TokenDigest)->bool{self.0.ct_eq(&other.0).into()}");
+    assert_eq!(access.matches("ct_eq").count(), 1);
+    // what was presented becomes a digest before it is looked at
+    assert_eq!(who_says(&["TokenDigest::of("], |s| matches!(s.path.as_str(), "access.rs" | "control/http/keys.rs")), NOBODY);
+}
+
 #[test]
 fn a_file_fits_in_the_head() {
     let files = rust_files(&root().join("src")).into_iter().chain(rust_files(&root().join("tests")));

@@ -43,9 +43,9 @@ const FORM_BYTES_MAX: usize = 64 * 1024;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long a form may take to arrive.
 const FORM_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long a connection may take in all: who keeps one opens another after this, and who doesn't read what he is told
 /// How often a connection without a question is looked at when the plane is told to stop.
 const ASKED_LOOK: Duration = Duration::from_millis(5);
+/// How long a connection may take in all: who keeps one opens another after this, and who doesn't read what he is told
 /// is rid of it then.
 const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long its last reply may take after that.

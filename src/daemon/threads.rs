@@ -3,7 +3,10 @@
 use rustix::process::Pid;
 use std::io;
 use std::thread::{Builder, JoinHandle};
-use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id};
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+    thread_schedule_policy,
+};
 
 /// How a thread stands to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,9 +63,43 @@ pub fn nice_those_named(prefix: &str) {
 /// hundredth of the calls took 8 times as long as alone where those threads had nice 19 (a running thread keeps the
 /// processor until its slice is over, whatever wakes), and 1.3 times with `SCHED_IDLE`, which gives way at once.
 pub fn lower_priority() {
-    nice(None);
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
+    // the library puts nice to 0 as well, which nobody without privileges may do who was nicer: what counts is the policy
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+        && thread_schedule_policy() != Ok(idle)
+    {
         tracing::warn!(?error, "a background thread keeps its scheduling policy");
+    }
+    // and therefore last: it counts where the policy could not be had, and tells whoever looks
+    nice(None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nice value and policy of the calling thread, as the kernel tells them: fields 19 and 41 of proc_pid_stat(5).
+    fn standing() -> (i32, u32) {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        (fields[16].parse().unwrap(), fields[38].parse().unwrap())
+    }
+
+    #[test]
+    fn a_thread_in_the_background_is_idle_and_as_nice_as_can_be_however_nice_it_was_before() {
+        const SCHED_IDLE: u32 = 5;
+        // the tests may run behind others themselves
+        let own = standing();
+        let begun_nicer = spawn("x", Priority::Normal, || {
+            rustix::process::setpriority_process(None, LOW_NICE - 1).unwrap();
+            let before = standing();
+            lower_priority();
+            (before.0, standing())
+        });
+        assert_eq!(begun_nicer.unwrap().join().unwrap(), (LOW_NICE - 1, (LOW_NICE, SCHED_IDLE)));
+        let begun = |priority| spawn("x", priority, standing).unwrap().join().unwrap();
+        assert_eq!(begun(Priority::Background), (LOW_NICE, SCHED_IDLE));
+        assert_eq!(begun(Priority::Low), (LOW_NICE, own.1));
+        assert_eq!(begun(Priority::Normal), own);
     }
 }

@@ -48,6 +48,9 @@ const CONNECTIONS_MAX: usize = 128;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long the head of a request may take, the first and each that follows on the same connection.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
+/// The same for who comes when more than half of the places are taken: whoever connects and says nothing must not keep
+/// health and metrics from those who ask for them.
+const HEAD_WAIT_CROWDED_MAX: Duration = Duration::from_millis(250);
 /// How long a connection that follows no feed may take in all.
 const CONNECTION_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long its last reply may take after that.
@@ -138,7 +141,9 @@ impl HttpServer {
                 }
                 Ok((stream, _)) => {
                     let (router, shop) = (router.clone(), self.shop.clone());
-                    tokio::spawn(async move { connection(stream, place, router, &shop).await });
+                    let is_crowded = places.available_permits() < CONNECTIONS_MAX / 2;
+                    let head_wait = if is_crowded { HEAD_WAIT_CROWDED_MAX } else { HEAD_WAIT_MAX };
+                    tokio::spawn(async move { connection(stream, place, router, &shop, head_wait).await });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection of the admin HTTP could not be accepted; trying again");
@@ -149,7 +154,7 @@ impl HttpServer {
     }
 }
 
-async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, shop: &Shop) {
+async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Router, shop: &Shop, head_wait: Duration) {
     let is_loopback = stream.local_addr().is_ok_and(|address| address.ip().is_loopback());
     // best effort: without these a dead client is known later, and more is kept for a slow one
     let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
@@ -172,7 +177,7 @@ async fn connection(stream: TcpStream, place: OwnedSemaphorePermit, router: Rout
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX).max_buf_size(HEAD_BYTES_MAX);
+    builder.timer(TokioTimer::new()).header_read_timeout(head_wait).max_buf_size(HEAD_BYTES_MAX);
     let serving = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(serving);
     let served = tokio::select! {
