@@ -1,6 +1,6 @@
 //! What goes on beside the calls: edits, imports, searches, and clients of the feed that stay and that come and go.
 
-use crate::support::{PLENTY, Place, Running, connect, contact};
+use crate::support::{Place, Running, connect, contact};
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -21,6 +21,8 @@ const ROWS: u64 = 5_000;
 const IMPORT_EVERY: Duration = Duration::from_secs(4);
 /// How long a client of the feed that comes and goes listens.
 const VISIT: Duration = Duration::from_millis(700);
+/// What runs behind calls may have to wait long for a processor where all are busy.
+const FEED_WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// What was done, and what went wrong.
 #[derive(Default)]
@@ -161,13 +163,13 @@ fn import(command: &mut Command, done: &Done) {
 fn listen(http: SocketAddr, token: &str, done: &Done, goes_on: impl Fn() -> bool) {
     let mut stream = connect(http);
     write!(stream, "GET /events HTTP/1.1\r\nHost: {http}\r\nAuthorization: Bearer {token}\r\n\r\n").unwrap();
-    stream.set_read_timeout(Some(PLENTY)).unwrap();
+    stream.set_read_timeout(Some(FEED_WAIT_MAX)).unwrap();
     let mut piece = vec![0; 64 * 1024];
     let mut first = true;
     while goes_on() || first {
         match stream.read(&mut piece) {
             Ok(n) if n > 0 && (!first || piece.starts_with(b"HTTP/1.1 200")) => drop(done.fed_bytes.fetch_add(n as u64, Relaxed)),
-            other => return done.wrong(format!("the feed ended: {other:?}, {:?}", String::from_utf8_lossy(&piece[..200]))),
+            other => return done.wrong(format!("the feed ended: {other:?}, {:?}", String::from_utf8_lossy(&piece[..40]))),
         }
         first = false;
     }
