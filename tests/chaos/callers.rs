@@ -37,7 +37,7 @@ async fn calls(world: Arc<World>, mut random: Random) -> Ledger {
         let way =
             [Way::FastAgi, Way::Socket(SocketMode::Static), Way::Socket(SocketMode::Async), Way::Xml, Way::Name][random.below(5) as usize];
         let address = door(way, world.doors());
-        let cut = (random.below(100) < world.cut_of_hundred.load(Relaxed)).then(|| random.next());
+        let cut = (random.below(100) < world.cut_of_hundred.load(Relaxed)).then(|| random.draw());
         ledger.placed += 1;
         let world = world.clone();
         under_way.spawn_local(async move {

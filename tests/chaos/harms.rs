@@ -152,7 +152,7 @@ impl Harms {
 
     /// When the server thinks that an edit was made right now, in seconds since 1970.
     fn says_the_time(&mut self) -> i64 {
-        let name = self.random.next().to_string();
+        let name = self.random.draw().to_string();
         self.world.place.done(&["contact", "set", "clock", "--name", &name, "--number", "+14153999999"]);
         let history = self.world.place.done(&["--json", "contact", "history", "clock"]).json();
         let last = history["changes"].as_array().unwrap().iter().max_by_key(|change| change["revision"].as_u64()).unwrap();

@@ -35,7 +35,7 @@ pub struct Random(u64);
 
 impl Random {
     /// The next number (splitmix64).
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -43,7 +43,7 @@ impl Random {
     }
 
     pub fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
+        self.draw() % n
     }
 
     pub fn ms(&mut self, from: u64, to: u64) -> Duration {
@@ -99,6 +99,8 @@ fn chaos(has_disk: bool) {
     println!("chaos for {seconds} s; the same again: tests/chaos/run {seconds} {seed}");
 
     let world = Arc::new(World::begin());
+    // threads that go on may keep the world when this one gives up
+    let _last = world::KillAtEnd(world.clone());
     let callers = callers::begin(&world, Random(seed ^ 1));
     let edits = edits::begin(&world);
     let switch = world::switch(&world);

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -140,6 +140,18 @@ impl World {
             return Some(said.err);
         }
         said.json()["store_failed"].as_str().map(str::to_owned)
+    }
+}
+
+/// Leaves no server behind, whatever becomes of the test.
+pub struct KillAtEnd(pub Arc<World>);
+
+impl Drop for KillAtEnd {
+    fn drop(&mut self) {
+        self.0.end();
+        let mut server = self.0.server.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = server.child.kill();
+        let _ = server.child.wait();
     }
 }
 

@@ -30,15 +30,16 @@ const DOORS: [(&str, Way, f64); 3] =
 /// the old rows and the new ones, and whether one is in flight in a moment is chance.
 const MEMORY_RATIO_MAX: f64 = 1.25;
 const MEMORY_MORE_KB_MAX: u64 = 24 * 1024;
-/// Descriptors more at the busiest moment of the last third than of the first: calls that happen to meet.
-const DESCRIPTORS_MORE_MAX: usize = 32;
+/// Descriptors more in the last third than in the first: calls that happen to meet.
+const DESCRIPTORS_MORE_MAX: u64 = 16;
 /// Descriptors more than before the work, once all have left: files that the store has begun since.
 const DESCRIPTORS_LEFT_MAX: usize = 4;
 /// Threads more in the last third than in the first: helpers of the engine come and go.
 const THREADS_MORE_MAX: usize = 4;
-/// p99 of the last third: so many times that of the first, and so much more. Wide, because this machine has other work.
+/// p99 of the last third: so many times that of the first, and so much more. Wide, because this machine has other work, and
+/// what callers measure is their own waiting for a processor, too.
 const P99_RATIO_MAX: f64 = 5.0;
-const P99_MORE_US_MAX: f64 = 200_000.0;
+const P99_MORE_US_MAX: f64 = 2_000_000.0;
 
 /// What a process holds in one moment.
 #[derive(Debug, Clone, Copy)]
@@ -104,11 +105,15 @@ impl Stretch {
         self.calls.iter().map(|report| report.failed.total()).sum()
     }
 
-    /// The memory held in the middle of its moments: neither a peak nor a trough decides.
-    fn memory_kb(&self) -> u64 {
-        let mut all: Vec<u64> = self.held.iter().map(|held| held.memory_kb).collect();
+    /// What was held in the middle of its moments: neither a peak nor a trough decides.
+    fn middle(&self, what: impl Fn(&Held) -> u64) -> u64 {
+        let mut all: Vec<u64> = self.held.iter().map(what).collect();
         all.sort_unstable();
         all[all.len() / 2]
+    }
+
+    fn memory_kb(&self) -> u64 {
+        self.middle(|held| held.memory_kb)
     }
 
     fn most(&self, what: impl Fn(&Held) -> usize) -> usize {
@@ -182,6 +187,7 @@ fn under_steady_work_no_call_fails_and_memory_descriptors_and_answer_times_stay_
     println!("beside them   {done}");
     let endings = status["endings"].as_array().unwrap().iter().filter(|ending| ending[1] != 0);
     println!("endings       {}", endings.map(|e| format!("{} {}", e[0].as_str().unwrap(), e[1])).collect::<Vec<_>>().join(", "));
+    println!("answer times  {}", answer_times(&status));
     println!("events        {}", events(&status));
 
     let [_, first, _, last] = &stretches;
@@ -200,7 +206,7 @@ fn under_steady_work_no_call_fails_and_memory_descriptors_and_answer_times_stay_
     let warm = stretches[0].held.last().unwrap().memory_kb.max(stretches[0].memory_kb());
     let bound = (warm as f64 * MEMORY_RATIO_MAX) as u64 + MEMORY_MORE_KB_MAX;
     assert!(last.memory_kb() <= bound, "{} kB at the end, {warm} after the warm-up; at most {bound}", last.memory_kb());
-    let descriptors = |s: &Stretch| s.most(|held| held.descriptors);
+    let descriptors = |s: &Stretch| s.middle(|held| held.descriptors as u64);
     assert!(descriptors(last) <= descriptors(first) + DESCRIPTORS_MORE_MAX, "{} and {}", descriptors(first), descriptors(last));
     let threads = |s: &Stretch| s.most(|held| held.threads);
     assert!(threads(last) <= threads(first) + THREADS_MORE_MAX, "{} and {}", threads(first), threads(last));
@@ -217,6 +223,24 @@ fn under_steady_work_no_call_fails_and_memory_descriptors_and_answer_times_stay_
     let is_left = within(Duration::from_secs(60), || left() <= before.descriptors + DESCRIPTORS_LEFT_MAX);
     println!("after it      {:?}", Held::by(server.pid()));
     assert!(is_left, "{} descriptors before the work, {} after it", before.descriptors, left());
+}
+
+/// How long answers took by the server's own clock, from the question to the answer.
+fn answer_times(status: &serde_json::Value) -> String {
+    let times = status["answer_times"].as_array().unwrap().iter().map(|time| (time[0].as_u64().unwrap(), time[1].as_u64().unwrap()));
+    let mut before = 0;
+    let mut words = Vec::new();
+    for (below_us, answers) in times {
+        if answers > before {
+            words.push(if below_us == u64::MAX {
+                format!("more: {}", answers - before)
+            } else {
+                format!("< {below_us} µs: {}", answers - before)
+            });
+        }
+        before = answers;
+    }
+    words.join(", ")
 }
 
 /// What became of the switches' events, in words.

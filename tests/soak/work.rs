@@ -4,7 +4,7 @@ use crate::support::{Place, Running, connect, contact};
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -119,13 +119,13 @@ impl Work {
     }
 }
 
-fn asked(admin: &PathBuf, request: &Request, done: &Done) -> Option<Reply> {
+fn asked(admin: &Path, request: &Request, done: &Done) -> Option<Reply> {
     let reply = Client::connect(admin).and_then(|mut client| client.ask(request));
     reply.map_err(|error| done.wrong(format!("{request:?}: {error}"))).ok()
 }
 
 /// Puts a contact, and takes every seventh away again.
-fn edit(admin: &PathBuf, n: u64, done: &Done) {
+fn edit(admin: &Path, n: u64, done: &Done) {
     let id = format!("edited{}", n % EDITED);
     let request = if n % 7 == 6 {
         Request::ContactRm { tenant: "default".into(), id }
@@ -140,7 +140,7 @@ fn edit(admin: &PathBuf, n: u64, done: &Done) {
     }
 }
 
-fn search(admin: &PathBuf, n: u64, done: &Done) {
+fn search(admin: &Path, n: u64, done: &Done) {
     let text = ["linc", "customer 12", "grandma", "custmer", "edited 1"][n as usize % 5];
     let request = Request::ContactSearch { tenant: "default".into(), text: text.into(), limit: 20, owner: None };
     match asked(admin, &request, done) {
