@@ -1,4 +1,4 @@
-//! A store and other processes: one that has it open, one that may not write it, one whose disk is full.
+//! A store and other processes: one that has it open, one that may not write it, one whose disk is full, one without descriptors.
 
 mod support;
 
@@ -112,6 +112,7 @@ fn child_does_its_task() {
             opened.close();
         }
         "fill" => println!("said {}", fill(dir, 0)),
+        "descriptors" => println!("said {}", without_descriptors(dir)),
         "limit" => println!("said {}", within_a_limit(dir, FilledBy::Edits)),
         "limit-import" => println!("said {}", within_a_limit(dir, FilledBy::AnImport)),
         "limit-plan" => println!("said {}", within_a_limit(dir, FilledBy::Plans)),
@@ -144,6 +145,31 @@ fn fill(dir: &Path, from: usize) -> usize {
     opened.check(count);
     opened.close();
     count
+}
+
+/// Edits until no file can be opened, and again when one can; how many were acknowledged.
+fn without_descriptors(dir: &Path) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let opened = Opened::open(dir).unwrap();
+    let edit = |n: usize| opened.store.edit("t", "x", Edit::PutContact(contact(n, 4000))).map(|_| ());
+    (0..10).for_each(|n| edit(n).unwrap());
+    let before = getrlimit(Resource::Nofile);
+    // the numbers up to there are in use
+    setrlimit(Resource::Nofile, Rlimit { current: Some(4), ..before.clone() }).unwrap();
+    for _ in 0..3 {
+        let refused = edit(900_000);
+        assert!(matches!(&refused, Err(StoreError::Unable(why)) if why.contains("LimitNOFILE")), "{refused:?}");
+    }
+    assert!(opened.store.status().failed.is_none());
+    opened.check(10);
+    setrlimit(Resource::Nofile, before).unwrap();
+    (10..20).for_each(|n| edit(n).unwrap());
+    opened.check(20);
+    opened.close();
+    let opened = Opened::open(dir).unwrap();
+    opened.check(20);
+    opened.close();
+    20
 }
 
 /// What a file is filled with.
@@ -272,6 +298,12 @@ fn on_a_disk_that_is_full_edits_are_refused_and_nothing_is_lost() {
              a_file_that_may_not_grow_fails_loudly_and_loses_nothing, and by the tests in src/store/tests/full.rs"
         )),
     }
+}
+
+#[test]
+fn an_edit_while_no_file_can_be_opened_is_refused_and_the_next_one_is_made_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(said(&child("descriptors", dir.path()).output().unwrap()), 20);
 }
 
 #[test]

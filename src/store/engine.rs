@@ -13,10 +13,13 @@
 //! - a file that lost its end is opened as if it had never been longer, so [`super::marker`] remembers the revision.
 
 use super::StoreError;
+use rustix::fs::{Dir, Mode, OFlags, openat};
+use rustix::io::Errno;
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::ops::Deref;
+use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -77,14 +80,21 @@ impl From<Vec<u8>> for Slice {
     }
 }
 
+/// `blobs/`, where sled keeps the pages that are too large for it. It stays open: each sync looks into it, and is not to fail
+/// because calls have all the descriptors.
+struct Blobs {
+    dir: Dir,
+    /// Its files that are on the disk.
+    synced: HashSet<OsString>,
+}
+
 /// An open store.
 pub(crate) struct Engine {
     trees: Vec<sled::Tree>,
     db: sled::Db,
     data: File,
     dir: PathBuf,
-    /// Files of `blobs/` that are on the disk.
-    synced_blobs: Mutex<HashSet<OsString>>,
+    blobs: Mutex<Blobs>,
     /// What a test says is free on the disk; `u64::MAX` means that the disk is asked.
     #[cfg(test)]
     pub(crate) free_bytes: std::sync::Arc<std::sync::atomic::AtomicU64>,
@@ -99,13 +109,15 @@ impl Engine {
             let trees: sled::Result<Vec<_>> = names.iter().map(|name| db.open_tree(name)).collect();
             Ok((db, trees?))
         })?;
-        let data = File::open(dir.join("db")).map_err(|e| StoreError::NotWritable { path: dir.into(), error: e.to_string() })?;
+        let failed = |e: std::io::Error| StoreError::NotWritable { path: dir.into(), error: e.to_string() };
+        let data = File::open(dir.join("db")).map_err(failed)?;
+        let blobs = File::open(dir.join("blobs")).and_then(|blobs| Ok(Dir::new(blobs)?)).map_err(failed)?;
         Ok(Engine {
             trees,
             db,
             data,
             dir: dir.into(),
-            synced_blobs: Mutex::default(),
+            blobs: Mutex::new(Blobs { dir: blobs, synced: HashSet::new() }),
             #[cfg(test)]
             free_bytes: std::sync::Arc::new(std::sync::atomic::AtomicU64::new(u64::MAX)),
         })
@@ -172,30 +184,34 @@ impl Engine {
 
     #[cfg(test)]
     pub(super) fn has_synced_blob(&self, name: &std::ffi::OsStr) -> bool {
-        self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner).synced.contains(name)
     }
 
     /// The pages that sled keeps in files of their own: there are few or none, and each is written once.
     fn sync_blobs(&self) -> std::io::Result<()> {
-        let dir = self.dir.join("blobs");
-        let mut synced = self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let Blobs { dir, synced } = &mut *blobs;
         let mut there = HashSet::new();
         let mut new = false;
-        for entry in std::fs::read_dir(&dir)? {
-            let name = entry?.file_name();
+        dir.rewind();
+        while let Some(entry) = dir.read() {
+            let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
+            if name == "." || name == ".." {
+                continue;
+            }
             if !synced.contains(&name) {
-                match File::open(dir.join(&name)) {
-                    Ok(file) => file.sync_all()?,
+                match openat(dir.fd()?, &name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+                    Ok(file) => File::from(file).sync_all()?,
                     // sled has removed it since: nothing needs it
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                    Err(error) => return Err(error),
+                    Err(Errno::NOENT) => continue,
+                    Err(error) => return Err(error.into()),
                 }
                 new = true;
             }
             there.insert(name);
         }
         if new {
-            File::open(&dir)?.sync_all()?;
+            rustix::fs::fsync(dir.fd()?)?;
         }
         *synced = there;
         Ok(())
@@ -208,7 +224,18 @@ impl Engine {
         if free_bytes < needed_bytes {
             return Err(StoreError::Full { path: self.dir.clone(), free_bytes, needed_bytes });
         }
-        Ok(())
+        self.check_descriptors()
+    }
+
+    /// Refuses a write while no file can be opened: sled may want one in the middle of it, and a write that fails half-way
+    /// is one that nobody can build upon.
+    fn check_descriptors(&self) -> Result<(), StoreError> {
+        match rustix::io::fcntl_dupfd_cloexec(&self.data, 0) {
+            Err(error @ (Errno::MFILE | Errno::NFILE)) => Err(StoreError::Unable(format!(
+                "no more files can be opened ({error}); the edit was not made and nothing was lost: raise the limit of open files (LimitNOFILE=), or lower sessions_max"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn free_bytes(&self) -> Result<u64, StoreError> {

@@ -74,7 +74,7 @@ pub enum StoreError {
     /// An id or a tenant that can't be a key; the text says which and what would be right.
     #[error("{0}")]
     NotAKey(String),
-    /// The file system can't do something; the text says what.
+    /// The system can't do something (a file system that can't exchange two names, no descriptor to be had); the text says what.
     #[error("{0}")]
     Unable(String),
     /// The thing isn't what an edit was made over.

@@ -121,9 +121,14 @@ impl Place {
 
     /// Starts a server as a process and waits until it is ready.
     pub fn serve(&self, arguments: &[&str]) -> Running {
+        Running::start(self.serving(arguments))
+    }
+
+    /// The command that starts a server as a process.
+    pub fn serving(&self, arguments: &[&str]) -> Command {
         let mut command = self.command(SERVE);
         command.args(arguments).stderr(self.log());
-        Running::start(command)
+        command
     }
 
     /// Waits until calls read the snapshot; before, a fallback that stands in the store can't be had without waiting.
@@ -244,7 +249,12 @@ pub struct Running {
 
 impl Running {
     /// Starts it and waits for its `ready` line.
-    pub fn start(mut command: Command) -> Running {
+    pub fn start(command: Command) -> Running {
+        Running::try_start(command).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// The same, where it may not get ready.
+    pub fn try_start(mut command: Command) -> Result<Running, String> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let line = lines.find(|line| line.starts_with("ready ")).unwrap_or_default();
@@ -254,9 +264,9 @@ impl Running {
             (address("agi="), address("esl="), address("lookup-http="), address("http="), word("admin="))
         else {
             let _ = child.kill();
-            panic!("the server didn't get ready: {line:?}, {:?}", child.wait());
+            return Err(format!("the server didn't get ready: {line:?}, {:?}", child.wait()));
         };
-        Running { child, agi, esl, lookup_http, http, admin: admin.into() }
+        Ok(Running { child, agi, esl, lookup_http, http, admin: admin.into() })
     }
 
     pub fn pid(&self) -> u32 {
