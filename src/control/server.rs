@@ -30,7 +30,7 @@ const IDLE_MAX: Duration = Duration::from_secs(600);
 
 /// How long those who are being answered when the socket closes may take to hear it: whoever has had another process take over
 /// hears of it when the event plane has ended, too.
-const LAST_REPLIES_WAIT_MAX: Duration = Duration::from_secs(6);
+const LAST_REPLIES_WAIT_MAX: Duration = Duration::from_secs(12);
 
 /// How long a question for events may wait for some, in milliseconds; less than the command line waits for an answer.
 const EVENTS_WAIT_MS_MAX: u64 = 8000;

@@ -4,6 +4,7 @@ use super::hand_over::{GiveReply, Given, Order};
 use super::{JOIN_LOOK, Server};
 use crate::call::ShutdownLevel;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -81,6 +82,7 @@ impl Server {
                             tracing::info!(pid = given.successor.pid, "another process has taken over; this one finishes what it has");
                             // whom the service manager watches from now on
                             let _ = sd_notify::notify(&[sd_notify::NotifyState::MainPid(given.successor.pid)]);
+                            self.is_main.store(false, Ordering::Release);
                             return Some((given, reply));
                         }
                         Err(why) => {

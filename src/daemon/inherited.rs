@@ -14,6 +14,7 @@ pub struct Inherited {
     given: usize,
     /// Whether a service manager has them too, and keeps them.
     is_kept: bool,
+    is_of_predecessor: bool,
 }
 
 impl Inherited {
@@ -33,12 +34,13 @@ impl Inherited {
                 }
             }
         }
-        Inherited { tcp, given: 0, is_kept: true }
+        Inherited { tcp, given: 0, is_kept: true, is_of_predecessor: false }
     }
 
     /// The sockets of a process that is taken over from, by the names of their doors.
     pub(super) fn of_predecessor(tcp: Vec<(String, TcpListener)>, is_kept: bool) -> Inherited {
-        Inherited { tcp: tcp.into_iter().map(|(name, listener)| (Some(name), listener)).collect(), given: 0, is_kept }
+        let tcp = tcp.into_iter().map(|(name, listener)| (Some(name), listener)).collect();
+        Inherited { tcp, given: 0, is_kept, is_of_predecessor: true }
     }
 
     /// The socket of a door that is to listen there, if one was passed.
@@ -53,6 +55,11 @@ impl Inherited {
         let at = self.tcp.iter().position(is_it)?;
         self.given += 1;
         Some(self.tcp.swap_remove(at).1)
+    }
+
+    /// Whether a process that runs yet has them, too.
+    pub(super) fn is_of_predecessor(&self) -> bool {
+        self.is_of_predecessor
     }
 
     /// Whether so many were taken, and a service manager keeps them.
@@ -79,7 +86,7 @@ mod tests {
     #[test]
     fn a_socket_of_a_service_manager_is_known_by_its_address_and_given_once() {
         let (tcp, addresses): (Vec<_>, Vec<_>) = (0..3).map(|_| bound()).map(|(listener, at)| ((None, listener), at)).unzip();
-        let mut inherited = Inherited { tcp, given: 0, is_kept: true };
+        let mut inherited = Inherited { tcp, given: 0, is_kept: true, is_of_predecessor: false };
         let taken = inherited.take("agi", addresses[1]).expect("passed");
         assert_eq!(taken.local_addr().expect("bound"), addresses[1]);
         assert!(inherited.take("agi", addresses[1]).is_none());

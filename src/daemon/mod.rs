@@ -38,6 +38,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -122,6 +123,7 @@ pub struct Server {
     events: Events,
     estate: Estate,
     orders: Receiver<Order>,
+    is_main: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -163,7 +165,7 @@ impl Server {
         for address in inherited.left() {
             tracing::warn!(%address, "a socket was passed that no key names; who connects there waits in vain");
         }
-        // dropped: nobody is to wait in one of them
+        // closed: nobody is to wait in one of them
         drop(inherited);
         let http = admin_http.local_addr()?;
         for tenant in config.tenants.values() {
@@ -224,7 +226,7 @@ impl Server {
         let doors = listeners.len() * config.call_threads;
         let estate = Estate { store: store.clone(), plane: plane.clone(), sockets, admin: door.try_clone()?, is_kept, doors };
         let (asks, orders) = channel();
-        let asker: Arc<dyn HandOver> = Arc::new(Asker(asks.clone()));
+        let asker: Arc<dyn HandOver> = Arc::new(Asker::new(asks.clone()));
         let admin = AdminServer::at(door, admin_http, store.clone(), rules.clone(), planes, observed)?;
         let admin = admin.with_peers(allowed.http.clone()).with_levels(levels).with_hand_over(Some(asker));
         // the snapshot is wanted soon, also on a busy machine; edits can wait
@@ -251,15 +253,23 @@ impl Server {
                 turning.run(&plane, level, &heartbeat);
             })?);
         }
-        watchdog::start(heartbeats)?;
-        if options.signals {
-            signals::start(shutdown.clone(), on_hangup)?;
-        }
+        // the service manager watches the predecessor until it has everything
+        let is_main = Arc::new(AtomicBool::new(predecessor.is_none()));
+        watchdog::start(heartbeats, is_main.clone())?;
         if let Some(predecessor) = predecessor {
             predecessor.until_calls_are_ours()?;
+            // said before it is done: who takes calls is not to be ended any more
+            predecessor.serves();
             plane.wake();
+            // until here a signal ends this process, and the other one goes on
+            if options.signals {
+                signals::start(shutdown.clone(), on_hangup)?;
+            }
             predecessor.until_all_is_ours();
+            is_main.store(true, Ordering::Release);
             events.take_journal();
+        } else if options.signals {
+            signals::start(shutdown.clone(), on_hangup)?;
         }
         // all it does is wait for the writer, which is behind calls itself
         let stopping_wishes = stopping.clone();
@@ -286,6 +296,7 @@ impl Server {
             events,
             estate,
             orders,
+            is_main,
         })
     }
 
@@ -348,6 +359,9 @@ fn listen(inherited: &mut Inherited, what: &'static str, door: &str, address: So
     };
     bound.map_err(|error| {
         let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse if inherited.is_of_predecessor() => {
+                "the running server has it, and a socket can't be widened: restart instead of upgrading".to_owned()
+            }
             io::ErrorKind::AddrInUse => {
                 format!("another program has the port: stop it, or set another with --{door} (port 0 picks a free one)")
             }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 pub(super) fn start(shutdown: watch::Sender<ShutdownLevel>, on_hangup: Option<Box<dyn Fn() + Send>>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     spawn("signals", Priority::Normal, move || {
+        let mut was_told = false;
         for signal in signals.forever() {
             if signal == SIGHUP {
                 if let Some(on_hangup) = &on_hangup {
@@ -18,8 +19,9 @@ pub(super) fn start(shutdown: watch::Sender<ShutdownLevel>, on_hangup: Option<Bo
                 }
                 continue;
             }
-            let draining = *shutdown.borrow() >= ShutdownLevel::Drain;
-            let level = if signal == SIGINT || draining { ShutdownLevel::Now } else { ShutdownLevel::Drain };
+            // a process that was taken over from drains without having been told to
+            let level = if signal == SIGINT || was_told { ShutdownLevel::Now } else { ShutdownLevel::Drain };
+            was_told = true;
             match level {
                 ShutdownLevel::Drain => tracing::info!("told to stop; calls that are being answered are finished first"),
                 _ => tracing::info!("told to stop at once"),

@@ -8,6 +8,7 @@ use super::threads::{Priority, spawn};
 use crate::call::Heartbeat;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often the watchdog looks. A call thread beats four times a second.
@@ -15,15 +16,15 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Looks without a beat, one after the other, before the process is ended: five seconds.
 const SILENT_LOOKS_MAX: u32 = 10;
 
-/// Starts the thread that watches.
-pub(super) fn start(heartbeats: Vec<Arc<Heartbeat>>) -> io::Result<()> {
+/// Starts the thread that watches; the service manager hears of it while this is the process that it watches.
+pub(super) fn start(heartbeats: Vec<Arc<Heartbeat>>, is_main: Arc<AtomicBool>) -> io::Result<()> {
     spawn("watchdog", Priority::Normal, move || {
         let mut watched: Vec<Watched> = heartbeats.into_iter().map(Watched::new).collect();
         // the service manager has a watchdog of its own for a process of which nothing turns any more, this thread included
         let is_watched = sd_notify::watchdog_enabled().is_some();
         loop {
             std::thread::sleep(LOOK);
-            if is_watched {
+            if is_watched && is_main.load(Ordering::Acquire) {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
             }
             // a thread that ended as it was told is not watched any more; one that should and doesn't still is

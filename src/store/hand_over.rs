@@ -9,7 +9,11 @@ use super::writer::{Job, Writer};
 use super::{Marker, Reader, SCHEMA, Store, StoreError};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+/// How long what the writer does at the moment may keep the store from being closed.
+const DETACH_WAIT_MAX: Duration = Duration::from_secs(30);
 
 impl Store {
     /// Closes the store's files, so that another process can open them. Calls go on from the snapshot; edits, and whatever
@@ -24,7 +28,16 @@ impl Store {
         };
         let (reply, answer) = sync_channel(1);
         self.send(Job::Detach { reply })?;
-        answer.recv().map_err(|_| StoreError::Closed)?
+        match answer.recv_timeout(DETACH_WAIT_MAX) {
+            Ok(detached) => detached,
+            Err(RecvTimeoutError::Disconnected) => Err(StoreError::Closed),
+            Err(RecvTimeoutError::Timeout) => {
+                // behind the other one: whenever that is carried out, this undoes it
+                let (reply, _) = sync_channel(1);
+                self.send(Job::Attach { reply })?;
+                Err(StoreError::Busy("the store is being written to for long; try again when that is done".into()))
+            }
+        }
     }
 
     /// Opens the files again that [`Store::detach`] closed.
@@ -68,7 +81,13 @@ impl Writer {
             self.shared.durable.engine.sync().inspect_err(|error| self.shared.fail(error))?;
             self.mark();
         }
-        self.shared.durable.engine.close(&self.shared.dir)?;
+        let engine = &self.shared.durable.engine;
+        engine.close(&self.shared.dir).inspect_err(|error| {
+            // neither ours nor anybody's
+            if engine.check_open().is_err() {
+                self.shared.fail(error);
+            }
+        })?;
         self.is_detached = true;
         Ok(())
     }

@@ -31,7 +31,10 @@ def refuse():
         say(line, b"\xff\x00 no JSON")
         time.sleep(60)
     if what == "other-protocol":
-        words(say="fit", protocol=99, version="9.9.9")
+        words(say="fit", protocol=99, version="9.9.9", pid=os.getpid())
+        time.sleep(60)
+    if what == "somebody-else":
+        words(say="fit", protocol=1, version="0.0.1", pid=1)
         time.sleep(60)
     if what == "out-of-turn":
         words(say="serving")
@@ -42,7 +45,7 @@ def refuse():
         time.sleep(60)
     if what == "ends-with-3":
         sys.exit(3)
-    words(say="fit", protocol=1, version="0.0.1")
+    words(say="fit", protocol=1, version="0.0.1", pid=os.getpid())
     if what == "fails-after-fit":
         words(say="failed", why="the moon is full")
         time.sleep(60)
@@ -82,6 +85,9 @@ def kill_on_the_way():
                 except OSError:
                     pass
                 return
+            if b'"fit"' in message:
+                # the server knows this process and not the real one
+                message = json.dumps({**json.loads(message), "pid": os.getpid()}).encode()
             with lock:
                 passed_on[0] += 1
                 try:

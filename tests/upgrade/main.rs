@@ -125,6 +125,8 @@ fn upgrades_in_a_row_refuse_no_call_and_lose_no_edit() {
     println!("{}", table(upgrades, &quiet, &during));
     for report in quiet.iter().chain(&during).flat_map(|(_, reports)| reports) {
         assert_eq!((report.failed.total(), report.statuses.late, report.statuses.found), (0, 0, report.calls), "{report:?}");
+        // a call that waited in a socket until somebody took it isn't late to the server
+        assert!(report.latency.max_us < 5e6, "{report:?}");
     }
     assert!(during.iter().all(|(_, reports)| !reports.is_empty()));
     if is_proof {
@@ -188,6 +190,7 @@ fn a_program_that_can_not_take_over_leaves_everything_as_it_was() {
     for (what, why) in [
         ("noise", "can't be understood"),
         ("other-protocol", "version 9.9.9 hands over another way"),
+        ("somebody-else", "a script has to exec the program"),
         ("out-of-turn", "at first"),
         ("closes", "it ended"),
         ("ends-with-3", "it ended (exit status: 3)"),
@@ -196,7 +199,7 @@ fn a_program_that_can_not_take_over_leaves_everything_as_it_was() {
         ("ends-after-take", "it ended (exit status: 5)"),
         ("ends-after-ready", "it ended (exit status: 6)"),
         ("ends-after-yours", "it ended (exit status: 7)"),
-        ("silent-after-yours", "it said nothing in 5 s"),
+        ("silent-after-yours", "it said nothing in 3 s"),
     ] {
         let heir = dynasty.heir(what);
         as_before(what, &dynasty.upgrade(&["--binary", &heir]), 2, why);
@@ -211,7 +214,7 @@ fn a_program_that_can_not_take_over_leaves_everything_as_it_was() {
     // and after all that one that can
     assert_ne!(Some(dynasty.upgraded()), pid);
     dynasty.all_doors_answer();
-    assert_eq!(dynasty.contacts().len(), 3 + 13);
+    assert_eq!(dynasty.contacts().len(), 3 + 14);
 }
 
 #[test]

@@ -11,17 +11,18 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How long the new program may take to start and to look at what it is given.
 const FIT_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long it may take to read the store. 5,000,000 contacts take 6 s on a quiet machine.
-const READY_WAIT_MAX: Duration = Duration::from_secs(180);
+const READY_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How long the call threads may take to see that they take nobody in any more.
-const REST_WAIT_MAX: Duration = Duration::from_secs(1);
-/// How long the new process may take to take calls in, with everything there.
-const SERVING_WAIT_MAX: Duration = Duration::from_secs(5);
+const REST_WAIT_MAX: Duration = Duration::from_secs(3);
+/// How long the new process may take to see that calls are its own, with everything there. They wait meanwhile.
+const SERVING_WAIT_MAX: Duration = Duration::from_secs(3);
 /// How often a stop that was ordered meanwhile is looked for.
 const STOP_LOOK: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(1);
@@ -37,14 +38,29 @@ pub(in crate::daemon) enum Order {
 }
 
 /// Brings administrators' orders to the main thread.
-pub(in crate::daemon) struct Asker(pub(in crate::daemon) Sender<Order>);
+pub(in crate::daemon) struct Asker {
+    orders: Sender<Order>,
+    /// Set while an order is carried out, and for good once one was.
+    is_busy: AtomicBool,
+}
+
+impl Asker {
+    pub(in crate::daemon) fn new(orders: Sender<Order>) -> Asker {
+        Asker { orders, is_busy: AtomicBool::new(false) }
+    }
+}
 
 impl HandOver for Asker {
     fn give(&self, program: Option<&Path>) -> Result<Successor, NotHandedOver> {
+        if self.is_busy.swap(true, Ordering::AcqRel) {
+            return Err(NotHandedOver::Busy("another process is taking over already".to_owned()));
+        }
         let ending = || NotHandedOver::Busy("the server is ending".to_owned());
         let (reply, answer) = sync_channel(1);
-        self.0.send(Order::Give { program: program.map(Path::to_owned), reply }).map_err(|_| ending())?;
-        answer.recv().map_err(|_| ending())?
+        self.orders.send(Order::Give { program: program.map(Path::to_owned), reply }).map_err(|_| ending())?;
+        let given = answer.recv().map_err(|_| ending())?;
+        self.is_busy.store(given.is_ok(), Ordering::Release);
+        given
     }
 }
 
@@ -102,8 +118,12 @@ impl Estate {
         let begun = Instant::now();
         let mut heir = Heir::start(&program)?;
         let version = match heir.hear(FIT_WAIT_MAX, &is_stopping)? {
-            FromSuccessor::Fit { protocol: PROTOCOL, version } => version,
-            FromSuccessor::Fit { protocol, version } => {
+            FromSuccessor::Fit { protocol: PROTOCOL, version, pid } if pid == heir.process.id() => version,
+            FromSuccessor::Fit { protocol: PROTOCOL, pid, .. } => {
+                let why = format!("it is process {pid}, and {} was started: a script has to exec the program", heir.process.id());
+                return Err(heir.unfit(&why));
+            }
+            FromSuccessor::Fit { protocol, version, .. } => {
                 let why =
                     format!("version {version} hands over another way ({protocol}, and this one {PROTOCOL}): restart the server instead");
                 return Err(NotHandedOver::Unfit(why));
@@ -122,9 +142,9 @@ impl Estate {
                 Ok(Given { heir, successor, has_admin })
             }
             Err(why) => {
+                self.plane.wake();
                 // it must be gone before the store is opened again
                 drop(heir);
-                self.plane.wake();
                 if let Err(error) = self.store.attach() {
                     tracing::error!(%error, "the store could not be taken back; calls are answered, and edits refused");
                 }
@@ -152,7 +172,8 @@ impl Estate {
             std::thread::sleep(LOOK);
         }
         heir.say(&FromPredecessor::Yours, &[])?;
-        match heir.hear(SERVING_WAIT_MAX, is_stopping)? {
+        // told to stop meanwhile, this process finds out below whether it still has any calls
+        match heir.hear(SERVING_WAIT_MAX, &|| false)? {
             FromSuccessor::Serving => Ok(has_admin),
             said => Err(heir.unfit(&format!("it said {said:?} instead of serving"))),
         }

@@ -18,8 +18,9 @@
 //!
 //! Until `yours` the old process answers every call, from its snapshot; from then on the new one does, on the same sockets, and
 //! who comes in between waits in them. Edits are refused between `take` and `rest`, and whoever made one is told to try again.
-//! Whatever goes wrong before `serving` ends the new process and leaves the old one as it was. If the old one dies, the new
-//! one goes on with what it has been told so far.
+//! Whatever goes wrong before `serving` ends the new process and leaves the old one as it was; but a program that knows a newer
+//! schema marks the store with it when it opens it, and an old process that finds that mark answers calls and takes no more
+//! edits. If the old one dies after `take`, the new one goes on, unless a service manager ends both.
 
 mod giving;
 mod link;
@@ -39,7 +40,7 @@ const PROTOCOL: u32 = 1;
 #[serde(rename_all = "kebab-case", tag = "say")]
 enum FromSuccessor {
     /// It can take over, as far as it knows.
-    Fit { protocol: u32, version: String },
+    Fit { protocol: u32, version: String, pid: u32 },
     /// It could take calls in.
     Ready {
         /// Whether the admin socket is where it was.

@@ -65,7 +65,7 @@ impl Predecessor {
     pub fn introduce(&mut self, config: &Config) -> Result<(), StartError> {
         Store::check_schema(&config.store_dir())?;
         Journal::check_schema(&config.journal_dir()).map_err(|e| StartError::TakeOver(e.to_string()))?;
-        self.say(&FromSuccessor::Fit { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned() })?;
+        self.say(&FromSuccessor::Fit { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() })?;
         let (said, mut passed) = self.link.hear(TAKE_WAIT_MAX).map_err(|e| gone(&e))?;
         let FromPredecessor::Take { sockets, is_kept, admin } = said else {
             return Err(gone(&LinkError::Strange(format!("{said:?} where the sockets should come"))));
@@ -112,10 +112,14 @@ impl Predecessor {
         }
     }
 
-    /// Says that calls are taken in, and waits until everything else is this process's, too.
-    pub(in crate::daemon) fn until_all_is_ours(&self) {
+    /// Says that calls are taken in.
+    pub(in crate::daemon) fn serves(&self) {
         // one that is gone needs no telling
         let _ = self.link.say(&FromSuccessor::Serving, &[]);
+    }
+
+    /// Waits until everything else is this process's, too.
+    pub(in crate::daemon) fn until_all_is_ours(&self) {
         match self.link.hear(REST_WAIT_MAX) {
             Ok((FromPredecessor::Rest, _)) => {}
             Ok((said, _)) => tracing::warn!(?said, "the old process said something that isn't understood"),
