@@ -155,7 +155,7 @@ fn without_descriptors(dir: &Path) -> usize {
     (0..10).for_each(|n| edit(n).unwrap());
     let before = getrlimit(Resource::Nofile);
     // the numbers up to there are in use
-    setrlimit(Resource::Nofile, Rlimit { current: Some(4), ..before.clone() }).unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(4), ..before }).unwrap();
     for _ in 0..3 {
         let refused = edit(900_000);
         assert!(matches!(&refused, Err(StoreError::Unable(why)) if why.contains("LimitNOFILE")), "{refused:?}");
