@@ -172,9 +172,10 @@ impl Work {
                 match row.said {
                     Said::Contact(draft) => part.rows.push((row.place.number, draft)),
                     Said::Blocked(number) => part.blocked.push((row.place.number, number)),
+                    Said::Wrong(what) => part.wrong.push((row.place.number, what)),
                 }
             }
-            let count = part.rows.len() + part.blocked.len();
+            let count = part.rows.len() + part.blocked.len() + part.wrong.len();
             if count == ROWS_PER_REQUEST || size > BYTES_PER_REQUEST || (at_end && count > 0) {
                 if self.is_stopped() {
                     return Ok(None);
@@ -249,6 +250,9 @@ fn wrong_rows(file: &Path, view: &ImportView) -> String {
     }
     if view.wrong > view.errors.len() as u64 {
         text.push_str(&format!("\n  and {} more", view.wrong - view.errors.len() as u64));
+    }
+    if let Some(hint) = &view.hint {
+        text.push_str(&format!("\n{hint}"));
     }
     text
 }
