@@ -139,6 +139,24 @@ fn swapped_columns_are_told_by_row_and_as_what_they_look_like() {
     assert_eq!(["sip:person", "1-800-FLOWERS"].map(|number| set(number).code), [Some(0); 2]);
 }
 
+#[test]
+fn a_dry_run_makes_no_store_where_there_is_none() {
+    let place = Place::new(TENANTS);
+    let files = || {
+        let names = |dir: &std::path::Path| std::fs::read_dir(dir).map(|all| all.map(|e| e.unwrap().path()).collect::<Vec<_>>());
+        (names(place.path()).unwrap(), names(&place.data()).unwrap_or_default())
+    };
+    let file = place.file("friends.csv", GOOD);
+    let before = files();
+    let tried = place.done(&["contact", "import", &file, "--dry-run"]);
+    assert!(tried.out.contains("3 added") && tried.out.contains("nothing was changed"), "{tried:?}");
+    assert_eq!(files(), before);
+    assert_eq!(place.run(&["contact", "ls"]).code, Some(4), "there is no store");
+    // and where there is one, it is tried over that
+    place.done(&["contact", "import", &file]);
+    assert!(place.done(&["contact", "import", &file, "--dry-run"]).out.contains("3 unchanged"));
+}
+
 fn rows(from: usize, count: usize) -> Vec<(u64, ContactDraft)> {
     let contact =
         |n: usize| ContactDraft { name: format!("Row {n}"), numbers: vec![(format!("+1202{n:07}"), None)], ..ContactDraft::default() };

@@ -133,7 +133,7 @@ impl Work {
         let source = args.source.clone().unwrap_or_else(|| source_of(&args.file, args.owner.as_deref()));
         let mut contacts = open(file, Some(&args.file), &reading).map_err(wrong_file)?;
         contacts.notes().iter().for_each(|note| self.bar.suspend(|| print::note(note)));
-        let mut backend = Backend::open(&self.global)?;
+        let mut backend = if args.dry_run { Backend::open_untouched(&self.global)? } else { Backend::open(&self.global)? };
         let ask = ImportAsk { source: source.clone(), mode: args.mode, owner: args.owner.clone(), may_be_empty: args.allow_empty };
         backend.ask(Request::ImportBegin { tenant: self.global.tenant.clone(), ask })?;
         let Some(unit) = self.send_rows(&mut backend, contacts.as_mut(), &wrong_file)? else { return Ok(None) };
