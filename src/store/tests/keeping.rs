@@ -164,6 +164,8 @@ fn a_store_in_which_an_import_removed_a_contact_is_sound_and_is_backed_up_and_re
     }
     let path = dir.path().join("backup");
     std::fs::write(&path, &bytes).unwrap();
+    // the removal is an entry of the import, and no contact
+    assert_eq!(super::backup::verify(bytes.as_slice()).unwrap().tenants[0].imported, 2);
     restore(&mut std::fs::File::open(&path).unwrap(), &dir.path().join("other"), false).unwrap();
     opened.compact().unwrap();
     let other = Opened::open(&dir.path().join("other"));
