@@ -358,3 +358,30 @@ fn the_demo_shows_three_calls_and_ends() {
     }
     assert!(!place.data().exists(), "the demo keeps to a directory of its own");
 }
+
+#[test]
+fn help_and_manual_list_every_exit_code() {
+    let place = Place::new("");
+    place.done(&["generate", "man", place.path().join("man").to_str().unwrap()]);
+    let manual = std::fs::read_to_string(place.path().join("man/strowger.1")).unwrap();
+    let listed = [
+        (0, "done, or found"),
+        (1, "not found"),
+        (2, "wrong usage or bad input"),
+        (3, "the server cannot be reached"),
+        (4, "the store cannot be used"),
+        (70, "a bug"),
+    ];
+    for help in [place.done(&["--help"]).out, place.done(&["help"]).out, place.done(&["-h"]).out] {
+        let (_, codes) = help.split_once("EXIT CODES:\n").unwrap_or_else(|| panic!("{help}"));
+        let lines: Vec<&str> = codes.lines().map(str::trim).collect();
+        assert_eq!(lines.len(), listed.len(), "{codes}");
+        for (line, (code, meaning)) in lines.iter().zip(listed) {
+            assert!(line.starts_with(&format!("{code} ")) && line.contains(meaning), "{line}");
+        }
+    }
+    let (_, codes) = manual.split_once(".SH \"EXIT STATUS\"\n").unwrap_or_else(|| panic!("{manual}"));
+    for (code, meaning) in listed {
+        assert!(codes.contains(&format!(".TP\n\\fB{code}\\fR\n{meaning}")), "{codes}");
+    }
+}

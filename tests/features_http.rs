@@ -101,7 +101,7 @@ fn a_change_that_cannot_be_made_says_why_and_changes_nothing() {
     ] {
         let reply = send(&plane, "PATCH", path, &token, body);
         assert_eq!(reply.status, status, "{path} {body}: {reply:?}");
-        assert!(json_of_body(&reply)["error"].as_str().unwrap().contains(why), "{path} {body}: {reply:?}");
+        assert!(json_of_body(&reply)["detail"].as_str().unwrap().contains(why), "{path} {body}: {reply:?}");
     }
     for method in ["GET", "PUT", "POST", "DELETE"] {
         assert_eq!(send(&plane, method, "/extensions/101", &token, "").status, 405, "{method}");

@@ -75,6 +75,10 @@ fn a_wrong_row_is_named_with_row_and_column_and_nothing_is_imported() {
             "name,number\nAda,+12025550101\nBob,+12\nCarol,\n,+12025550104\n".into(),
             &["3 of 4 rows are wrong", "row 3, column 2 (number)", "+12", "row 4, column 2 (number)", "row 5, column 1 (name)"],
         ),
+        (
+            "name,number\nAda,+12025550101\nBob\nCy,+12025550103,x,y\nDan,nobody\n".into(),
+            &["3 of 4 rows are wrong", "row 3: 1 columns where", "row 4: 4 columns where the header has 2", "row 5, column 2 (number)"],
+        ),
         ("number2,name,number\n+0,Ada,+12025550101\n".into(), &["row 2, column 1 (number2)", "isn't an international number"]),
         ("name,number\n\nAda,anonymous\n".into(), &["row 3, column 2 (number)", "withheld"]),
         (format!("name,number\n{long},+12025550101\n"), &["row 2, column 1 (name)", "300 bytes"]),
@@ -110,6 +114,47 @@ fn a_wrong_row_is_named_with_row_and_column_and_nothing_is_imported() {
         said.err
     );
     assert_eq!(listed(place), before);
+}
+
+#[test]
+fn swapped_columns_are_told_by_row_and_as_what_they_look_like() {
+    let place = Place::new(TENANTS);
+    let rows: String = (0..30).map(|n| format!("Person {},+1202555{:04}\n", char::from(b'A' + n), 100 + u16::from(n))).collect();
+    let file = place.file("swapped.csv", format!("who,where\n{rows}"));
+    let import = |map: &str, more: &[&str]| place.run(&[&["contact", "import", &file, "--map", map], more].concat());
+    let said = import("name=B,number=A", &[]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    for part in ["30 of 30 rows are wrong", "row 2, column 1 (who): the number \"Person A\" doesn't parse", "columns look swapped", "--map"]
+    {
+        assert!(said.err.contains(part), "{part:?} is not in {}", said.err);
+    }
+    let said = import("name=B,number=A", &["--dry-run"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.out.contains("row 2, column 1 (who)") && said.out.contains("columns look swapped"), "{said:?}");
+    assert_eq!(import("name=A,number=B", &[]).code, Some(0));
+    // what is typed is read as what is imported
+    let set = |number: &str| place.run(&["contact", "set", "x", "--name", "X", "--number", number]);
+    let refused = set("Person A");
+    assert!(refused.code == Some(2) && refused.err.contains("doesn't parse"), "{refused:?}");
+    assert_eq!(["sip:person", "1-800-FLOWERS"].map(|number| set(number).code), [Some(0); 2]);
+}
+
+#[test]
+fn a_dry_run_makes_no_store_where_there_is_none() {
+    let place = Place::new(TENANTS);
+    let files = || {
+        let names = |dir: &std::path::Path| std::fs::read_dir(dir).map(|all| all.map(|e| e.unwrap().path()).collect::<Vec<_>>());
+        (names(place.path()).unwrap(), names(&place.data()).unwrap_or_default())
+    };
+    let file = place.file("friends.csv", GOOD);
+    let before = files();
+    let tried = place.done(&["contact", "import", &file, "--dry-run"]);
+    assert!(tried.out.contains("3 added") && tried.out.contains("nothing was changed"), "{tried:?}");
+    assert_eq!(files(), before);
+    assert_eq!(place.run(&["contact", "ls"]).code, Some(4), "there is no store");
+    // and where there is one, it is tried over that
+    place.done(&["contact", "import", &file]);
+    assert!(place.done(&["contact", "import", &file, "--dry-run"]).out.contains("3 unchanged"));
 }
 
 fn rows(from: usize, count: usize) -> Vec<(u64, ContactDraft)> {

@@ -207,7 +207,7 @@ fn begin(client: &mut Client, mode: ImportMode, blocked: Vec<(u64, String)>, wro
         ..strowger::directory::ContactDraft::default()
     };
     let rows = vec![(1, contact("+12025550101")), (2, contact(if wrong { "+12" } else { "+12025550102" }))];
-    asked(client, &Request::ImportRows(ImportPart { rows, blocked }))
+    asked(client, &Request::ImportRows(ImportPart { rows, blocked, ..ImportPart::default() }))
 }
 
 #[test]

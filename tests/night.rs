@@ -112,7 +112,7 @@ fn a_panel_sets_a_schedule_by_hand_and_lets_it_go() {
     ] {
         let (found, reply) = send(method, path, body);
         assert_eq!(found, status, "{method} {path} {body}: {reply}");
-        assert!(reply["error"].as_str().unwrap().contains(why), "{method} {path} {body}: {reply}");
+        assert!(reply["detail"].as_str().unwrap().contains(why), "{method} {path} {body}: {reply}");
     }
     assert_eq!(plane.store.revision(), revision);
 }

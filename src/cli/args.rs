@@ -26,9 +26,7 @@ use std::path::PathBuf;
 /// Answer a telephone switch's routing and reverse-directory questions, in time
 #[derive(Debug, Parser)]
 #[command(name = "strowger", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(
-    after_help = "Exit status: 0 done or found, 1 not found, 2 wrong usage or bad input, 3 the server cannot be reached, 4 the store cannot be used"
-)]
+#[command(after_help = super::exit::help())]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,

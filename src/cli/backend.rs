@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// How often a store that another process has is tried, and the pause in between: a second in all.
 const LOCKED_LOOKS_MAX: u32 = 20;
@@ -41,13 +42,30 @@ pub(super) enum Backend {
         writer: Option<JoinHandle<()>>,
         /// The data directory.
         data: PathBuf,
+        /// Where the store is, if it is only there for as long as this is.
+        passing: Option<TempDir>,
     },
 }
 
 impl Backend {
     /// The server if one runs, else the store itself.
     pub(super) fn open(global: &Global) -> Result<Backend, Failure> {
+        Backend::open_configured(Config::load(overrides(global))?, None)
+    }
+
+    /// The same for a command that only tries something out: where there is no store, it is tried over an empty one that is
+    /// gone with it.
+    pub(super) fn open_untouched(global: &Global) -> Result<Backend, Failure> {
         let config = Config::load(overrides(global))?;
+        if config.admin.exists() || config.store_dir().exists() {
+            return Backend::open_configured(config, None);
+        }
+        let failed = |e: std::io::Error| Failure::new(Exit::Store, format!("no empty store can be made to try it over ({e}); set TMPDIR"));
+        Backend::open_configured(config, Some(tempfile::tempdir().map_err(failed)?))
+    }
+
+    fn open_configured(config: Config, passing: Option<TempDir>) -> Result<Backend, Failure> {
+        let store_dir = passing.as_ref().map_or_else(|| config.store_dir(), |dir| dir.path().join("store"));
         let mut looks = 1;
         let (store, writer) = loop {
             match Client::connect(&config.admin) {
@@ -55,7 +73,7 @@ impl Backend {
                 Err(ClientError::NoServer(_)) => {}
                 Err(error) => return Err(error.into()),
             }
-            match Store::open(&config.store_dir(), Arc::new(SystemClock)) {
+            match Store::open(&store_dir, Arc::new(SystemClock)) {
                 // another command line has it for a moment, or a server that is just starting
                 Err(StoreError::Locked(_)) if looks < LOCKED_LOOKS_MAX => {
                     looks += 1;
@@ -67,7 +85,7 @@ impl Backend {
         let writer = spawn("writer", Priority::Normal, move || writer.run()).map_err(|e| Failure::new(Exit::Trouble, e.to_string()))?;
         let who = By::new(format!("uid {}", rustix::process::geteuid().as_raw()), "console");
         let desk = Desk::new(store.clone(), Arc::new(config.tenants), who, None);
-        Ok(Backend::Own { desk: Box::new(desk), store, writer: Some(writer), data: config.data })
+        Ok(Backend::Own { desk: Box::new(desk), store, writer: Some(writer), data: config.data, passing })
     }
 
     /// The same for a command that changes nothing, and so makes no store where there is none.
@@ -92,8 +110,8 @@ impl Backend {
     /// The data directory, where no server runs over it.
     pub(super) fn own_store(&self) -> Option<String> {
         match self {
-            Backend::Server(_) => None,
-            Backend::Own { data, .. } => Some(data.display().to_string()),
+            Backend::Server(_) | Backend::Own { passing: Some(_), .. } => None,
+            Backend::Own { data, passing: None, .. } => Some(data.display().to_string()),
         }
     }
 

@@ -24,6 +24,28 @@ pub(super) enum Exit {
     Trouble = 70,
 }
 
+/// Every status and what it means, as help and manual tell it.
+const MEANINGS: [(Exit, &str); 6] = [
+    (Exit::Done, "done, or found"),
+    (Exit::NotFound, "not found"),
+    (Exit::BadInput, "wrong usage or bad input"),
+    (Exit::NoServer, "the server cannot be reached"),
+    (Exit::Store, "the store cannot be used: locked, corrupt, newer or full"),
+    (Exit::Trouble, "a bug, or a machine in trouble"),
+];
+
+/// The end of the help.
+pub(super) fn help() -> String {
+    let line = |(exit, meaning): (Exit, &str)| format!("\n  {:<2}  {meaning}", exit as u8);
+    format!("EXIT CODES:{}", MEANINGS.map(line).concat())
+}
+
+/// The section of the manual, in the language of man(7).
+pub(super) fn manual() -> String {
+    let item = |(exit, meaning): (Exit, &str)| format!(".TP\n\\fB{}\\fR\n{meaning}\n", exit as u8);
+    format!(".SH \"EXIT STATUS\"\n{}", MEANINGS.map(item).concat())
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit as u8)

@@ -133,7 +133,7 @@ impl Work {
         let source = args.source.clone().unwrap_or_else(|| source_of(&args.file, args.owner.as_deref()));
         let mut contacts = open(file, Some(&args.file), &reading).map_err(wrong_file)?;
         contacts.notes().iter().for_each(|note| self.bar.suspend(|| print::note(note)));
-        let mut backend = Backend::open(&self.global)?;
+        let mut backend = if args.dry_run { Backend::open_untouched(&self.global)? } else { Backend::open(&self.global)? };
         let ask = ImportAsk { source: source.clone(), mode: args.mode, owner: args.owner.clone(), may_be_empty: args.allow_empty };
         backend.ask(Request::ImportBegin { tenant: self.global.tenant.clone(), ask })?;
         let Some(unit) = self.send_rows(&mut backend, contacts.as_mut(), &wrong_file)? else { return Ok(None) };
@@ -172,9 +172,10 @@ impl Work {
                 match row.said {
                     Said::Contact(draft) => part.rows.push((row.place.number, draft)),
                     Said::Blocked(number) => part.blocked.push((row.place.number, number)),
+                    Said::Wrong(what) => part.wrong.push((row.place.number, what)),
                 }
             }
-            let count = part.rows.len() + part.blocked.len();
+            let count = part.rows.len() + part.blocked.len() + part.wrong.len();
             if count == ROWS_PER_REQUEST || size > BYTES_PER_REQUEST || (at_end && count > 0) {
                 if self.is_stopped() {
                     return Ok(None);
@@ -249,6 +250,9 @@ fn wrong_rows(file: &Path, view: &ImportView) -> String {
     }
     if view.wrong > view.errors.len() as u64 {
         text.push_str(&format!("\n  and {} more", view.wrong - view.errors.len() as u64));
+    }
+    if let Some(hint) = &view.hint {
+        text.push_str(&format!("\n{hint}"));
     }
     text
 }

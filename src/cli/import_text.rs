@@ -124,6 +124,9 @@ pub(super) fn dry_run(view: &ImportView, asked: &Asked<'_>) -> String {
     list("duplicates", view.duplicates, differences.duplicates.iter().map(again).collect());
     let end = if view.wrong > 0 { "nothing would be imported: the wrong rows come first" } else { "nothing was changed" };
     text.push_str(&format!("{}, {} wrong; {end}\n{}", counts(view), view.wrong, remarks(view, asked)));
+    if let Some(hint) = &view.hint {
+        text.push_str(&format!("{hint}\n"));
+    }
     text
 }
 

@@ -156,9 +156,9 @@ impl Desk {
         self.tenant(tenant)?;
         let revision = match (revision, contact) {
             (Some(revision), _) => *revision,
-            (None, Some(id)) => match self.last_of(tenant, id)? {
-                Last::Edited(revision) => revision,
-                Last::Imported(past) => return self.undo_contact_of(tenant, id, *past),
+            (None, Some(id)) => match self.undo_imported(tenant, id)? {
+                Undone::Imported(reply) => return Ok(reply),
+                Undone::NotYet(revision) => revision,
             },
             (None, None) => return bad("say which revision to undo; strowger history shows them"),
         };
@@ -200,8 +200,24 @@ impl Desk {
         }
     }
 
-    /// A contact's last change, where an import made it: the contact alone is put back.
-    fn undo_contact_of(&self, tenant: &str, id: &str, past: Past) -> Result<Reply, Refusal> {
+    /// Undoes a contact's last change if an import made it: the contact alone is put back.
+    fn undo_imported(&self, tenant: &str, id: &str) -> Result<Undone, Refusal> {
+        for _ in 0..TRIES_MAX {
+            // read before its history: the writer refuses if the contact has been changed in any way since
+            let seen = self.store.contact(tenant, id)?.map_or(0, |(revision, _)| revision);
+            let past = match self.last_of(tenant, id)? {
+                Last::Edited(revision) => return Ok(Undone::NotYet(revision)),
+                Last::Imported(past) => *past,
+            };
+            if let Some(reply) = self.undo_contact_of(tenant, id, past, seen)? {
+                return Ok(Undone::Imported(reply));
+            }
+        }
+        bad("others kept editing in between; undo it again when it is quiet")
+    }
+
+    /// Puts back what a contact was before an import, if it has the revision that was seen; `None` if it hasn't (any more).
+    fn undo_contact_of(&self, tenant: &str, id: &str, past: Past, seen: u64) -> Result<Option<Reply>, Refusal> {
         let revision = past.change.revision;
         let known = past.things.into_iter().find_map(|thing| match thing {
             ThingChange::Contact { before, is_known: true, .. } => Some(before),
@@ -210,18 +226,20 @@ impl Desk {
         let Some(before) = known else {
             return bad(format!("an import (revision {revision}) changed the contact {id} last, and what was before it is no longer kept"));
         };
-        for _ in 0..TRIES_MAX {
-            let (over, ()) = self.store.undisturbed(tenant, || Ok(()))?;
-            let edits = match &before {
-                Some(contact) => PlanEdits { contacts: vec![(**contact).clone()], ..PlanEdits::default() },
-                None => PlanEdits { contacts_removed: vec![id.to_owned()], ..PlanEdits::default() },
-            };
-            if let Some(done) = self.store.change_plan(tenant, self.who.undoing(revision), edits, over)? {
-                let notes = vec![format!("as before: contact {id}")];
-                return Ok(Reply::Done { revision: done.revision, existed: done.existed, changed: done.changed, notes });
-            }
+        let (over, ()) = self.store.undisturbed(tenant, || Ok(()))?;
+        let mut edits = PlanEdits { contacts_over: vec![(id.to_owned(), seen)], ..PlanEdits::default() };
+        match before {
+            Some(contact) => edits.contacts.push(*contact),
+            None => edits.contacts_removed.push(id.to_owned()),
         }
-        bad("others kept editing in between; undo it again when it is quiet")
+        match self.store.change_plan(tenant, self.who.undoing(revision), edits, over) {
+            Ok(Some(done)) => {
+                let notes = vec![format!("as before: contact {id}")];
+                Ok(Some(Reply::Done { revision: done.revision, existed: done.existed, changed: done.changed, notes }))
+            }
+            Ok(None) | Err(StoreError::Stale { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn last_of(&self, tenant: &str, id: &str) -> Result<Last, Refusal> {
@@ -288,6 +306,14 @@ impl Desk {
             others = rest;
         }
     }
+}
+
+/// What became of a contact's last change.
+enum Undone {
+    /// An import had made it, and it is undone.
+    Imported(Reply),
+    /// It is an edit, which has this revision and still is to be undone.
+    NotYet(u64),
 }
 
 enum Last {

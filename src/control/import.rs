@@ -23,6 +23,8 @@ const DIFFERENCES_MAX: usize = 500;
 const SOURCE_BYTES_MAX: usize = 24;
 /// Numbers that a file may block. They are edits of the plan, whose entries are made up in memory.
 const BLOCKED_MAX: usize = 100_000;
+/// How many tenths of the rows have no number in the place of one where columns look swapped, and not just some rows wrong.
+const SWAPPED_TENTHS: u64 = 9;
 /// How often an import is put together anew because another one of the tenant was faster.
 const TRIES_MAX: usize = 5;
 
@@ -40,6 +42,8 @@ pub(super) struct Import {
     /// The first rows with an earlier row's id.
     duplicates: Vec<DuplicateView>,
     blocked: HashSet<Number>,
+    /// Rows that have something else where their number should be.
+    not_numbers: u64,
 }
 
 impl Desk {
@@ -70,6 +74,7 @@ impl Desk {
             numbers: HashSet::new(),
             duplicates: Vec::new(),
             blocked: HashSet::new(),
+            not_numbers: 0,
         });
         Ok(Reply::Import(ImportView::default()))
     }
@@ -80,18 +85,23 @@ impl Desk {
             return bad("the import is being put together already; nothing can be added to it");
         }
         let rules = self.tenant(&import.tenant)?;
+        let mut errors = Vec::new();
+        import.view.rows += (part.rows.len() + part.blocked.len() + part.wrong.len()) as u64;
         for (row, draft) in part.rows {
-            import.view.rows += 1;
             if let Err(error) = import.take_row(row, draft, rules)? {
-                import.is_wrong(RowError { row, ..error });
+                errors.push(RowError { row, ..error });
             }
         }
         for (row, number) in part.blocked {
-            import.view.rows += 1;
             if let Err(message) = import.take_blocked(number, rules)? {
-                import.is_wrong(RowError { row, field: "number".to_owned(), number_index: Some(0), message, place: None });
+                errors.push(RowError { row, field: "number".to_owned(), number_index: Some(0), message, place: None });
             }
         }
+        let unread = |(row, message)| RowError { row, field: String::new(), number_index: None, message, place: None };
+        errors.extend(part.wrong.into_iter().map(unread));
+        // the first that are wrong are told
+        errors.sort_by_key(|error| error.row);
+        errors.into_iter().for_each(|error| import.is_wrong(error));
         let view = import.view.clone();
         self.import = Some(import);
         Ok(Reply::Import(view))
@@ -102,6 +112,7 @@ impl Desk {
         let Some(mut import) = self.import.take() else { return no_import() };
         let preview = import.bulk.preview(shown_max.min(DIFFERENCES_MAX))?;
         import.says(&preview.counts);
+        import.advise();
         let of = |list: &[crate::store::BulkDifference]| list.iter().map(DifferenceView::of).collect();
         import.duplicates.truncate(shown_max);
         import.view.differences = Some(Box::new(ImportDifferences {
@@ -136,6 +147,7 @@ impl Desk {
         let Some(mut import) = self.import.take() else { return no_import() };
         if import.view.wrong > 0 {
             // nothing is imported; the reply says what is wrong
+            import.advise();
             return Ok(Reply::Import(import.view));
         }
         import.check_not_empty()?;
@@ -164,6 +176,14 @@ impl Import {
         self.view.wrong += 1;
         if self.view.errors.len() < ERRORS_SHOWN_MAX {
             self.view.errors.push(error);
+        }
+    }
+
+    /// Says what is wrong with the whole, where nearly all rows have no number in the place of one.
+    fn advise(&mut self) {
+        if self.not_numbers > 0 && self.not_numbers.saturating_mul(10) >= self.view.rows.saturating_mul(SWAPPED_TENTHS) {
+            let hint = "nearly all rows have no number where it should be: columns look swapped; say which is which, such as --map name=A,number=B";
+            self.view.hint = Some(hint.to_owned());
         }
     }
 
@@ -221,7 +241,10 @@ impl Import {
         let draft = ContactDraft { id, owner, ..draft };
         let mut contact = match draft.check(&rules.plan, &self.ask.source) {
             Ok(contact) => contact,
-            Err(error) => return Ok(Err(row_error(&error, &typed))),
+            Err(error) => {
+                self.not_numbers += u64::from(matches!(error, ContactError::NotANumber(_)));
+                return Ok(Err(row_error(&error, &typed)));
+            }
         };
         let name = hash(contact.name.as_bytes());
         if !given_id {
@@ -280,9 +303,10 @@ fn row_error(error: &ContactError, typed: &[String]) -> RowError {
         ContactError::TooLong { field, .. } | ContactError::TooMany { field, .. } => (*field, None),
         ContactError::NoNumber => ("number", Some(0)),
         ContactError::Owner(_) => ("owner", None),
-        ContactError::Number { typed: text, .. } | ContactError::Reach { typed: text, .. } | ContactError::Withheld(text) => {
-            ("number", typed.iter().position(|t| t == text))
-        }
+        ContactError::Number { typed: text, .. }
+        | ContactError::Reach { typed: text, .. }
+        | ContactError::NotANumber(text)
+        | ContactError::Withheld(text) => ("number", typed.iter().position(|t| t == text)),
     };
     RowError { row: 0, field: field.to_owned(), number_index, message: error.to_string(), place: None }
 }

@@ -32,6 +32,9 @@ pub struct ImportPart {
     /// Numbers that are to be blocked.
     #[serde(default)]
     pub blocked: Vec<(u64, String)>,
+    /// What can't be read as a row of this file, and why. It is counted as wrong.
+    #[serde(default)]
+    pub wrong: Vec<(u64, String)>,
 }
 
 /// What is wrong with a row of an import.
@@ -39,7 +42,7 @@ pub struct ImportPart {
 pub struct RowError {
     /// The row in the file; the header is row 1.
     pub row: u64,
-    /// The field: `name`, `number`, …
+    /// The field: `name`, `number`, …; empty for the row as a whole.
     pub field: String,
     /// Which of several numbers, from 0.
     pub number_index: Option<usize>,
@@ -64,6 +67,9 @@ pub struct ImportView {
     pub wrong: u64,
     /// The first of them.
     pub errors: Vec<RowError>,
+    /// What is wrong with the file as a whole, and what to do, where the errors say the same again and again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// Contacts added, once committed.
     pub added: u64,
     /// Contacts changed, once committed.

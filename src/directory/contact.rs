@@ -139,6 +139,9 @@ pub enum ContactError {
         /// What is wrong with it.
         error: NumberError,
     },
+    /// A name or a word where a number belongs.
+    #[error("the number {0:?} doesn't parse; write digits, such as +14155550101, and a SIP user without any as sip:USER")]
+    NotANumber(String),
     /// A range or a beginning that can't be one.
     #[error("the numbers {typed:?} {error}")]
     Reach {
@@ -204,6 +207,9 @@ impl ContactDraft {
                 Some(many) => many.map_err(|error| ContactError::Reach { typed: typed.clone(), error })?,
                 None => (plan.parse(&typed).map_err(|error| ContactError::Number { typed: typed.clone(), error })?, Reach::Itself),
             };
+            if number.kind() == Kind::Opaque && !crate::number::may_be_number(&typed) {
+                return Err(ContactError::NotANumber(typed));
+            }
             if !numbers.iter().any(|n| n.number == number && n.reach == reach) {
                 numbers.push(ContactNumber { number, typed, label: label.filter(|l| !l.is_empty()), reach });
             }
@@ -251,6 +257,7 @@ mod tests {
         assert!(check(draft("ada", " ", &["+4930123456"])).contains("name is empty"));
         assert!(check(draft("ada", "Ada", &[])).contains("no number"));
         assert!(check(draft("ada", "Ada", &[""])).contains("is empty"));
+        assert!(check(draft("ada", "Ada", &["101", "Lovelace"])).contains("the number \"Lovelace\" doesn't parse"));
         assert!(check(draft("ada", "Ada", &["anonymous"])).contains("withheld"));
         assert!(check(draft("ada", "Ada", &["+49 30 12345678901234"])).contains("too long"));
         assert!(check(draft("ada", &"x".repeat(300), &["+4930123456"])).contains("300 bytes"));

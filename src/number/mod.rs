@@ -11,6 +11,7 @@
 
 mod class;
 mod classes;
+mod likeness;
 mod lookup;
 mod plan;
 mod region;
@@ -18,6 +19,7 @@ mod region_names;
 mod regions;
 
 pub use class::{Class, ClassError, is_possible};
+pub use likeness::may_be_number;
 pub use plan::{Country, NumberPlan};
 pub use region::{Description, describe};
 

@@ -190,7 +190,7 @@ fn tenants(examined: &Examined) -> Vec<TenantHeld> {
     let held = |tenant: &String| TenantHeld {
         tenant: tenant.clone(),
         edited: examined.edits.get(tenant).copied().unwrap_or(0),
-        imported: examined.generations.get(tenant).map_or(0, |all| all.iter().map(|g| g.contacts).sum()),
+        imported: examined.imported(tenant),
     };
     names.into_iter().map(held).collect()
 }

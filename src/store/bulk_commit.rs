@@ -105,8 +105,11 @@ impl Writer {
             // it is true: should the snapshot fail now, calls go on from the old one and the error stands in the status
             let mut picture = self.picture_of(&tenant, old.tenants.get(&tenant)).inspect_err(|error| self.shared.fail(error))?;
             for effect in effects {
-                if let Effect::Put(item) = effect {
-                    picture.put(item.with_revision(revision));
+                match effect {
+                    Effect::Put(item) => picture.put(item.with_revision(revision)),
+                    Effect::Take(item) => picture.take(&item),
+                    // contacts were read from the disk
+                    Effect::Contact(..) | Effect::Unseen => {}
                 }
             }
             let mut new = (*old).clone();

@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 const STEP_ENTRIES: usize = if cfg!(test) { 7 } else { 20_000 };
 
 /// How often what is to be blocked is made up anew because somebody edited the plan meanwhile.
-const PLAN_TRIES_MAX: usize = 20;
+pub(super) const PLAN_TRIES_MAX: usize = 20;
 
 /// An import that is being put together, and isn't true. Dropping it leaves the store as it was.
 pub struct Staging {

@@ -19,8 +19,8 @@ pub(super) struct Examined {
     pub(super) edits: BTreeMap<String, u64>,
     /// The generations that are true.
     pub(super) generations: BTreeMap<String, Vec<Generation>>,
-    /// Contacts found in each generation.
-    contacts: HashMap<u64, u64>,
+    /// Contacts found in each generation, and how many of them are no tombstones.
+    contacts: HashMap<u64, (u64, u64)>,
     parts: HashSet<u64>,
 }
 
@@ -89,7 +89,7 @@ impl Examined {
             // what nothing names is swept, whatever it is
             return Ok(());
         }
-        let (mut cursor, mut contacts) = (BlockCursor::default(), 0);
+        let (mut cursor, mut contacts, mut living) = (BlockCursor::default(), 0, 0);
         while let Some(place) = cursor.next(v) {
             let (entry_key, value) = place.map_err(str::to_owned)?;
             let (entry_key, value) = (&v[entry_key], &v[value]);
@@ -98,18 +98,28 @@ impl Examined {
                 match value.get(8..).ok_or("a contact of an import ends too early")? {
                     // the import's source has removed it
                     [] => {}
-                    contact => check_record(entry_key, contact)?,
+                    contact => {
+                        check_record(entry_key, contact)?;
+                        living += 1;
+                    }
                 }
             }
         }
-        *self.contacts.entry(id).or_default() += contacts;
+        let counts = self.contacts.entry(id).or_default();
+        *counts = (counts.0 + contacts, counts.1 + living);
         Ok(())
+    }
+
+    /// Contacts that a tenant's imports have, without those that are only there to say that they were removed.
+    pub(super) fn imported(&self, tenant: &str) -> u64 {
+        let living = |g: &Generation| self.contacts.get(&g.id).map_or(0, |(_, living)| *living);
+        self.generations.get(tenant).map_or(0, |all| all.iter().map(living).sum())
     }
 
     /// What is wrong with the whole: imports that hold another number of contacts than they should.
     pub(super) fn check_counts(&self) -> Result<(), String> {
         for generation in self.generations.values().flatten() {
-            let found = self.contacts.get(&generation.id).copied().unwrap_or(0);
+            let found = self.contacts.get(&generation.id).map_or(0, |(all, _)| *all);
             if found != generation.contacts {
                 return Err(format!("the import {:?} has {found} contacts, and had {}", generation.source, generation.contacts));
             }

@@ -63,6 +63,9 @@ pub struct PlanEdits {
     pub contacts: Vec<Contact>,
     /// Contacts that are removed, by id.
     pub contacts_removed: Vec<String>,
+    /// Contacts that have to have these revisions in the moment of the change, by id; 0 is that of one that isn't there. This
+    /// is how imports are seen, which don't count otherwise.
+    pub contacts_over: Vec<(String, u64)>,
 }
 
 /// A change on its way to the writer.
@@ -70,6 +73,7 @@ pub(super) struct PlanChange {
     tenant: String,
     by: By,
     pub(super) over: u64,
+    contacts_over: Vec<(String, u64)>,
     pub(super) planned: Planned,
     pub(super) staged: Option<Staged>,
 }
@@ -89,7 +93,8 @@ impl Store {
     /// edited since (or when nobody knows, because the log doesn't reach back so far). Imports don't count.
     ///
     /// # Errors
-    /// Nothing was done; but after [`StoreError::Failed`] the next open may find it done, whole.
+    /// Nothing was done; but after [`StoreError::Failed`] the next open may find it done, whole. [`StoreError::Stale`] is for a
+    /// contact that hasn't the revision of [`PlanEdits::contacts_over`].
     pub fn change_plan(&self, tenant: &str, by: impl Into<By>, edits: PlanEdits, over: u64) -> Result<Option<EditOutcome>, StoreError> {
         match self.prepare_plan(tenant, by, edits, over)? {
             Some(prepared) => prepared.finish(),
@@ -102,18 +107,19 @@ impl Store {
         &self,
         tenant: &str,
         by: impl Into<By>,
-        edits: PlanEdits,
+        mut edits: PlanEdits,
         over: u64,
     ) -> Result<Option<Prepared>, StoreError> {
         check_tenant_id(tenant).map_err(|e| StoreError::NotAKey(e.to_string()))?;
         if over > self.revision() {
             return Ok(None);
         }
+        let contacts_over = std::mem::take(&mut edits.contacts_over);
         let planned = plan_edits(&self.shared.durable, tenant, edits)?;
         let bytes: usize = planned.entries.iter().map(parts::size).sum();
         let parts = if bytes <= INLINE_BYTES_MAX { None } else { Some(self.write_parts(tenant, &planned.entries)?) };
         let staged = parts.as_ref().map(|p| p.staged.clone());
-        let change = Box::new(PlanChange { tenant: tenant.to_owned(), by: by.into(), over, planned, staged });
+        let change = Box::new(PlanChange { tenant: tenant.to_owned(), by: by.into(), over, contacts_over, planned, staged });
         Ok(Some(Prepared { store: self.clone(), change, parts }))
     }
 }
@@ -130,11 +136,17 @@ impl Prepared {
 impl Writer {
     /// Makes a plan's change true and visible, or says with `None` that it was computed over something else.
     pub(super) fn change_plan(&mut self, change: PlanChange) -> Result<Option<EditOutcome>, StoreError> {
-        let PlanChange { tenant, by, over, planned: Planned { entries, effects, existed }, staged } = change;
+        let PlanChange { tenant, by, over, contacts_over, planned: Planned { entries, effects, existed }, staged } = change;
         // three times: the engine writes a page again for what is added to it
         self.check_usable(entries.iter().map(|e| 3 * parts::size(e) as u64).sum())?;
         if self.is_edited_since(&tenant, over)? {
             return Ok(None);
+        }
+        for (id, wanted) in contacts_over {
+            let revision = self.shared.durable.get(&tenant, &key::contact(&id))?.map_or(0, |(revision, _)| revision);
+            if revision != wanted {
+                return Err(StoreError::Stale { revision });
+            }
         }
         if entries.is_empty() {
             return Ok(Some(EditOutcome { revision: self.revision, existed, changed: false }));

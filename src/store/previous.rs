@@ -4,13 +4,16 @@
 //! means nothing unless the log bears it out: after a crash in between, it is removed and the blocks with it. Undoing makes
 //! the old list of generations true again, as it was: edits that were made since lie above it, as they lay above the import.
 
-use super::bulk_commit::Truth;
+use super::bulk_commit::{Committed, Truth};
+use super::bulk_stage::PLAN_TRIES_MAX;
 use super::by::By;
 use super::durable::Durable;
 use super::engine::Space;
+use super::plan::Planned;
+use super::plan_change::{PlanChange, PlanEdits};
 use super::record::{self, Generation};
 use super::writer::{self, Dead, Job, Writer};
-use super::{Reader, Shared, Store, StoreError, key};
+use super::{Reader, Shared, Store, StoreError, key, parts};
 use std::collections::HashMap;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, PoisonError};
@@ -82,14 +85,25 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes what was before an import true again; `None` where another one came since, or it isn't kept.
-    pub(super) fn undo_import(&mut self, tenant: &str, by: By, revision: u64) -> Result<Option<u64>, StoreError> {
-        self.check_usable(0)?;
-        let Some(previous) = self.shared.previous(tenant).filter(|p| p.revision == revision) else { return Ok(None) };
+    /// Makes what was before an import true again, contacts and plan with one record.
+    pub(super) fn undo_import(
+        &mut self,
+        tenant: &str,
+        by: By,
+        revision: u64,
+        plan: Option<Box<PlanChange>>,
+    ) -> Result<Committed, StoreError> {
+        self.check_usable(plan.as_deref().map_or(0, |p| p.planned.entries.iter().map(|e| 3 * parts::size(e) as u64).sum()))?;
+        let Some(previous) = self.shared.previous(tenant).filter(|p| p.revision == revision) else { return Ok(Committed::OtherImport) };
+        if let Some(plan) = &plan
+            && self.is_edited_since(tenant, plan.over)?
+        {
+            return Ok(Committed::PlanEdited);
+        }
         let generations = Some(previous.before.iter().map(|g| (**g).clone()).collect());
-        let (entries, effects) = (Vec::new(), Vec::new());
-        self.make_true(Truth { tenant: tenant.to_owned(), by, generations, entries, effects, staged: None })?;
-        Ok(Some(self.revision))
+        let (Planned { entries, effects, .. }, staged) = plan.map_or_else(Default::default, |p| (p.planned, p.staged));
+        self.make_true(Truth { tenant: tenant.to_owned(), by, generations, entries, effects, staged })?;
+        Ok(Committed::Made(self.revision))
     }
 }
 
@@ -133,15 +147,28 @@ fn read_note(durable: &Durable, tenant: &str, note: &[u8]) -> Result<Option<Prev
 }
 
 impl Store {
-    /// Undoes an import, if it was the tenant's last; edits that were made since stand. The answer is the revision, or `None`
+    /// Undoes an import, if it was the tenant's last, and takes the numbers off the block list that it put there; edits that were
+    /// made since stand. The answer is the revision, or `None`
     /// when another import came since or what was before it is no longer kept.
     ///
     /// # Errors
     /// Nothing was done.
     pub fn undo_import(&self, tenant: &str, by: impl Into<By>, revision: u64) -> Result<Option<u64>, StoreError> {
-        let (reply, answer) = sync_channel(1);
-        self.send(Job::UndoImport { tenant: tenant.to_owned(), by: by.into().undoing(revision), revision, reply })?;
-        answer.recv().map_err(|_| StoreError::Closed)?
+        let by = by.into().undoing(revision);
+        for _ in 0..PLAN_TRIES_MAX {
+            let (over, edits) = self.undo_of_plan(tenant, revision)?;
+            let is_empty = edits == PlanEdits::default();
+            let prepared = if is_empty { None } else { self.prepare_plan(tenant, &by, edits, over)? };
+            let (plan, _parts) = prepared.map_or((None, None), |p| (Some(p.change), p.parts));
+            let (reply, answer) = sync_channel(1);
+            self.send(Job::UndoImport { tenant: tenant.to_owned(), by: by.clone(), revision, plan, reply })?;
+            match answer.recv().map_err(|_| StoreError::Closed)?? {
+                Committed::Made(revision) => return Ok(Some(revision)),
+                Committed::OtherImport => return Ok(None),
+                Committed::PlanEdited => {}
+            }
+        }
+        Err(StoreError::Busy("the plan was edited all the time, and the import blocked numbers; undo it when it is quiet".into()))
     }
 }
 

@@ -4,6 +4,7 @@ use super::history::{Thing, ThingChange};
 use super::record::Change;
 use super::{PlanEdits, Reader, StoreError};
 use crate::routing::PlanItem;
+use std::collections::BTreeSet;
 
 /// What isn't any more as a change left it: what, and the revision that made it so, where it is still there.
 type ChangedSince = Vec<(Thing, Option<u64>)>;
@@ -36,6 +37,21 @@ pub enum Undoable {
     Absent,
 }
 
+/// The edits that make things what they were before changes.
+fn put_back(changes: Vec<ThingChange>) -> PlanEdits {
+    let mut edits = PlanEdits::default();
+    for change in changes {
+        match change {
+            ThingChange::Contact { before: Some(contact), .. } => edits.contacts.push(*contact),
+            ThingChange::Contact { id, before: None, .. } => edits.contacts_removed.push(id),
+            ThingChange::Item { before: Some(item), .. } => edits.puts.push(*item),
+            ThingChange::Item { before: None, after } => edits.removes.extend(after.map(|item| item.key())),
+            ThingChange::Token { .. } => {}
+        }
+    }
+    edits
+}
+
 impl Reader {
     /// What undoing the change with a revision comes to; of one contact alone if somebody asks for that.
     ///
@@ -44,13 +60,7 @@ impl Reader {
     pub fn undo_of(&self, tenant: &str, revision: u64, contact: Option<&str>) -> Result<Undoable, StoreError> {
         let change = self.changes(revision).next().transpose()?.filter(|c| c.revision == revision && c.tenant == tenant);
         let Some(change) = change else { return Ok(Undoable::Absent) };
-        if change.generations.is_some() && (!change.entries.is_empty() || change.staged.is_some()) {
-            let why = format!(
-                "revision {revision} was an import that also blocked numbers; import the older file again, and take the numbers off the block list"
-            );
-            return Ok(Undoable::No(why));
-        }
-        if change.generations.is_some() {
+        if change.generations.is_some() && self.entries_of(&change)?.is_some() {
             return Ok(Undoable::Import(Box::new(change)));
         }
         let Some(entries) = self.entries_of(&change)? else {
@@ -66,18 +76,26 @@ impl Reader {
             return Ok(Undoable::No(format!("revision {revision} made or removed a token; make a new one, or remove it by its name")));
         }
         let (over, (things, changed_since)) = self.undisturbed(tenant, || self.since(tenant, &changes))?;
-        let mut edits = PlanEdits::default();
-        for change in changes {
-            match change {
-                ThingChange::Contact { before: Some(contact), .. } => edits.contacts.push(*contact),
-                ThingChange::Contact { id, before: None, .. } => edits.contacts_removed.push(id),
-                ThingChange::Item { before: Some(item), .. } => edits.puts.push(*item),
-                ThingChange::Item { before: None, after } => edits.removes.extend(after.map(|item| item.key())),
-                ThingChange::Token { .. } => {}
-            }
-        }
+        let edits = put_back(changes);
         let change = Change { entries: Vec::new(), ..change };
         Ok(Undoable::Things(Box::new(Undo { change, edits, over, things, changed_since })))
+    }
+
+    /// What takes back what an import did to the plan, such as numbers that it blocked, and the revision that this was made out
+    /// over. What was changed since stands, as contacts do that were.
+    pub(super) fn undo_of_plan(&self, tenant: &str, revision: u64) -> Result<(u64, PlanEdits), StoreError> {
+        let change = self.changes(revision).next().transpose()?.filter(|c| c.revision == revision && c.tenant == tenant);
+        let mut changes = Vec::new();
+        for entry in change.map(|change| self.entries_of(&change)).transpose()?.flatten().unwrap_or_default() {
+            changes.extend(ThingChange::of(&entry, revision)?);
+        }
+        if changes.is_empty() {
+            return Ok((0, PlanEdits::default()));
+        }
+        let (over, (_, since)) = self.undisturbed(tenant, || self.since(tenant, &changes))?;
+        let since: BTreeSet<Thing> = since.into_iter().map(|(thing, _)| thing).collect();
+        changes.retain(|change| change.thing().is_some_and(|thing| !since.contains(&thing)));
+        Ok((over, put_back(changes)))
     }
 
     /// The things that were changed, and which of them aren't any more as they were left.

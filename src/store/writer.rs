@@ -54,8 +54,9 @@ pub(super) enum Job {
     Stage { tenant: String, generation: u64, blocks: Vec<(Vec<u8>, Vec<u8>)>, reply: ReplyTo<()> },
     /// Make a generation true, and what comes with it.
     Commit { bulk: BulkChange, reply: ReplyTo<Committed> },
-    /// Make the generations true that were before an import. The answer is the revision, or `None` when they aren't kept.
-    UndoImport { tenant: String, by: By, revision: u64, reply: ReplyTo<Option<u64>> },
+    /// Make the generations true that were before an import, and with them what takes back what it blocked. For generations
+    /// that aren't kept the answer is that of another import that came in between.
+    UndoImport { tenant: String, by: By, revision: u64, plan: Option<Box<PlanChange>>, reply: ReplyTo<Committed> },
     /// Forget a generation, unless it has become true.
     Abort { generation: u64 },
     /// Let a copy of the store, which is at this revision, take its place. The answer is `None` where too much came since.
@@ -221,8 +222,8 @@ impl Writer {
                 let _ = reply.send(self.commit(bulk));
                 false
             }
-            Job::UndoImport { tenant, by, revision, reply } => {
-                let _ = reply.send(self.undo_import(&tenant, by, revision));
+            Job::UndoImport { tenant, by, revision, plan, reply } => {
+                let _ = reply.send(self.undo_import(&tenant, by, revision, plan));
                 false
             }
             Job::Abort { generation } => {

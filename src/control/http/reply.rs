@@ -23,7 +23,7 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     reply(status, "application/json", text)
 }
 
-/// What is wrong with a request, and what to do: RFC 9457. `error` says the same as `detail`, to clients that knew it before.
+/// What is wrong with a request, and what to do: RFC 9457.
 pub(super) fn problem(status: StatusCode, why: &str) -> Reply {
     problem_with(status, why, serde_json::json!({}))
 }
@@ -31,7 +31,7 @@ pub(super) fn problem(status: StatusCode, why: &str) -> Reply {
 /// The same, and more of it for programs: an object's members.
 pub(super) fn problem_with(status: StatusCode, why: &str, more: serde_json::Value) -> Reply {
     let title = status.canonical_reason().unwrap_or_default();
-    let mut problem = serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": why, "error": why });
+    let mut problem = serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": why });
     for (name, value) in more.as_object().into_iter().flatten() {
         problem[name] = value.clone();
     }

@@ -157,7 +157,7 @@ mod tests {
         fn what_is_exported_is_imported_as_the_same_contacts(
             names in prop::collection::vec("['=+@\\-]{0,3}[\\PC&&[^ ]]{1,12}", 1..5),
             note in prop::option::of("[=+@'\"\n,;a1-]{1,20}"),
-            typed in prop::collection::vec("\\+49[1-9][0-9]{6,9}|[1-9][0-9]{2}|=[a-z]{1,4}|\\+4930[1-9]{4}\\*", 1..4),
+            typed in prop::collection::vec("\\+49[1-9][0-9]{6,9}|[1-9][0-9]{2}|=[a-z]{1,4}[0-9]|\\+4930[1-9]{4}\\*", 1..4),
         ) {
             let contact = |(at, name): (usize, &String)| {
                 let numbers: Vec<(&str, &str)> = typed.iter().map(|typed| (typed.as_str(), "")).collect();

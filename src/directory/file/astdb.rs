@@ -147,6 +147,7 @@ mod tests {
             .map(|row| match &row.said {
                 Said::Contact(draft) => format!("{} {} {}", row.place, draft.numbers[0].0, draft.name),
                 Said::Blocked(number) => format!("{} blocks {number}", row.place),
+                Said::Wrong(what) => panic!("{what}"),
             })
             .collect();
         let expected = [

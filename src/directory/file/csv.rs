@@ -189,26 +189,24 @@ impl<R: Read> Csv<R> {
         }
     }
 
-    fn row(&mut self, row: u64) -> Result<Option<Row>, FileError> {
+    /// The contact of the record that was read, or what is wrong with it; `None` for a row that is passed over.
+    fn row(&mut self, row: u64) -> Option<Row> {
+        let wrong = |what: String| Some(Row { place: place(row), bytes: what.len(), said: Said::Wrong(what) });
         let (len, expected) = (self.record.len(), self.columns.len());
         if self.record.iter().all(<[u8]>::is_empty) || self.record.as_slice().trim_ascii().is_empty() {
             self.columns.pass_empty_row();
-            return Ok(None);
+            return None;
         }
         if len < expected || self.record.iter().skip(expected).any(|field| !field.trim_ascii().is_empty()) {
-            let what = format!(
+            return wrong(format!(
                 "{len} columns where {} has {expected}; put texts that hold what divides columns in double quotes",
                 if self.columns.has_header() { "the header" } else { "the first row" }
-            );
-            return Err(self.wrong(row, what));
+            ));
         }
         match self.columns.draft(self.record.iter()) {
-            Ok(None) => Ok(None),
-            Ok(Some(draft)) => Ok(Some(Row { place: place(row), said: Said::Contact(draft), bytes: self.record.as_slice().len() })),
-            Err(WrongField { column, what }) => {
-                let what = format!("{} {what}", self.columns.place(column));
-                Err(self.wrong(row, what))
-            }
+            Ok(None) => None,
+            Ok(Some(draft)) => Some(Row { place: place(row), said: Said::Contact(draft), bytes: self.record.as_slice().len() }),
+            Err(WrongField { column, what }) => wrong(format!("{} {what}", self.columns.place(column))),
         }
     }
 }
@@ -216,12 +214,12 @@ impl<R: Read> Csv<R> {
 impl<R: Read> ContactFile for Csv<R> {
     fn next_row(&mut self) -> Result<Option<Row>, FileError> {
         if let Some(row) = self.first.take()
-            && let Some(row) = self.row(row)?
+            && let Some(row) = self.row(row)
         {
             return Ok(Some(row));
         }
         while let Some(row) = self.next_record()? {
-            if let Some(row) = self.row(row)? {
+            if let Some(row) = self.row(row) {
                 return Ok(Some(row));
             }
         }

@@ -17,10 +17,11 @@ fn read(bytes: impl Into<Vec<u8>>, options: &Reading) -> Result<Vec<(u64, Contac
     let mut file = file(bytes, options).map_err(|e| e.to_string())?;
     let rows = rows_of(file.as_mut()).map_err(|e| e.to_string())?;
     let contact = |row: Row| match row.said {
-        Said::Contact(draft) => (row.place.number, draft),
+        Said::Contact(draft) => Ok((row.place.number, draft)),
         Said::Blocked(number) => panic!("{number}"),
+        Said::Wrong(what) => Err(format!("{}: {what}", row.place)),
     };
-    Ok(rows.into_iter().map(contact).collect())
+    rows.into_iter().map(contact).collect()
 }
 
 fn all(text: &str) -> Result<Vec<(u64, ContactDraft)>, String> {
@@ -80,6 +81,14 @@ fn a_wrong_file_says_which_row_and_column() {
     let csv = file("name,number,number2\n", &Reading::default()).unwrap();
     assert_eq!(csv.field_place("number", Some(1)).as_deref(), Some("column 3 (number2)"));
     assert_eq!(csv.field_place("company", None), None);
+}
+
+#[test]
+fn rows_behind_a_wrong_one_are_read() {
+    let mut file = file("name,number\nAda\nBob,102\nCy,103,x\nDan,\"4,9E+11\"\nEve,105\n", &Reading::default()).unwrap();
+    let rows = rows_of(file.as_mut()).unwrap();
+    let said: Vec<_> = rows.iter().map(|row| (row.place.number, matches!(row.said, Said::Wrong(_)))).collect();
+    assert_eq!(said, [(2, true), (3, false), (4, true), (5, true), (6, false)]);
 }
 
 #[test]

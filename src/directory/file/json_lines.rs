@@ -179,7 +179,7 @@ mod tests {
     fn contacts(bytes: &'static [u8]) -> Vec<ContactDraft> {
         let draft = |row: Row| match row.said {
             Said::Contact(draft) => draft,
-            Said::Blocked(number) => panic!("{number}"),
+            Said::Blocked(other) | Said::Wrong(other) => panic!("{other}"),
         };
         reads(open(bytes).unwrap()).0.into_iter().map(draft).collect()
     }

@@ -286,7 +286,7 @@ mod tests {
     fn draft(row: &Row) -> &ContactDraft {
         match &row.said {
             Said::Contact(draft) => draft,
-            Said::Blocked(number) => panic!("{number}"),
+            Said::Blocked(other) | Said::Wrong(other) => panic!("{other}"),
         }
     }
 

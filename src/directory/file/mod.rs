@@ -51,6 +51,8 @@ pub enum Said {
     Contact(ContactDraft),
     /// A number that is to be blocked.
     Blocked(String),
+    /// Nothing that can be taken: what is wrong, and what to do. The rows behind it are read all the same.
+    Wrong(String),
 }
 
 /// A row.

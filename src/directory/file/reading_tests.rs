@@ -134,7 +134,7 @@ fn a_card_says_itself_what_its_lines_are_in() {
     let names = |bytes: &[u8]| -> Vec<String> {
         let name = |row: Row| match row.said {
             Said::Contact(draft) => draft.name,
-            Said::Blocked(number) => number,
+            Said::Blocked(other) | Said::Wrong(other) => other,
         };
         rows_of(bytes.to_vec(), &Reading::default()).into_iter().map(name).collect()
     };

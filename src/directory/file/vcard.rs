@@ -227,7 +227,7 @@ mod tests {
         let (rows, file) = reads(open(Cursor::new(bytes.to_vec())).unwrap());
         let draft = |row: Row| match row.said {
             Said::Contact(draft) => draft,
-            Said::Blocked(number) => panic!("{number}"),
+            Said::Blocked(other) | Said::Wrong(other) => panic!("{other}"),
         };
         (rows.into_iter().map(draft).collect(), file.passed_over())
     }

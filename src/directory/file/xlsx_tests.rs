@@ -87,7 +87,7 @@ fn told(bytes: Vec<u8>) -> Vec<String> {
             let numbers: Vec<&str> = c.numbers.iter().map(|(n, _)| n.as_str()).collect();
             format!("{}: {} {} {:?} {:?}", row.place, c.name, numbers.join(" "), c.company, c.note)
         }
-        Said::Blocked(number) => panic!("{number}"),
+        Said::Blocked(other) | Said::Wrong(other) => panic!("{other}"),
     };
     rows.into_iter().map(one).collect()
 }

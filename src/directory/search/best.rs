@@ -17,6 +17,13 @@ pub(super) struct Worth {
     pub(super) id: String,
 }
 
+/// Where somebody has the whole number that is looked for, leaves those whose number is or begins with it.
+pub(super) fn only_whole(query: &Query, best: &mut BTreeSet<Worth>) {
+    if query.is_whole_number && best.first().is_some_and(|first| first.fit == Fit::Exact) {
+        best.retain(|worth| worth.fit <= Fit::Beginning);
+    }
+}
+
 /// The best contacts so far, for one query.
 pub struct Best<'a> {
     query: &'a Query,
@@ -52,6 +59,8 @@ impl<'a> Best<'a> {
 
     /// Those that are left.
     pub fn found(self) -> Found {
-        Found { hits: self.best.into_iter().map(|worth| (worth.id, worth.fit)).collect(), cut: false }
+        let mut best = self.best;
+        only_whole(self.query, &mut best);
+        Found { hits: best.into_iter().map(|worth| (worth.id, worth.fit)).collect(), cut: false }
     }
 }

@@ -1,6 +1,8 @@
 //! Putting an index together.
 
+use super::begins::Begins;
 use super::index::{FAVOURITE, Index};
+use super::numbers::Numbers;
 use super::record;
 use super::words::Words;
 use crate::directory::Contact;
@@ -78,7 +80,16 @@ impl Builder {
         index.starts.push(index.text.len() as u32);
         index.which = self.order.iter().map(|(_, _, which)| *which).collect();
         drop((text, self.order));
-        index.words = Words::of(index.starts.windows(2).map(|at| &index.text[at[0] as usize..at[1] as usize]));
+        let records = || index.starts.windows(2).map(|at| &index.text[at[0] as usize..at[1] as usize]);
+        let fields = |wanted: u8| {
+            let of_one = move |(text, rank)| record::fields(text).filter(move |(tag, _)| *tag == wanted).map(move |(_, text)| (text, rank));
+            records().zip(0_u32..).flat_map(of_one)
+        };
+        let (names, number_begins) = (Begins::of(fields(record::NAME)), Begins::of(fields(record::NUMBER)));
+        let (words, number_words) = (Words::of(records().map(record::words)), Words::of(records().map(record::number_words)));
+        let numbers = Numbers::of(records());
+        (index.names, index.number_begins, index.words, index.number_words, index.numbers) =
+            (names, number_begins, words, number_words, numbers);
         index.dead = vec![0; index.which.len().div_ceil(64)];
         index.ids.shrink_to_fit();
         index.id_starts.shrink_to_fit();

@@ -3,9 +3,11 @@
 //! Numbers in it: a contact's *rank* is its place in the order of equally good ones, and the order of the text; *which* it
 //! is is its place in the order of the ids.
 
-use super::best::Worth;
+use super::begins::Begins;
+use super::best::{Worth, only_whole};
+use super::numbers::Numbers;
 use super::query::{Form, Query, Word};
-use super::record::{self, FIELD_END, Fit, fit, fit_or_typo};
+use super::record::{self, FIELD_END, Fit, NAME, fit, fit_or_typo};
 use super::words::Words;
 use super::{FOUND_MAX, Found};
 use crate::directory::Contact;
@@ -24,6 +26,8 @@ const POSTED_MAX: usize = if cfg!(test) { 10_000 } else { 60_000 };
 /// where there are several, that are compared with each.
 const TYPOS_MAX: usize = 200_000;
 const TYPOS_COMPARED_MAX: usize = 10_000;
+/// What is shorter than this is no text that a few have: those with a word that begins like it are taken from the words.
+const SHORT_BYTES: usize = 3;
 /// How many contacts are looked at between two looks at the time.
 const TIME_LOOK: usize = 256;
 /// Places that are passed over for what looking at one contact costs.
@@ -52,6 +56,11 @@ pub struct Index {
     pub(super) owners: Vec<u32>,
     owner_ids: HashMap<Number, u32>,
     pub(super) words: Words,
+    /// Those of numbers that have letters; they are forgiven no mistakes.
+    pub(super) number_words: Words,
+    pub(super) names: Begins,
+    pub(super) number_begins: Begins,
+    pub(super) numbers: Numbers,
     /// By which, a bit each: those that were edited or removed since.
     pub(super) dead: Vec<u64>,
     edited: BTreeMap<String, Edited>,
@@ -94,7 +103,9 @@ impl Index {
     /// Memory, in bytes, without what was changed.
     pub fn bytes(&self) -> usize {
         let words = self.starts.capacity() + self.which.capacity() + self.id_starts.capacity() + self.owners.capacity();
-        self.text.capacity() + self.ids.capacity() + 4 * words + 8 * self.dead.capacity() + self.words.bytes()
+        let found_by =
+            self.words.bytes() + self.number_words.bytes() + self.names.bytes() + self.number_begins.bytes() + self.numbers.bytes();
+        self.text.capacity() + self.ids.capacity() + 4 * words + 8 * self.dead.capacity() + found_by
     }
 
     /// Takes in what a contact is now; `None` for one that was removed.
@@ -160,6 +171,7 @@ impl Index {
             let id = String::from_utf8_lossy(self.id(which)).into_owned();
             worths.insert(Worth { fit, is_other, name_len: name.len(), name, id });
         }
+        only_whole(query, &mut worths);
         Found { hits: worths.into_iter().take(limit).map(|worth| (worth.id, worth.fit)).collect(), cut }
     }
 }
@@ -218,8 +230,93 @@ impl Search<'_> {
         Some(ranks)
     }
 
+    /// Takes the first of these that are visible, by their ranks, as many as are wanted.
+    fn take_first(&mut self, ranks: impl Iterator<Item = u32>) {
+        let mut first = BTreeSet::new();
+        for rank in ranks {
+            let is_wanted = first.len() < self.limit || first.last().is_none_or(|last| rank < *last);
+            if is_wanted && self.is_visible(rank) && first.insert(rank) && first.len() > self.limit {
+                first.pop_last();
+            }
+        }
+        for rank in first {
+            self.take(rank);
+        }
+    }
+
+    /// Takes the best of those whose name or number is, or begins with, the whole of what is looked for; says whether there are
+    /// no better ones. Else there are too many whose beginnings can't be told apart.
+    fn take_beginning(&mut self) -> bool {
+        let (index, query) = (self.index, self.query);
+        for (tag, whole) in query.whole_tags().iter().flat_map(|tag| query.whole.iter().map(move |whole| (*tag, whole))) {
+            let begins = if tag == NAME { &index.names } else { &index.number_begins };
+            let found = begins.like(whole);
+            if !found.is_sure && found.all.len() > POSTED_MAX {
+                return false;
+            }
+            if found.is_sure {
+                // these are in the order of their ranks
+                let whole = found.whole.iter().copied().filter(|rank| self.is_visible(*rank)).take(self.limit).collect::<Vec<_>>();
+                self.take_first(whole.into_iter());
+                self.take_first(found.all.iter().copied());
+            } else {
+                found.all.iter().for_each(|rank| _ = self.take(*rank));
+            }
+        }
+        true
+    }
+
+    /// Takes the first of those with a word that begins like the only one that was typed, if that is so short that it is in
+    /// very many; says whether it did.
+    fn take_short(&mut self) -> bool {
+        let (index, query) = (self.index, self.query);
+        let Some(word) = query.only().filter(|word| word.forms.iter().all(|form| form.text().len() < SHORT_BYTES)) else { return false };
+        // what begins with a digit may be a number, of which there is no word
+        if word.forms.iter().any(|form| form.text()[0].is_ascii_digit()) {
+            return false;
+        }
+        for words in [&index.words, &index.number_words] {
+            let ids = word.forms.iter().flat_map(|form| words.beginning(form.text()));
+            self.take_first(ids.flat_map(|id| words.contacts(id).iter().copied()));
+        }
+        true
+    }
+
+    /// Takes all that have the only word, which is digits, if they aren't very many; says whether it did.
+    fn take_digits(&mut self) -> bool {
+        let (index, query) = (self.index, self.query);
+        let Some(word) = query.only().filter(|word| word.forms.iter().all(|form| form.text().iter().all(u8::is_ascii_digit))) else {
+            return false;
+        };
+        let mut ranks = Vec::new();
+        for form in word.shortest_forms() {
+            let Some(in_numbers) = index.numbers.with(&form.finder, PLACES_MAX) else { return false };
+            ranks.extend(in_numbers);
+            for id in index.words.with_inside(form) {
+                ranks.extend(index.words.contacts(id));
+                if ranks.len() > 4 * PLACES_MAX {
+                    return false;
+                }
+            }
+        }
+        ranks.into_iter().for_each(|rank| _ = self.take(rank));
+        true
+    }
+
     fn exact(&mut self) {
         let query = self.query;
+        let has_beginning = self.take_beginning();
+        let is_found = |search: &Self| {
+            let has_whole = || search.found.first().is_some_and(|(fit, _)| *fit == Fit::Exact);
+            search.found.len() >= search.limit || (query.is_whole_number && has_whole())
+        };
+        if has_beginning && is_found(self) {
+            return;
+        }
+        let has_words = has_beginning && self.take_short();
+        if (has_words && is_found(self)) || self.take_digits() {
+            return;
+        }
         if let Some(ranks) = self.with_rarest_word() {
             for rank in ranks {
                 if self.is_spent() {
@@ -252,6 +349,20 @@ impl Search<'_> {
             return;
         }
         // what is in very many: those that fit best are looked for by themselves
+        if !has_beginning && !self.each_beginning() {
+            return;
+        }
+        for form in rarest.shortest_forms() {
+            if !self.some_of(form, has_words) {
+                return;
+            }
+        }
+    }
+
+    /// Looks for those whose name or number is the whole of what is looked for, or begins with it, one after the other; `false`
+    /// if that is enough, or time ran out.
+    fn each_beginning(&mut self) -> bool {
+        let query = self.query;
         self.found.clear();
         let tags = query.whole_tags();
         for end in [&[FIELD_END][..], &[]] {
@@ -264,22 +375,19 @@ impl Search<'_> {
                     left > 0
                 };
                 if !self.each(&Finder::new(&needle), go_on) {
-                    return;
+                    return false;
                 }
             }
             if self.found.len() >= self.limit {
-                return;
+                return false;
             }
         }
-        for form in rarest.shortest_forms() {
-            if !self.some_of(form) {
-                return;
-            }
-        }
+        true
     }
 
-    /// The first that have a word in this spelling: as many as are wanted in which words begin like that.
-    fn some_of(&mut self, form: &Form) -> bool {
+    /// The first that have a word in this spelling: as many as are wanted in which words begin like that, unless all of these
+    /// are found already.
+    fn some_of(&mut self, form: &Form, has_words: bool) -> bool {
         let index = self.index;
         let (mut begun, mut inside, mut passed) = (0, 0, 0_usize);
         let (mut at, mut rank) = (0, 0);
@@ -313,7 +421,7 @@ impl Search<'_> {
                     }
                 }
             }
-            if begun >= self.limit {
+            if begun >= self.limit || (has_words && inside >= self.limit) {
                 return true;
             }
         }

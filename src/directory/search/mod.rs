@@ -6,10 +6,12 @@
 //! looks for what is in everything stops at the first few, and who looks for what is rare scans it all at the speed of the
 //! memory. [`Best`] does the same without an index, a contact at a time, and is what the index is tested against.
 
+mod begins;
 mod best;
 mod build;
 mod distance;
 mod index;
+mod numbers;
 mod query;
 mod record;
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub struct Query {
     pub(super) whole: Vec<Vec<u8>>,
     /// Whether it is one number and nothing else.
     is_number: bool,
+    /// Whether that is a whole public one. Where somebody has it, nobody looks for those in whose numbers its digits stand.
+    pub(super) is_whole_number: bool,
 }
 
 impl Query {
@@ -76,20 +78,25 @@ impl Query {
         let mut whole = Vec::new();
         // pieces of a number that follow each other are one
         let mut number = String::new();
-        let mut numbers = 0;
+        let (mut numbers, mut public) = (0, 0);
+        let mut take = |number: &mut String, words: &mut Vec<Word>, whole: &mut Vec<u8>| {
+            let taken = take_number(number, plan, words, whole);
+            numbers += usize::from(taken.is_some());
+            public += usize::from(taken == Some(Kind::E164));
+        };
         for piece in text.split_whitespace() {
             if is_part_of_number(piece) {
                 number.push_str(piece);
                 continue;
             }
-            numbers += usize::from(take_number(&mut number, plan, &mut words, &mut whole));
+            take(&mut number, &mut words, &mut whole);
             let folded = folded(piece);
             for word in folded.split(|b| *b == b' ').filter(|word| !word.is_empty()) {
                 words.push(Word::of_letters(word));
                 append(&mut whole, word);
             }
         }
-        numbers += usize::from(take_number(&mut number, plan, &mut words, &mut whole));
+        take(&mut number, &mut words, &mut whole);
         match words.len() {
             0 => Err(QueryError::Empty),
             n if n > QUERY_WORDS_MAX => Err(QueryError::TooManyWords(n)),
@@ -100,7 +107,7 @@ impl Query {
                     (false, Some(other)) => vec![whole, other],
                     (false, None) => vec![whole],
                 };
-                Ok(Query { words, whole, is_number })
+                Ok(Query { words, whole, is_number, is_whole_number: is_number && public == 1 })
             }
         }
     }
@@ -108,6 +115,11 @@ impl Query {
     /// The fields that the whole is compared with.
     pub(super) fn whole_tags(&self) -> &'static [u8] {
         if self.is_number { &[NAME, NUMBER] } else { &[NAME] }
+    }
+
+    /// The only word, if there is only one.
+    pub(super) fn only(&self) -> Option<&Word> {
+        if let [word] = self.words.as_slice() { Some(word) } else { None }
     }
 
     /// The word that is looked for first: the longest is in the fewest contacts.
@@ -130,12 +142,12 @@ fn is_part_of_number(piece: &str) -> bool {
     piece.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'(' | b')' | b'/' | b'-' | b'.' | b'*' | b'#'))
 }
 
-/// Makes a word of what was gathered of a number; says whether there was anything.
-fn take_number(number: &mut String, plan: &NumberPlan, words: &mut Vec<Word>, whole: &mut Vec<u8>) -> bool {
+/// Makes a word of what was gathered of a number, and says what sort of number it is; `None` where there was nothing.
+fn take_number(number: &mut String, plan: &NumberPlan, words: &mut Vec<Word>, whole: &mut Vec<u8>) -> Option<Kind> {
     let typed = std::mem::take(number);
     let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
     if digits.is_empty() {
-        return false;
+        return None;
     }
     let mut forms = vec![digits.clone()];
     let mut form = |text: &str| {
@@ -143,7 +155,8 @@ fn take_number(number: &mut String, plan: &NumberPlan, words: &mut Vec<Word>, wh
             forms.push(text.to_owned());
         }
     };
-    if let Some(number) = plan.parse(&typed).ok().filter(|number| number.kind() == Kind::E164) {
+    let parsed = plan.parse(&typed).ok();
+    if let Some(number) = parsed.as_ref().filter(|number| number.kind() == Kind::E164) {
         form(number.digits());
     }
     // without its trunk prefix it is a part of the whole number
@@ -153,7 +166,7 @@ fn take_number(number: &mut String, plan: &NumberPlan, words: &mut Vec<Word>, wh
     }
     append(whole, digits.as_bytes());
     words.push(Word { forms: forms.iter().map(|form| Form::of(form.as_bytes())).collect(), edits_max: 0 });
-    true
+    Some(parsed.map_or(Kind::Opaque, |number| number.kind()))
 }
 
 impl Word {

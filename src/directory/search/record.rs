@@ -81,6 +81,12 @@ pub(super) fn words(record: &[u8]) -> impl Iterator<Item = &[u8]> {
     fields(record).filter(|(tag, _)| *tag != NUMBER).flat_map(|(_, text)| text.split(|b| *b == b' '))
 }
 
+/// The words of numbers that have letters: SIP users.
+pub(super) fn number_words(record: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let has_letters = |text: &[u8]| text.iter().any(u8::is_ascii_lowercase);
+    fields(record).filter(move |(tag, text)| *tag == NUMBER && has_letters(text)).flat_map(|(_, text)| text.split(|b| *b == b' '))
+}
+
 /// How well a query fits a record without mistakes.
 pub(super) fn fit(query: &Query, record: &[u8]) -> Option<Fit> {
     let mut all_begin = true;

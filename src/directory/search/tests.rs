@@ -92,6 +92,19 @@ fn a_number_is_found_by_any_part_in_any_spelling() {
 }
 
 #[test]
+fn a_whole_number_is_looked_for_as_one_and_its_digits_elsewhere_are_not() {
+    let others = contact("other", "Ada", "", "+1 530 123 45678");
+    let mut index = index(&[contact("a", "Ada", "", "+49 30 12345678"), others, contact("b", "Bob", "", "+49 30 1234567890")]);
+    let hits = |index: &Index| ask(index, "030 12345678", None, 5).hits;
+    assert_eq!(hits(&index), [("a".to_owned(), Fit::Exact), ("b".to_owned(), Fit::Beginning)]);
+    // where nobody has it, its digits are looked for
+    index.change("a", None);
+    assert_eq!(hits(&index), [("b".to_owned(), Fit::Beginning), ("other".to_owned(), Fit::Inside)]);
+    index.change("new", Some(&contact("new", "New", "", "+49 30 12345678")));
+    assert_eq!(hits(&index), [("new".to_owned(), Fit::Exact), ("b".to_owned(), Fit::Beginning)]);
+}
+
+#[test]
 fn the_better_fit_stands_first_and_among_equals_favourites_and_shorter_names() {
     let favourite = Contact { favourite: true, ..contact("fav", "Annabel Schulz", "", "+4930111100") };
     let all = [
@@ -190,7 +203,28 @@ fn what_is_frequent_is_found_as_by_looking_at_each() {
     all.push(Contact { favourite: true, ..contact("fav", "Zeta Anton", "Alpha GmbH", "+4930111111") });
     all.push(contact("exact", "Anton", "Gmbh", "+4930111112"));
     let index = index(&all);
-    for text in ["a", "anton", "gmbh", "anton gmbh", "nton", "alpha anton", "4930", "030", "mb", "1 anton", "antno", "antno alpha"] {
+    for text in [
+        "a",
+        "anton",
+        "gmbh",
+        "anton gmbh",
+        "nton",
+        "alpha anton",
+        "4930",
+        "030",
+        "mb",
+        "1 anton",
+        "n",
+        "nr",
+        "o",
+        "al",
+        "12",
+        "001",
+        "030 100123",
+        "0301001",
+        "antno",
+        "antno alpha",
+    ] {
         for limit in [1, 7, 100] {
             assert_eq!(ask(&index, text, None, limit), naive(&all, text, None, limit), "{text} {limit}");
         }
@@ -224,7 +258,7 @@ proptest! {
     fn the_index_finds_what_looking_at_each_contact_finds(
         first in proptest::collection::vec(any_contact(), 0..20),
         edits in proptest::collection::vec((any_contact(), any::<bool>()), 0..8),
-        text in "(anna|mull|mueller|Müler|shcmidt|u|ab|030 1|gros|m a|anna 49|annegrte müller|[abmu]{1,6})",
+        text in "(anna|mull|[abmu]|[abmu]{2}|49|030 [0-9]{3,6}|4930[0-9]{3}|0|mueller|Müler|shcmidt|u|ab|030 1|gros|m a|anna 49|annegrte müller|[abmu]{1,6})",
         owner in proptest::option::of("10[12]"),
         limit in 1usize..15,
     ) {

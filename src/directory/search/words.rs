@@ -1,11 +1,10 @@
 //! Every word of the index once, and who has it: what a mistyped word is compared with.
 
 use super::query::{Form, Word};
-use super::record;
 use std::collections::HashMap;
 
-/// The shortest word that is kept: what is forgiven a mistake has four letters.
-const LETTERS_MIN: usize = 3;
+/// The shortest text that is looked for inside of words: what is shorter is in most of them.
+const INSIDE_BYTES_MIN: usize = 3;
 /// The most words that a mistyped one is taken for, the nearest first.
 const NEAR_MAX: usize = 512;
 
@@ -29,15 +28,15 @@ fn letters(word: &[u8]) -> u32 {
 }
 
 impl Words {
-    /// The words of records, which come in the order of their ranks.
-    pub(super) fn of<'a>(records: impl Iterator<Item = &'a [u8]>) -> Words {
+    /// The words of records' texts, which come in the order of the contacts' ranks.
+    pub(super) fn of<'a, W: Iterator<Item = &'a [u8]>>(records: impl Iterator<Item = W>) -> Words {
         let mut known: HashMap<Box<[u8]>, u32> = HashMap::new();
         let mut words = Words { starts: vec![0], ..Words::default() };
         let mut counts: Vec<u32> = Vec::new();
         // (word, contact), in the order of the contacts
         let mut seen: Vec<(u32, u32)> = Vec::new();
-        for (rank, text) in records.enumerate() {
-            for word in record::words(text).filter(|word| word.len() >= LETTERS_MIN) {
+        for (rank, own) in records.enumerate() {
+            for word in own.filter(|word| !word.is_empty()) {
                 let id = match known.get(word) {
                     Some(id) => *id,
                     None => {
@@ -92,12 +91,19 @@ impl Words {
         Some(near)
     }
 
-    /// The words in which a spelling stands; `None` where words that short aren't kept, or digits, which stand in numbers too.
+    /// The words in which a spelling stands; `None` for what is so short that most have it, or digits, which stand in numbers
+    /// too.
     pub(super) fn containing(&self, form: &Form) -> Option<Vec<u32>> {
         let len = form.text().len();
-        if len < LETTERS_MIN || form.text().iter().all(u8::is_ascii_digit) {
+        if len < INSIDE_BYTES_MIN || form.text().iter().all(u8::is_ascii_digit) {
             return None;
         }
+        Some(self.with_inside(form))
+    }
+
+    /// The words in which a spelling stands.
+    pub(super) fn with_inside(&self, form: &Form) -> Vec<u32> {
+        let len = form.text().len();
         let (mut ids, mut at) = (Vec::new(), 0);
         while let Some(found) = form.finder.find(&self.text[at..]) {
             let place = at + found;
@@ -109,7 +115,13 @@ impl Words {
                 ids.push(id as u32);
             }
         }
-        Some(ids)
+        ids
+    }
+
+    /// The words that begin like a text.
+    pub(super) fn beginning<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = u32> + use<'a> {
+        let word = |at: &[u32]| &self.text[at[0] as usize..at[1] as usize];
+        self.starts.windows(2).zip(0..).filter(move |(at, _)| word(at).starts_with(text)).map(|(_, id)| id)
     }
 
     /// Contacts that have a word, by their rank, ascending.

@@ -164,6 +164,8 @@ fn a_store_in_which_an_import_removed_a_contact_is_sound_and_is_backed_up_and_re
     }
     let path = dir.path().join("backup");
     std::fs::write(&path, &bytes).unwrap();
+    // the removal is an entry of the import, and no contact
+    assert_eq!(super::backup::verify(bytes.as_slice()).unwrap().tenants[0].imported, 2);
     restore(&mut std::fs::File::open(&path).unwrap(), &dir.path().join("other"), false).unwrap();
     opened.compact().unwrap();
     let other = Opened::open(&dir.path().join("other"));
@@ -219,6 +221,43 @@ fn undoing_an_import_brings_no_contact_back_that_was_removed_by_hand_before_or_s
         let ids: Vec<String> = opened.contacts("t", "").map(|c| c.unwrap().1.id).collect();
         assert_eq!(ids, ["eve"], "restarted: {is_restarted}");
         assert_eq!(opened.caller("493011111").as_deref(), Some("eve"));
+        opened.close();
+    }
+}
+
+#[test]
+fn undoing_an_import_takes_back_what_it_blocked_and_leaves_what_was_changed_since() {
+    // few entries are in the log's record, many in parts beside it
+    for many in [2, 60] {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = Opened::open(dir.path());
+        let key = |n: usize| ScreenKey::Number(e164(&format!("493066{n:04}")));
+        let screen = |n: usize, action| Screen { list: List::Block, key: key(n), action, rate: None };
+        // blocked before
+        opened.edit("t", "ada", Edit::PutScreen(screen(many, None))).unwrap();
+        let mut bulk = opened.bulk("t", "file");
+        bulk.push(&contact("bob", "Bob", &["493022222"])).unwrap();
+        (0..=many).for_each(|n| bulk.screen(screen(n, None)));
+        let import = bulk.commit("x").unwrap();
+        assert_eq!(import.blocked, many as u64);
+        // changed since
+        opened.edit("t", "ada", Edit::PutScreen(screen(0, Some(Step::of(Action::Hangup))))).unwrap();
+        assert!(matches!(opened.undo_of("t", import.revision, None).unwrap(), Undoable::Import(_)));
+        let undone = opened.undo_import("t", "ada", import.revision).unwrap().unwrap();
+        let blocked = |opened: &Opened| {
+            let on_disk: Vec<usize> = (0..=many).filter(|n| opened.screen("t", List::Block, &key(*n)).unwrap().is_some()).collect();
+            let seen = |n: &usize| opened.in_snapshot("t", |d| d.screen(List::Block, &key(*n))).unwrap().unwrap().is_some();
+            assert_eq!(on_disk, (0..=many).filter(seen).collect::<Vec<_>>(), "calls see what is on the disk");
+            on_disk
+        };
+        assert_eq!((blocked(&opened), opened.caller("493022222")), (vec![0, many], None));
+        opened.close();
+        let opened = Opened::open(dir.path());
+        assert_eq!((blocked(&opened), opened.caller("493022222")), (vec![0, many], None));
+        // and undoing that brings both back
+        opened.undo_import("t", "ada", undone).unwrap().unwrap();
+        assert_eq!((blocked(&opened), opened.caller("493022222").as_deref()), ((0..=many).collect(), Some("bob")));
+        assert_eq!(opened.check().unwrap().problems, NOTHING);
         opened.close();
     }
 }

@@ -391,3 +391,27 @@ fn what_cant_be_stored_makes_nothing_of_a_change_true() {
     assert_eq!((shape_of(&opened), opened.revision(), opened.blocks()), (None, 0, 0));
     opened.close();
 }
+
+#[test]
+fn a_change_over_a_contact_is_refused_if_an_edit_or_an_import_came_in_between() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    let before = contact("ada", "Ada", &["493011111"]);
+    let back = |seen: u64, over: u64| {
+        let edits = PlanEdits { contacts: vec![before.clone()], contacts_over: vec![("ada".into(), seen)], ..PlanEdits::default() };
+        opened.change_plan("t", "ada", edits, over)
+    };
+    let is_stale =
+        |done: Result<Option<EditOutcome>, StoreError>, now: u64| matches!(done, Err(StoreError::Stale { revision }) if revision == now);
+    let seen = opened.import("file", &[contact("ada", "Ada Byron", &["493011111"])]).revision;
+    // an import is no edit of the plan, so that only the contact's revision tells of it
+    let now = opened.import("file", &[contact("ada", "Ada King", &["493011111"])]).revision;
+    assert!(is_stale(back(seen, now), now));
+    assert_eq!(opened.contact("t", "ada").unwrap().unwrap().1.name, "Ada King");
+    let edited = opened.put(&contact("ada", "by hand", &["493011111"])).revision;
+    assert!(is_stale(back(now, edited), edited));
+    assert!(is_stale(back(0, edited), edited));
+    assert!(back(edited, edited).unwrap().is_some());
+    assert_eq!(opened.contact("t", "ada").unwrap().unwrap().1.name, "Ada");
+    opened.close();
+}

@@ -85,7 +85,6 @@ fn outcomes() -> Vec<(&'static str, Json)> {
             "title": text("The status in words"),
             "status": whole("The status"),
             "detail": text("What is wrong, and what to do"),
-            "error": text("The same as detail"),
             "revision": whole("412: the thing's revision now, 0 where it isn't there"),
             "errors": list(object(error, &["pointer", "detail"])),
             "wrong": whole("How many items of a batch are wrong"),

@@ -59,7 +59,13 @@ fn plan_edits() -> impl Strategy<Value = PlanEdits> {
         let removed = proptest::collection::vec((0..IDS.len()).prop_map(|id| IDS[id].to_owned()), 0..3);
         (puts, removes, proptest::collection::vec(contacts(), 0..4), removed)
     })
-    .prop_map(|(puts, removes, contacts, contacts_removed)| PlanEdits { puts, removes, contacts, contacts_removed })
+    .prop_map(|(puts, removes, contacts, contacts_removed)| PlanEdits {
+        puts,
+        removes,
+        contacts,
+        contacts_removed,
+        ..PlanEdits::default()
+    })
 }
 
 fn modes() -> impl Strategy<Value = ImportMode> {
