@@ -1,8 +1,6 @@
 //! Any values into `EXEC MSet`: every line is whole, and our Asterisk reads exactly the cleaned values.
-#![no_main]
 
-mod pieces;
-
+use crate::pieces;
 use bytes::BytesMut;
 use strowger_fuzz::wire::agi::{
     Value, VariableName,
@@ -10,7 +8,7 @@ use strowger_fuzz::wire::agi::{
     switch_side::{self, MSET_PLACES_ASTERISK_16},
 };
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+pub fn run(input: &[u8]) {
     let name = |n: usize| VariableName::new(&format!("V{n}")).expect("a letter and digits are a name");
     let pairs: Vec<_> = pieces::values(input).into_iter().enumerate().map(|(n, value)| (name(n), Value::from_bytes(value))).collect();
     let mut lines = BytesMut::new();
@@ -25,4 +23,4 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     }
     let sent = pairs.iter().map(|(name, value)| (name.as_str().as_bytes().to_vec(), value.as_str().as_bytes().to_vec()));
     assert!(read.into_iter().eq(sent));
-});
+}

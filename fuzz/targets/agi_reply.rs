@@ -1,11 +1,9 @@
 //! Any bytes as Asterisk's replies: no panic, no more kept than the bound, and the same however they are cut.
-#![no_main]
 
-mod pieces;
-
+use crate::pieces;
 use strowger_fuzz::wire::agi::{Message, ReplyDecoder, reply::REPLY_BYTES_MAX};
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+pub fn run(input: &[u8]) {
     let Some((piece_bytes, stream)) = pieces::stream(input) else { return };
     let whole = pieces::decoded(ReplyDecoder::new(), stream, stream.len().max(1), usize::MAX);
     assert_eq!(whole, pieces::decoded(ReplyDecoder::new(), stream, piece_bytes, REPLY_BYTES_MAX));
@@ -14,4 +12,4 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
             let _ = reply.result_number();
         }
     }
-});
+}

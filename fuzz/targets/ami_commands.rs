@@ -1,8 +1,6 @@
 //! Any values into actions: what is written has exactly the lines that were meant, and what is refused leaves nothing.
-#![no_main]
 
-mod pieces;
-
+use crate::pieces;
 use bytes::BytesMut;
 use strowger_fuzz::wire::ami::{
     ActionId, ActionName, EventMask, EventName, Filter, HeaderName,
@@ -27,7 +25,7 @@ fn lines(write: impl FnOnce(&mut BytesMut) -> bool) -> Option<Vec<String>> {
     Some(lines)
 }
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+pub fn run(input: &[u8]) {
     let values: Vec<_> = pieces::values(input).into_iter().map(String::from_utf8_lossy).collect();
     let headers: Vec<_> = values.iter().map(|value| (HeaderName::from_static("Variable"), &**value)).collect();
     let originate = ActionName::from_static("Originate");
@@ -42,4 +40,4 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let names: Vec<_> = values.iter().filter_map(|value| EventName::new(value).ok()).collect();
     let filter = lines(|out| command::filter(&ID, Filter::Only(&names), out).is_ok());
     assert!(filter.is_none_or(|lines| lines[3].matches(['|', '(']).count() == names.len()));
-});
+}

@@ -1,8 +1,6 @@
 //! Any bytes as Asterisk's manager interface: no panic, no more kept than the bounds, and the same however they are cut.
-#![no_main]
 
-mod pieces;
-
+use crate::pieces;
 use strowger_fuzz::wire::ami::{Packet, PacketDecoder, PacketLimits};
 
 /// Small, so that they are met.
@@ -28,10 +26,10 @@ fn check(piece_bytes: usize, stream: &[u8]) {
     assert!(whole.1.is_some() || roomy == whole.0);
 }
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+pub fn run(input: &[u8]) {
     let Some((piece_bytes, stream)) = pieces::stream(input) else { return };
     check(piece_bytes, stream);
     if !stream.starts_with(b"Asterisk") {
         check(piece_bytes, &[BANNER, stream].concat());
     }
-});
+}

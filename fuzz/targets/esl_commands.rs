@@ -1,17 +1,13 @@
 //! Any values into `set` and `multiset`: FreeSWITCH, as modelled after recordings, sets exactly the cleaned values.
-#![no_main]
-
-// what is shared with the tests calls the crate by its name
-extern crate strowger_fuzz as strowger;
 
 #[path = "../../tests/support/esl_commands.rs"]
 mod model;
-mod pieces;
 
+use crate::pieces;
 use bytes::BytesMut;
 use strowger_fuzz::wire::esl::{AppName, Value, VariableName, command};
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+pub fn run(input: &[u8]) {
     let name = |n: usize| VariableName::new(&format!("v{n}")).expect("a letter and digits are a name");
     let pairs: Vec<_> = pieces::values(input).into_iter().enumerate().map(|(n, value)| (name(n), Value::from_bytes(value))).collect();
     let mut commands = BytesMut::new();
@@ -32,4 +28,4 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     if command::execute(AppName::from_static("hangup"), first, &mut commands).is_ok() {
         assert_eq!(model::expand(&model::executions(&commands)[0].argument), first.as_str().as_bytes());
     }
-});
+}

@@ -1,10 +1,9 @@
 //! Any bytes as an event, plain and JSON: no panic, bounded, and all of it can be asked for.
-#![no_main]
 
 use bytes::Bytes;
 use strowger_fuzz::wire::esl::{Event, event::EVENT_VALUES_MAX};
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+pub fn run(input: &[u8]) {
     for event in [Event::from_plain(&Bytes::copy_from_slice(input)), Event::from_json(input)].into_iter().flatten() {
         assert!(event.iter().map(|(_, value)| value.iter().count()).sum::<usize>() <= EVENT_VALUES_MAX);
         for (name, value) in event.iter() {
@@ -14,4 +13,4 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         // a bad byte becomes a character of three
         assert!(event.body().is_none_or(|body| body.len() <= 3 * input.len()));
     }
-});
+}

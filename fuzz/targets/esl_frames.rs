@@ -1,14 +1,12 @@
 //! Any bytes as FreeSWITCH's frames: no panic, no more kept than the bounds, and the same however they are cut.
-#![no_main]
 
-mod pieces;
-
+use crate::pieces;
 use strowger_fuzz::wire::esl::{FrameDecoder, FrameKind, FrameLimits, percent_decode};
 
 /// Small, so that they are met.
 const LIMITS: FrameLimits = FrameLimits { header_bytes_max: 512, body_bytes_max: 1_024 };
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+pub fn run(input: &[u8]) {
     let Some((piece_bytes, stream)) = pieces::stream(input) else { return };
     let whole = pieces::decoded(FrameDecoder::new(LIMITS), stream, stream.len().max(1), usize::MAX);
     let cut = pieces::decoded(FrameDecoder::new(LIMITS), stream, piece_bytes, LIMITS.header_bytes_max + LIMITS.body_bytes_max);
@@ -24,4 +22,4 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     // room for everything: whatever isn't too long is read the same
     let (roomy, _) = pieces::decoded(FrameDecoder::default(), stream, piece_bytes, usize::MAX);
     assert!(whole.1.is_some() || roomy == whole.0);
-});
+}

@@ -167,7 +167,7 @@ impl Work {
             let at_end = row.is_none();
             if let Some(row) = row {
                 // fields are bounded; JSON makes six bytes of a control character at most
-                size += 64 + 6 * row.bytes;
+                size += 64 + 6 * row.said.text_bytes();
                 unit = row.place.unit;
                 match row.said {
                     Said::Contact(draft) => part.rows.push((row.place.number, draft)),

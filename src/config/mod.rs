@@ -195,14 +195,26 @@ impl Config {
             Some(path) => read(path)?,
             None => Source { path: PathBuf::new(), text: String::new() },
         };
-        let file: File = toml::from_str(&source.text).map_err(|error| toml_error(&source, &error))?;
-        let dial = Dial::read(&source, &file.dial)?;
-        let tenants = tenant::tenants(&source, &file, &dial)?;
-        let whose = tenant::whose(&source, &file.tenant, &tenants)?;
-        let agi = address(&source, "agi", overrides.agi, file.agi.as_ref(), 4573)?;
-        let esl = address(&source, "esl", overrides.esl, file.esl.as_ref(), 8084)?;
-        let lookup_http = address(&source, "lookup_http", overrides.lookup_http, file.lookup_http.as_ref(), 8086)?;
-        let http = address(&source, "http", overrides.http, file.http.as_ref(), 8085)?;
+        Config::understood(&source, path, overrides)
+    }
+
+    /// Reads a configuration from a text, which no flag beats; what is wrong with it stands in `strowger.toml:LINE`.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: the first thing that is wrong.
+    pub fn from_text(text: String) -> Result<Config, ConfigError> {
+        Config::understood(&Source { path: PathBuf::from("strowger.toml"), text }, None, Overrides::default())
+    }
+
+    fn understood(source: &Source, path: Option<PathBuf>, overrides: Overrides) -> Result<Config, ConfigError> {
+        let file: File = toml::from_str(&source.text).map_err(|error| toml_error(source, &error))?;
+        let dial = Dial::read(source, &file.dial)?;
+        let tenants = tenant::tenants(source, &file, &dial)?;
+        let whose = tenant::whose(source, &file.tenant, &tenants)?;
+        let agi = address(source, "agi", overrides.agi, file.agi.as_ref(), 4573)?;
+        let esl = address(source, "esl", overrides.esl, file.esl.as_ref(), 8084)?;
+        let lookup_http = address(source, "lookup_http", overrides.lookup_http, file.lookup_http.as_ref(), 8086)?;
+        let http = address(source, "http", overrides.http, file.http.as_ref(), 8085)?;
         let doors = [("agi", agi), ("esl", esl), ("lookup_http", lookup_http), ("http", http)];
         for (n, (name, one)) in doors.iter().enumerate() {
             if let Some((other, _)) = doors[n + 1..].iter().find(|(_, other)| one == other && one.port() != 0) {
@@ -211,7 +223,7 @@ impl Config {
             }
         }
         let lists = [&file.agi_allow, &file.esl_allow, &file.lookup_http_allow, &file.http_allow];
-        let allowed = doors::allowed(&source, doors, lists)?;
+        let allowed = doors::allowed(source, doors, lists)?;
         let data = overrides.data.or(file.data).unwrap_or_else(home_data);
         Ok(Config {
             admin: overrides.admin.or(file.admin).unwrap_or_else(|| data.join("strowger.sock")),
@@ -221,14 +233,14 @@ impl Config {
             http,
             allowed,
             answer_budget: Duration::from_millis(
-                limited(&source, "answer_budget_ms", overrides.answer_budget_ms, file.answer_budget_ms.as_ref(), 1..=ANSWER_BUDGET_MS_MAX)?
+                limited(source, "answer_budget_ms", overrides.answer_budget_ms, file.answer_budget_ms.as_ref(), 1..=ANSWER_BUDGET_MS_MAX)?
                     .unwrap_or(100),
             ),
-            sessions_max: limited(&source, "sessions_max", overrides.sessions_max, file.sessions_max.as_ref(), 1..=SESSIONS_MAX)?
+            sessions_max: limited(source, "sessions_max", overrides.sessions_max, file.sessions_max.as_ref(), 1..=SESSIONS_MAX)?
                 .unwrap_or(16_384),
-            call_threads: limited(&source, "call_threads", overrides.call_threads, file.call_threads.as_ref(), 1..=CALL_THREADS_MAX)?
+            call_threads: limited(source, "call_threads", overrides.call_threads, file.call_threads.as_ref(), 1..=CALL_THREADS_MAX)?
                 .unwrap_or_else(default_call_threads),
-            log_format: log_format(&source, overrides.log_format, file.log_format.as_ref())?,
+            log_format: log_format(source, overrides.log_format, file.log_format.as_ref())?,
             log_numbers: overrides.log_numbers.or(file.log_numbers).unwrap_or(false),
             otel: OtelConfig {
                 endpoint: otel::endpoint(&source, overrides.otel_endpoint.as_deref(), file.otel_endpoint.as_ref())?,
@@ -238,8 +250,8 @@ impl Config {
             log: overrides.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             file: path,
             data,
-            switches: switch::switches(&source, &file.switch, &tenants)?,
-            events: switch::events(&source, &file.events)?,
+            switches: switch::switches(source, &file.switch, &tenants)?,
+            events: switch::events(source, &file.events)?,
             tenants,
             whose,
         })

@@ -431,3 +431,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn labels_that_only_the_header_has_count_for_what_a_row_says() {
+    let mut file = file("Name;Firma;Telefon;Mobil\nAda;Engines;+4930123456;+4930123457\n", &Reading::default()).unwrap();
+    let row = file.next_row().unwrap().unwrap();
+    let Said::Contact(draft) = &row.said else { panic!("{row:?}") };
+    let texts = draft.numbers.iter().map(|(number, label)| number.len() + label.as_deref().map_or(0, str::len)).sum::<usize>();
+    assert!(draft.numbers[1].1.is_some(), "{row:?}");
+    let said = draft.name.len() + draft.company.as_deref().map_or(0, str::len) + texts;
+    assert!(row.said.text_bytes() >= said && said > row.bytes, "{row:?}");
+}

@@ -62,8 +62,25 @@ pub struct Row {
     pub place: Place,
     /// What it says.
     pub said: Said,
-    /// How many bytes of text it has, at most: what a message of many rows is bounded by.
+    /// How many bytes it took in the file. What it says may be longer: a table's header labels the numbers of every row.
     pub bytes: usize,
+}
+
+impl Said {
+    /// How many bytes its texts have, labels and all, and 16 for each of them: what a message of many rows is bounded by.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let of = |text: &str| text.len() + 16;
+        let maybe = |text: &Option<String>| text.as_deref().map_or(0, of);
+        match self {
+            Said::Blocked(text) | Said::Wrong(text) => of(text),
+            Said::Contact(draft) => {
+                let numbers: usize = draft.numbers.iter().map(|(number, label)| of(number) + maybe(label)).sum();
+                let tags: usize = draft.tags.iter().map(|tag| of(tag)).sum();
+                of(&draft.id) + of(&draft.name) + maybe(&draft.company) + numbers + tags + maybe(&draft.note) + maybe(&draft.owner)
+            }
+        }
+    }
 }
 
 /// Why a file can't be read: where, what, and what to do.

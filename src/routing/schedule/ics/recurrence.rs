@@ -78,6 +78,13 @@ impl Rule {
                 _ => return None,
             }
         }
+        // each is looked through for each day that is looked at, and a line has room for thousands
+        months.sort_unstable();
+        months.dedup();
+        month_days.sort_unstable();
+        month_days.dedup();
+        days.sort_unstable();
+        days.dedup();
         let rule = Rule { frequency: frequency?, interval, count, until, months, month_days, days, week_start };
         let nth = rule.days.iter().any(|(nth, _)| *nth != 0);
         let readable = match rule.frequency {
@@ -154,5 +161,18 @@ impl Rule {
                 since(i64::from(day.year()) - i64::from(start.year())) && same_month && by_both(start.day() == day.day())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_that_a_rule_names_a_thousand_times_is_looked_at_once() {
+        let many = |day: &str| vec![day; 1_000].join(",");
+        let text = format!("FREQ=MONTHLY;BYMONTH={};BYMONTHDAY={};BYDAY={};BYDAY=FR,2FR", many("3"), many("-1"), many("2FR"));
+        let Ok(rule) = Rule::read(&text, |_| None) else { panic!("{text}") };
+        assert_eq!((rule.months, rule.month_days, rule.days), (vec![3], vec![-1], vec![(0, 4), (2, 4)]));
     }
 }
