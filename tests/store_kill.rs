@@ -64,7 +64,13 @@ fn plan(seq: u64) -> PlanEdits {
     let limit = Limit { class: Class::Premium, scope: Scope::Tenant, per_hour: Some(seq as u32), concurrent: None };
     puts.push(PlanItem::Limit(limit));
     let removes = (count..PLANS[1]).map(|n| PlanItem::Route(Route::of(key(n), steps.clone())).key()).collect();
-    PlanEdits { puts, removes, contacts: vec![contact("hand", seq.to_string(), &[number(2)])], contacts_removed: vec![], ..PlanEdits::default() }
+    PlanEdits {
+        puts,
+        removes,
+        contacts: vec![contact("hand", seq.to_string(), &[number(2)])],
+        contacts_removed: vec![],
+        ..PlanEdits::default()
+    }
 }
 
 /// Which plan is there, whole; 0 for none.
