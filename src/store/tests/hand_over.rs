@@ -95,6 +95,8 @@ fn what_is_being_put_together_or_read_holds_the_store_back() {
     list.next().unwrap().unwrap();
     assert!(matches!(opened.detach(), Err(StoreError::Busy(_))), "somebody is in the middle of a list");
     opened.put(&contact("d1", "In use as before", &["4930111112"]));
-    assert_eq!(list.filter(Result::is_ok).count(), 2299);
+    // what was put meanwhile may be among them
+    let rest = list.map(Result::unwrap).fold(0, |count, _| count + 1);
+    assert!((2299..=2300).contains(&rest), "{rest}");
     opened.detach().unwrap();
 }
