@@ -79,12 +79,15 @@ def main():
     out("];\n")
     out("\n/// (region, what is dialled in front of a number inside it), of those where that is always the same, or nothing.\n")
     out("#[rustfmt::skip]\npub(super) const TRUNK_PREFIX: &[(&str, &str)] = &[\n")
+    entries = []
     for region in sorted(phonenumbers.SUPPORTED_REGIONS):
         metadata = PhoneMetadata.metadata_for_region(region)
         # what else there is beside the first (GB's 180020, a relay service) is longer, and the library's business
         prefixes = (metadata.national_prefix_for_parsing or "").split("|")
         if metadata.national_prefix_transform_rule is None and (prefixes == [""] or all(p.isdigit() for p in prefixes)):
-            out(f'    ("{region}", "{prefixes[0]}"),\n')
+            entries.append(f'("{region}", "{prefixes[0]}")')
+    for at in range(0, len(entries), 8):
+        out(f"    {', '.join(entries[at:at + 8])},\n")
     out("];\n")
 
 
