@@ -243,8 +243,8 @@ impl Config {
             log_format: log_format(source, overrides.log_format, file.log_format.as_ref())?,
             log_numbers: overrides.log_numbers.or(file.log_numbers).unwrap_or(false),
             otel: OtelConfig {
-                endpoint: otel::endpoint(&source, overrides.otel_endpoint.as_deref(), file.otel_endpoint.as_ref())?,
-                sample: limited(&source, "otel_sample", overrides.otel_sample, file.otel_sample.as_ref(), 0.0..=1.0)?
+                endpoint: otel::endpoint(source, overrides.otel_endpoint.as_deref(), file.otel_endpoint.as_ref())?,
+                sample: limited(source, "otel_sample", overrides.otel_sample, file.otel_sample.as_ref(), 0.0..=1.0)?
                     .unwrap_or(otel::SAMPLE),
             },
             log: overrides.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
