@@ -105,6 +105,8 @@ fn read(bytes: &[u8], piece_bytes: usize, reading: &Reading) -> Result<(Vec<Row>
 fn texts(row: &Row) -> Vec<&str> {
     match &row.said {
         Said::Blocked(number) => vec![number],
+        // our own words about it
+        Said::Wrong(_) => Vec::new(),
         Said::Contact(draft) => {
             let numbers = draft.numbers.iter().flat_map(|(number, label)| [Some(&**number), label.as_deref()]);
             let others = [Some(&*draft.id), Some(&*draft.name), draft.company.as_deref(), draft.note.as_deref(), draft.owner.as_deref()];
