@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use strowger::clock::SystemClock;
 use strowger::config::{Config, Overrides};
-use strowger::control::{AdminServer, EventStatus, Observed, PlaneStatus};
+use strowger::control::{AdminDoor, AdminServer, EventStatus, Observed, PlaneStatus};
 use strowger::cti::{
     Answered, CallState, CallView, Decided, Disposition, Draft, Hub, HubLimits, LegState, LegView, Party, PlaneStats, SourcePhase,
     SourceStats, What,
@@ -132,7 +132,7 @@ impl Admin {
         let rules = Arc::new(config.tenants);
         let stats = observed.stats.clone();
         let planes = Arc::new(move || PlaneStatus { events: Some(EventStatus::of(&stats)), ..PlaneStatus::default() });
-        let admin = AdminServer::bind(&config.admin, http, store.clone(), rules, planes, observed).unwrap();
+        let admin = AdminServer::at(AdminDoor::bind(&config.admin).unwrap(), http, store.clone(), rules, planes, observed).unwrap();
         let (stop, stopping) = watch::channel(false);
         let threads = vec![std::thread::spawn(move || writer.run()), std::thread::spawn(move || admin.run(stopping))];
         Admin { stop, threads, store }

@@ -15,7 +15,7 @@ use crate::store::{By, Store};
 use bytes::Bytes;
 use std::io;
 use std::net::TcpListener as StdTcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -52,22 +52,7 @@ pub struct AdminServer {
 }
 
 impl AdminServer {
-    /// Binds the socket; one that a dead server left behind is replaced. HTTP is served where somebody listens already.
-    ///
-    /// # Errors
-    /// [`BindError`].
-    pub fn bind(
-        path: &Path,
-        http: StdTcpListener,
-        store: Store,
-        rules: Arc<Tenants>,
-        planes: PlaneStatusSource,
-        observed: Observed,
-    ) -> Result<AdminServer, BindError> {
-        AdminServer::at(AdminDoor::bind(path)?, http, store, rules, planes, observed)
-    }
-
-    /// The same where the socket is there already.
+    /// A server at its socket, and at HTTP's, where somebody listens already.
     ///
     /// # Errors
     /// [`BindError::Io`].

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use strowger::clock::SystemClock;
 use strowger::config::{Config, Overrides};
-use strowger::control::{AdminServer, Desk, FeedLimits, Observed, PlaneStatus, Reply, Request, TokenDraft};
+use strowger::control::{AdminDoor, AdminServer, Desk, FeedLimits, Observed, PlaneStatus, Reply, Request, TokenDraft};
 use strowger::cti::{
     CallState, CallView, Device, Draft, EventId, Gap, Hub, HubLimits, LegState, LegView, Party, PlaneStats, Raw, SourceStats, What,
 };
@@ -56,7 +56,9 @@ impl Plane {
         let http = listener.local_addr().unwrap();
         let planes = Arc::new(|| PlaneStatus { endings: vec![("answered".into(), 17), ("late".into(), 1)], ..PlaneStatus::default() });
         let observed = Observed { hub: hub.clone(), stats: stats.clone(), journal: None, glances: None, searches: Arc::default() };
-        let server = AdminServer::bind(&dir.path().join("sock"), listener, store.clone(), rules.clone(), planes, observed).unwrap();
+        let server =
+            AdminServer::at(AdminDoor::bind(&dir.path().join("sock")).unwrap(), listener, store.clone(), rules.clone(), planes, observed)
+                .unwrap();
         let server = server.with_feed_limits(limits);
         let (stop, stopping) = watch::channel(false);
         let threads = vec![std::thread::spawn(move || writer.run()), std::thread::spawn(move || server.run(stopping))];
