@@ -89,6 +89,9 @@ fn edit(world: &World) -> Edits {
             client = Some(connected);
             Ok(reply)
         });
+        if !matches!(reply, Ok(Reply::Done { .. })) {
+            *world.refused.lock().unwrap() = format!("{reply:?}");
+        }
         match reply {
             Ok(Reply::Done { .. }) => {
                 edits.contacts.entry(id).or_default().note(seq, true);

@@ -40,6 +40,8 @@ pub struct World {
     /// Edits that were acknowledged, and calls that were answered, so far.
     pub acknowledged: AtomicU64,
     pub answered: AtomicU64,
+    /// What the last edit was told that was not acknowledged.
+    pub refused: Mutex<String>,
     clock: Option<Clock>,
     switch: Mutex<Option<FakeSwitch>>,
 }
@@ -97,6 +99,7 @@ impl World {
             cuts_feed: AtomicBool::new(false),
             acknowledged: AtomicU64::new(0),
             answered: AtomicU64::new(0),
+            refused: Mutex::default(),
             clock,
             switch: Mutex::new(Some(switch)),
         }
