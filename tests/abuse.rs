@@ -57,6 +57,9 @@ struct Scene {
     seconds: f64,
 }
 
+/// What is waited for before calls are measured.
+type BeforeCalls = Box<dyn FnOnce()>;
+
 /// The 99th hundredth of the calls' times in µs, at each door.
 type P99 = [f64; 3];
 
@@ -154,36 +157,57 @@ impl Scene {
         descriptors(self.server.pid()) <= self.descriptors + DESCRIPTORS_MORE_MAX && self.sessions() == 0
     }
 
-    /// Calls in quiet and beside abuse, in turns; `begin` starts the abuse and gives what ends it, and says when
-    /// nothing more was begun and what was done.
-    fn round<E: FnOnce() -> (Instant, String)>(&self, name: &str, rounds: usize, begin: impl Fn() -> E) -> Row {
-        let (mut quiet, mut during) = (Vec::new(), Vec::new());
-        let mut row = Row { name: name.to_owned(), ..Row::default() };
+    /// Calls in quiet and beside abuse, in turns. `begin` starts the abuse and gives what ends it, which says when nothing
+    /// more was begun and what was done; and what has to be waited for before each measurement beside it, which `names` names.
+    fn round<E: FnOnce() -> (Instant, String)>(
+        &self,
+        names: &[&str],
+        rounds: usize,
+        begin: impl Fn() -> (E, Vec<BeforeCalls>),
+    ) -> Vec<Row> {
+        let mut rows: Vec<Row> = names.iter().map(|name| Row { name: (*name).to_owned(), ..Row::default() }).collect();
+        let mut quiet = Vec::new();
+        let mut during = vec![Vec::new(); names.len()];
         for _ in 0..rounds {
-            let measured = self.calls();
-            quiet.push(measured.p99);
+            quiet.push(self.calls().p99);
             self.memory_peak_kb();
-            let end = begin();
-            let measured = self.calls();
-            during.push(measured.p99);
-            row.calls += measured.calls;
-            row.health = row.health.max(measured.health);
-            let ended;
-            (ended, row.what) = end();
+            let (end, before_calls) = begin();
+            for ((row, during), wait) in rows.iter_mut().zip(&mut during).zip(before_calls) {
+                wait();
+                let measured = self.calls();
+                during.push(measured.p99);
+                row.calls += measured.calls;
+                row.health = row.health.max(measured.health);
+            }
+            let (ended, what) = end();
             let left = CLOSED_WITHIN.saturating_sub(ended.elapsed());
             let [open, sessions] = [descriptors(self.server.pid()) as u64, self.sessions()];
-            assert!(within(left, || self.is_as_before()), "{name}: {open} descriptors, {sessions} sessions, {} before", self.descriptors);
-            row.closed_seconds = row.closed_seconds.max(ended.elapsed().as_secs_f64());
-            row.memory_kb = row.memory_kb.max(self.memory_peak_kb());
+            assert!(
+                within(left, || self.is_as_before()),
+                "{names:?}: {open} descriptors, {sessions} sessions, {} before",
+                self.descriptors
+            );
+            let (closed_seconds, memory_kb) = (ended.elapsed().as_secs_f64(), self.memory_peak_kb());
+            for row in &mut rows {
+                row.what.clone_from(&what);
+                row.closed_seconds = row.closed_seconds.max(closed_seconds);
+                row.memory_kb = row.memory_kb.max(memory_kb);
+            }
         }
-        (row.quiet, row.during) = (medians(quiet), medians(during));
-        row
+        for (row, during) in rows.iter_mut().zip(during) {
+            (row.quiet, row.during) = (medians(quiet.clone()), medians(during));
+        }
+        rows
     }
 
-    fn attack(&self, attack: &Attack, rounds: usize) -> Row {
-        self.round(attack.name, rounds, || {
+    fn attack(&self, attack: &Attack, rounds: usize) -> Vec<Row> {
+        let names: Vec<&str> = std::iter::once(attack.name).chain(attack.once_there).collect();
+        self.round(&names, rounds, || {
             let attackers = Attackers::begin(attack, self.doors);
-            move || {
+            let (deeds, all) = (attackers.deeds.clone(), attack.attackers as u64);
+            let are_there: BeforeCalls =
+                Box::new(move || assert!(within(PLENTY, || deeds.connections.load(Ordering::Relaxed) >= all), "not all came"));
+            let end = move || {
                 attackers.stop();
                 let ended = Instant::now();
                 assert!(within(CLOSED_WITHIN, || attackers.are_gone()), "{}: the server didn't close everything", attack.name);
@@ -192,22 +216,24 @@ impl Scene {
                 assert!(connections > 0, "{}: nobody attacked", attack.name);
                 attackers.end();
                 (ended, format!("{connections} connections, {:.1} MB", bytes as f64 / 1e6))
-            }
+            };
+            (end, vec![Box::new(|| ()), are_there])
         })
     }
 
     /// Injection goes through all fields once at least.
-    fn injection(&self, token: &str, rounds: usize) -> Row {
-        self.round(INJECTION, rounds, || {
+    fn injection(&self, token: &str, rounds: usize) -> Vec<Row> {
+        self.round(&[INJECTION], rounds, || {
             let (doors, token) = (self.doors, token.to_owned());
             let thread = std::thread::spawn(move || {
                 abuse::leave_real_time();
                 injection::callers(doors) + injection::names(doors, &token)
             });
-            move || {
+            let end = move || {
                 let questions = thread.join().expect("nothing of it may act");
                 (Instant::now(), format!("{questions} questions"))
-            }
+            };
+            (end, vec![Box::new(|| ())])
         })
     }
 }
@@ -272,10 +298,10 @@ fn whatever_is_done_to_the_ports_normal_calls_are_answered_memory_is_bounded_and
     let token = told.split_whitespace().last().unwrap().to_owned();
     let mut rows = Vec::new();
     for attack in attacks::all(descriptors_max).iter().filter(|attack| is_wanted(attack.name)) {
-        rows.push(scene.attack(attack, rounds));
+        rows.extend(scene.attack(attack, rounds));
     }
     if is_wanted(INJECTION) {
-        rows.push(scene.injection(&token, rounds));
+        rows.extend(scene.injection(&token, rounds));
     }
     println!(
         "\nhealth and closed in s; p99 in ms over FastAGI, the event socket and HTTP; medians of {rounds} rounds of {} s",

@@ -13,12 +13,12 @@ const POURING: usize = 16;
 
 /// All of it but what is put into fields.
 pub fn all(descriptors_max: usize) -> Vec<Attack> {
-    let attack = |name, attackers, every, connection| Attack { name, attackers, every, connection };
+    let attack = |name, attackers, every, connection| Attack { name, once_there: None, attackers, every, connection };
     let now = Some(Duration::ZERO);
     vec![
         attack("connect and close, 2,000 a second", 100, Some(Duration::from_millis(50)), storm),
         attack("connect and close, as fast as it goes", 50, now, storm),
-        attack("idle connections", IDLE.min(descriptors_max), None, idle),
+        Attack { once_there: Some("idle connections"), ..attack("idle connections come", IDLE.min(descriptors_max), None, idle) },
         attack("one byte a second", SLOW.min(descriptors_max), Some(Duration::from_millis(100)), slow),
         attack("an endless line", POURING, now, endless_line),
         attack("endless headers", POURING, now, endless_headers),

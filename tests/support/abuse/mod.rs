@@ -84,6 +84,8 @@ pub struct Connection {
 /// An item of the abuse list.
 pub struct Attack {
     pub name: &'static str,
+    /// What it is called once all attackers have a connection, where that is another thing.
+    pub once_there: Option<&'static str>,
     /// Attackers, each with one connection at a time.
     pub attackers: usize,
     /// How long an attacker takes from one connection to the next; `None`: it comes once.
