@@ -43,6 +43,10 @@ fn calls_at_once_are_limited_while_they_live_and_no_longer() {
     let trunk = Trunk::of("carrier", vec![Rate::parse("+=0.01").unwrap()]);
     put(&server, PlanItem::Trunk(trunk));
     let limit = Limit { class: Class::International, scope: Scope::Extension, per_hour: None, concurrent: Some(2) };
+    // the event plane, which is behind everything, has begun to hear
+    switch.send(newchannel("1795278700.0"));
+    assert!(within(LONG, || place.done(&["--json", "calls"]).out.contains("1795278700.0")));
+    switch.send(hangup("1795278700.0"));
     put(&server, PlanItem::Limit(limit));
     let call_out = |call: &str, from: &str| {
         switch.send(newchannel(call));

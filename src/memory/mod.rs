@@ -295,13 +295,11 @@ impl Live for Glance<'_> {
         let (tag, now) = (tag_of(key), u64::from(seconds(self.now_us)));
         let heard = self.memory.heard.load(Ordering::Relaxed);
         let is_heard = heard != 0 && now.saturating_sub(heard) <= HEARD_AGE_SECONDS_MAX;
-        let (mut hour, mut live, mut granted) = (0, 0, 0);
-        for kept in of.classes.of(key) {
-            hour += kept.hour.sum(tag, now);
-            // how many live is said whole, wherever it is written
-            live = live.max(kept.live.get(tag));
-            granted += kept.granted.sum(tag, now);
-        }
+        let hour = of.classes.of(key).map(|kept| kept.hour.sum(tag, now)).sum();
+        // before those that live: a call goes from here to there, and is counted twice in that moment rather than missed
+        let granted: u64 = of.classes.of(key).map(|kept| kept.granted.sum(tag, now)).sum();
+        // how many live is said whole, wherever it is written
+        let live = of.classes.of(key).map(|kept| kept.live.get(tag)).max().unwrap_or(0);
         (narrow(hour), if is_heard { narrow(live + granted) } else { 0 })
     }
 }

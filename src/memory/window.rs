@@ -63,18 +63,18 @@ impl Ring {
         let _ = self.0[at as usize % BUCKETS].0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 
-    /// Takes one back, if it is still counted.
+    /// Takes one back, if it is still counted. Who sees it taken sees what the thread did before.
     pub(super) fn take(&self, key: u64, at: u64) {
         let next = |bucket: u64| {
             let is_it = tag(bucket) == key && behind(bucket, at) == 0 && count(bucket) > 0;
             is_it.then(|| of(key, at, count(bucket) - 1))
         };
-        let _ = self.0[at as usize % BUCKETS].0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let _ = self.0[at as usize % BUCKETS].0.fetch_update(Ordering::Release, Ordering::Relaxed, next);
     }
 
     /// How many were counted in these spans.
     pub(super) fn sum(&self, key: u64, spans: &RangeInclusive<u64>) -> u64 {
-        let buckets = self.0.iter().map(|bucket| bucket.0.load(Ordering::Relaxed));
+        let buckets = self.0.iter().map(|bucket| bucket.0.load(Ordering::Acquire));
         let (last, before) = (*spans.end(), spans.end() - spans.start());
         buckets.filter(|bucket| tag(*bucket) == key && behind(*bucket, last) <= before).map(count).sum()
     }

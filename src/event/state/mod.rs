@@ -224,6 +224,8 @@ impl State {
         let before = std::mem::replace(&mut source.group, group);
         (source.up, source.identity, source.snapshot) = (true, identity, None);
         self.book.classes.hear(group, true, self.book.calls.values_mut(), ctx);
+        // limits on calls at once hold from now on, and not from the next tick on
+        ctx.out.push(Output::Remember(Remember::Heard));
         if self.sources.iter().all(|other| other.group != before) {
             // nobody watches any more what was told under that name: no snapshot would ever say that it is over
             let forgotten: Vec<u64> = self.book.calls.iter().filter(|(_, call)| call.group == before).map(|(serial, _)| *serial).collect();
