@@ -147,23 +147,24 @@ fn say_held(global: &Global, held: &Held, what: &str) {
     print::out(&print::columns(&rows));
 }
 
+/// What to do about a server that runs over the store. Its sockets outlive it under systemd, and whoever calls starts it again.
+const STOP_IT: &str = "stop the server (under systemd: systemctl stop strowger.socket, which stops both), restore, and start it again \
+                       (systemctl start strowger.socket strowger)";
+
 fn restore(global: &Global, file: &Path, force: bool) -> Result<Exit, Failure> {
     let config = Config::load(overrides(global))?;
     let dir = config.store_dir();
     match Client::connect(&config.admin) {
         Err(ClientError::NoServer(_)) => {}
         _ => {
-            let text = format!("a server runs over {}; stop it, restore, and start it again", config.data.display());
+            let text = format!("a server runs over {}; {STOP_IT}", config.data.display());
             return Err(Failure::new(Exit::Store, text));
         }
     }
     let mut open = open(file)?;
     let restored = store::restore(&mut open, &dir, force).map_err(|error| match error {
         BackupError::Store(StoreError::Locked(_)) => {
-            let text = format!(
-                "the store {} is in use by another process; stop the server that runs over it, restore, and start it again",
-                dir.display()
-            );
+            let text = format!("the store {} is in use by another process; {STOP_IT}", dir.display());
             Failure::new(Exit::Store, text)
         }
         error => wrong(file, error),
