@@ -459,7 +459,7 @@ fn run(ops: Vec<Op>) {
 
 /// A case is some twenty times a real disk's flush, so fewer than proptest's 256; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(48)
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(24)
 }
 
 proptest! {
