@@ -181,7 +181,9 @@ fn forwards_and_do_not_disturb_are_followed_and_circles_end() {
     for way in BOTH {
         assert_eq!(way(&agent).call(&call(10)).dialled(), ["user/102"], "do not disturb");
         assert_eq!(way(&agent).call(&call(11)).dialled(), ["user/101"], "always");
-        for (cause, to) in [("USER_BUSY", "user/101"), ("NO_ANSWER", "user/102"), ("SUBSCRIBER_ABSENT", "user/103")] {
+        for (cause, to) in
+            [("USER_BUSY", "user/101"), ("NO_ANSWER", "user/102"), ("SUBSCRIBER_ABSENT", "user/103"), ("CALL_REJECTED", "user/101")]
+        {
             let record = with(way(&agent), &[("user/203", Outcome::Fails(cause))]).call(&call(12));
             assert_eq!(record.dialled(), ["user/203", to], "{cause}");
         }

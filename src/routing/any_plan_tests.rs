@@ -18,7 +18,8 @@ const TO: &str = "+4930990001";
 const FROM: &str = "+4930123456";
 /// What somebody may write who doesn't know what a dial string is.
 const NAMES: &[&str] = &["Ann", "a]b}c,d&e", ":_:", "{x=1}[y]", "${EXTEN}", "^|'\"\\", "…"];
-const STATUSES: &[&str] = &["BUSY", "NOANSWER", "CHANUNAVAIL", "CONGESTION", "", "\u{1}junk", "PASSED", "KEY1", "answered", "voicemail7"];
+const STATUSES: &[&str] =
+    &["BUSY", "NOANSWER", "CHANUNAVAIL", "CONGESTION", "", "\u{1}junk", "CALL_REJECTED", "PASSED", "KEY1", "answered", "voicemail7"];
 const INSIDE: &[&str] = &["101", "102", "103", "104", "105", "alice"];
 const OUTSIDE: &[&str] = &["+491701111111", "+491701111112", "+4930555001", "+14155550111", "+499001234567", "115"];
 
@@ -170,6 +171,7 @@ fn tokens() -> impl Strategy<Value = StepToken> {
             started_seconds,
             order,
             hops: if hops < 128 { hops % 4 } else { hops },
+            rung: (order >> 7) as u32,
         },
     )
 }

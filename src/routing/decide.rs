@@ -32,6 +32,8 @@ pub(super) struct Walk<'a> {
     pub(super) moment: Moment<'a>,
     pub(super) trace: &'a mut Trace,
     pub(super) marks: &'a mut Marks,
+    /// The telephones that this call itself has just rung, at the end of their forwards.
+    pub(super) rung: Vec<Number>,
 }
 
 /// Decides a question, and says what is to be remembered of it.
@@ -51,7 +53,7 @@ pub fn decide(
     trace: &mut Trace,
 ) -> Result<(Decision, Marks), LookupFailed> {
     let mut marks = Marks::default();
-    let mut walk = Walk { tenant, data, moment, trace, marks: &mut marks };
+    let mut walk = Walk { tenant, data, moment, trace, marks: &mut marks, rung: Vec::new() };
     let decision = match question.request {
         Request::Ping => bare(Status::Ok, Reason::Ok),
         Request::Name => walk.name(question)?,
@@ -148,6 +150,7 @@ impl Walk<'_> {
             started_seconds: self.moment.now_seconds(),
             order: 0,
             hops: 1,
+            rung: 0,
         };
         let decision = self.take_step(&route, plan, token, reason)?;
         self.named(question, decision)
@@ -179,7 +182,7 @@ impl Walk<'_> {
         for (index, step) in steps.iter().enumerate().skip(usize::from(token.index)) {
             self.trace.note(|| Rule::Step(index, of, step.to_string()));
             token.index = index as u8;
-            (token.attempt, token.order) = (0, 0);
+            (token.attempt, token.order, token.rung) = (0, 0, 0);
             token.revision = route.revision.max(ring::revision(self.data, step)?);
             if !ring::rings(step) {
                 return Ok(self.stand(route, step, token, index + 1 < of, reason));
@@ -211,8 +214,8 @@ impl Walk<'_> {
 
     /// A step that rings somebody.
     fn rung(&self, route: &Route, step: &Step, token: StepToken, follows: bool, reason: Reason, rung: Rung) -> Decision {
-        let Rung::Ring { ring, attempt, order, more, is_forwarded } = rung else { return self.over(route, Reason::Exhausted) };
-        let token = StepToken { attempt, order, ..token };
+        let Rung::Ring { ring, attempt, order, rung, more, is_forwarded } = rung else { return self.over(route, Reason::Exhausted) };
+        let token = StepToken { attempt, order, rung, ..token };
         let reason = if is_forwarded { Reason::Forwarded } else { reason };
         Decision { ring: Some(ring), ..self.stand(route, step, token, follows || more, reason) }
     }
@@ -248,6 +251,7 @@ impl Walk<'_> {
             let over = self.over(&route, Reason::Exhausted);
             return self.named(question, over);
         }
+        self.rung = ring::just_rung(self, step, token)?;
         let reason = match (*plan, &route.key) {
             (0, RouteKey::Default) => Reason::Default,
             (0, _) => Reason::Matched,

@@ -50,6 +50,103 @@ fn forwards_are_taken_for_the_reason_that_they_are_for() {
 }
 
 #[test]
+fn who_declines_a_call_is_busy_and_not_away() {
+    let both = |e: &mut Extension| (e.forward_busy, e.forward_unavailable) = (Some(number("102")), Some(number("+491701111111")));
+    let data = sheet(vec![route(TO, &["dial:101", "voicemail:9"]), extension("101", both)]);
+    assert_eq!(played(&data, &NOTHING_LIVE, TO, FROM, &["CALL_REJECTED"], 1)[..2], ["101", "102"]);
+    let data = sheet(vec![route(TO, &["dial:101", "voicemail:9"]), extension("101", |e| e.forward_busy = Some(number("102")))]);
+    assert_eq!(played(&data, &NOTHING_LIVE, TO, FROM, &["CALL_REJECTED"], 1), ["101", "102", "voicemail:9 matched"]);
+    let away = |e: &mut Extension| e.forward_unavailable = Some(number("+491701111111"));
+    let data = sheet(vec![route(TO, &["dial:101", "voicemail:9"]), extension("101", away)]);
+    assert_eq!(played(&data, &NOTHING_LIVE, TO, FROM, &["CALL_REJECTED"], 1), ["101", "voicemail:9 matched"]);
+}
+
+/// What a call is told, one question after the other: each with how the step before ended, and with the calls that the
+/// switches' events have counted by then.
+fn told_as_calls_are_counted(data: &Sheet, questions: &[(&str, &[(&str, u8)])]) -> Vec<String> {
+    let mut step: Option<String> = None;
+    let mut said = Vec::new();
+    for (status, calls) in questions {
+        let hint = |calls| crate::hints::Hint { registered: Some(true), dnd: false, calls };
+        let live = Scene { hints: calls.iter().map(|(n, calls)| (number(n), hint(*calls))).collect(), ..Scene::default() };
+        let text = QuestionText { to: TO, from: FROM, step: step.as_deref(), status, ..QuestionText::default() };
+        let (decision, ..) = decided(data, &live, &text, 1);
+        said.push(told(&decision));
+        step = decision.token.map(|token| token.encode());
+    }
+    said
+}
+
+fn takes_one_call(digits: &str) -> PlanItem {
+    extension(digits, |e| e.calls_max = Some(1))
+}
+
+#[test]
+fn a_call_does_not_find_a_telephone_full_that_it_has_just_rung_itself() {
+    let members = ["extension=101", "extension=102", "extension=103"];
+    let three = || ["101", "102", "103"].map(takes_one_call);
+    let mut items = vec![route(TO, &["ring:g"]), group("g", Strategy::Memoryhunt, None, &members)];
+    items.extend(three());
+    // the end of the leg before isn't counted yet
+    let said = told_as_calls_are_counted(
+        &sheet(items),
+        &[("", &[]), ("NOANSWER", &[("101", 1)]), ("NOANSWER", &[("101", 1), ("102", 1)]), ("NOANSWER", &[])],
+    );
+    assert_eq!(said[..3], ["101", "101 102", "101 102 103"]);
+    for first in ["dial:101", "dial:101,102"] {
+        let mut items = vec![route(TO, &[first, "ring:g"]), group("g", Strategy::Ringall, None, &members[..1])];
+        items.extend(three());
+        let said = told_as_calls_are_counted(&sheet(items), &[("", &[]), ("NOANSWER", &[("101", 1), ("102", 1)])]);
+        assert_eq!(said[1], "101", "behind {first}: the only member isn't busy");
+    }
+    let mut items = vec![route(TO, &["ring:g", "dial:101", "dial:103"]), group("g", Strategy::Ringall, None, &members)];
+    items.extend(three());
+    let all: &[(&str, u8)] = &[("101", 1), ("102", 1), ("103", 1)];
+    assert_eq!(told_as_calls_are_counted(&sheet(items), &[("", &[]), ("BUSY", all)]), ["101 102 103", "101"]);
+}
+
+#[test]
+fn a_telephone_that_was_just_rung_at_the_end_of_a_forward_is_not_full_either() {
+    let always = extension("101", |e| e.forward_always = Some(number("102")));
+    let busy = extension("201", |e| e.forward_busy = Some(number("102")));
+    for (first, status, rung) in [("dial:101", "NOANSWER", 1), ("ring:g", "NOANSWER", 1), ("dial:201", "BUSY", 2)] {
+        let data = sheet(vec![
+            route(TO, &[first, "dial:102"]),
+            group("g", Strategy::Hunt, None, &["extension=101"]),
+            always.clone(),
+            busy.clone(),
+            takes_one_call("102"),
+        ]);
+        let mut questions: Vec<(&str, &[(&str, u8)])> = vec![("", &[])];
+        questions.extend((1..rung).map(|_| (status, &[][..])));
+        questions.push(("NOANSWER", &[("102", 1)]));
+        let said = told_as_calls_are_counted(&data, &questions);
+        assert_eq!(said[rung - 1..], ["102", "102"], "{first}: {said:?}");
+    }
+}
+
+#[test]
+fn a_telephone_whose_calls_are_others_stays_full_through_all_steps_of_a_call() {
+    let data = sheet(vec![
+        route(TO, &["ring:two", "ring:two", "voicemail:9"]),
+        group("two", Strategy::Ringall, None, &["extension=101", "extension=102"]),
+        takes_one_call("101"),
+        takes_one_call("102"),
+    ]);
+    // 101 talks to somebody, and so wasn't rung
+    let said = told_as_calls_are_counted(&data, &[("", &[("101", 1)]), ("NOANSWER", &[("101", 1), ("102", 1)])]);
+    assert_eq!(said, ["102", "102"]);
+    // 101 took another call while it rang
+    let said = told_as_calls_are_counted(&data, &[("", &[]), ("NOANSWER", &[("101", 2), ("102", 1)])]);
+    assert_eq!(said, ["101 102", "102"]);
+    // what rang before the last time is counted by now
+    let mut items = vec![route(TO, &["dial:101", "dial:102", "dial:101", "voicemail:9"]), takes_one_call("101")];
+    items.push(takes_one_call("102"));
+    let said = told_as_calls_are_counted(&sheet(items), &[("", &[]), ("BUSY", &[("101", 1)]), ("BUSY", &[("101", 1), ("102", 1)])]);
+    assert_eq!(said, ["101", "102", "voicemail:9 matched"]);
+}
+
+#[test]
 fn a_forward_of_all_calls_is_taken_at_once_and_said_in_the_reason() {
     let data = sheet(vec![route(TO, &["dial:101"]), extension("101", |e| e.forward_always = Some(number("+491701111111")))]);
     let (decision, _, trace) = decided(&data, &NOTHING_LIVE, &QuestionText { to: TO, from: FROM, ..QuestionText::default() }, 1);

@@ -130,6 +130,7 @@ fn first(
         started_seconds: walk.moment.now_seconds(),
         order: packed(ways),
         hops: 1,
+        rung: 0,
     };
     let Some(way) = ways.first() else { return refused(Reason::NoTrunk) };
     let decision = walk.call_over(&way.trunk, way.rate.as_ref(), question, to, extension, reason);
@@ -164,7 +165,8 @@ fn next_trunk(
     let is_over = match outcome {
         Outcome::Answered | Outcome::Passed => true,
         Outcome::Busy | Outcome::NoAnswer => !is_emergency,
-        Outcome::Failed | Outcome::Unavailable => false,
+        // a carrier that won't take the call has the word of a callee who declines
+        Outcome::Failed | Outcome::Unavailable | Outcome::Rejected => false,
     };
     let Some(trunk) = trunk.filter(|_| !is_over && token.hops < HOPS_MAX) else {
         walk.trace.note(|| Rule::Token(format!("no other trunk is tried after this ({outcome:?})")));
@@ -173,7 +175,7 @@ fn next_trunk(
         }
         let action = match outcome {
             Outcome::Busy => Action::Busy,
-            Outcome::Failed | Outcome::Unavailable => Action::Congestion,
+            Outcome::Failed | Outcome::Unavailable | Outcome::Rejected => Action::Congestion,
             _ => Action::Hangup,
         };
         return Decision::of(Status::Found, Reason::Exhausted, Step::of(action));

@@ -57,6 +57,8 @@ fn trunks_are_tried_by_price_then_priority_and_only_a_trunk_that_cannot_take_it_
     let mobile = "+491701234567";
     assert_eq!(tried(&data, mobile, "CHANUNAVAIL"), [to("b", mobile), to("a", mobile), to("c", mobile)], "each trunk's own longest prefix");
     assert_eq!(tried(&data, fixed, "BUSY"), [to("c", fixed), "busy exhausted".into()]);
+    let refused = tried(&data, fixed, "CALL_REJECTED");
+    assert_eq!(refused, [to("c", fixed), to("b", fixed), to("a", fixed)], "a carrier's 403 has the word of a callee who declines");
     assert_eq!(tried(&data, fixed, "NOANSWER"), [to("c", fixed), "hangup exhausted".into()]);
     assert_eq!(tried(&sheet(vec![trunk("a", &["+1=1"], |_| ())]), fixed, "CONGESTION"), ["congestion no-trunk"]);
     assert_eq!(tried(&sheet(vec![]), fixed, "CONGESTION"), ["continue no-trunk"], "the dialplan has its own way out");
@@ -89,7 +91,7 @@ fn who_may_not_call_so_far_is_refused_and_emergencies_never_are() {
     assert_eq!(tried(&data, "+4930123456", "CONGESTION"), ["congestion not-permitted"]);
     let (decision, ..) = decided(&data, &NOTHING_LIVE, &call("110"), 1);
     assert_eq!(decision.ring.and_then(|ring| ring.timeout_seconds), Some(180), "it rings longer than other calls");
-    for outcome in ["CONGESTION", "BUSY", "NOANSWER"] {
+    for outcome in ["CONGESTION", "BUSY", "NOANSWER", "CALL_REJECTED"] {
         assert_eq!(tried(&data, "110", outcome), ["PJSIP/110@a", "continue emergency"], "whatever the carrier says of it");
     }
     for from in ["anonymous", "+4930123456", ""] {

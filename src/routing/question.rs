@@ -82,6 +82,8 @@ pub enum Outcome {
     NoAnswer,
     /// The phone or trunk can't be reached.
     Unavailable,
+    /// Whoever was called declined, or a carrier won't take the call: the switch has one word for both.
+    Rejected,
     /// It was served, and that is over: there is no next step.
     Answered,
     /// The caller pressed the key that he was asked for.
@@ -95,9 +97,12 @@ impl Outcome {
     /// length of the message that was left.
     pub fn from_word(word: &str) -> Outcome {
         match word {
-            "BUSY" | "USER_BUSY" => Outcome::Busy,
+            "BUSY" | "USER_BUSY" | "BUSY_EVERYWHERE" => Outcome::Busy,
             "NOANSWER" | "NO_ANSWER" | "NO_USER_RESPONSE" | "ALLOTTED_TIMEOUT" | "TIMEOUT" => Outcome::NoAnswer,
             "CHANUNAVAIL" | "SUBSCRIBER_ABSENT" | "USER_NOT_REGISTERED" | "NO_ROUTE_DESTINATION" => Outcome::Unavailable,
+            // FreeSWITCH says CALL_REJECTED (and DIALSTATUS DONTCALL) of a telephone that declines, SIP 603, and of a carrier's
+            // 403 alike; the next three are 6xx answers that have causes of their own there
+            "CALL_REJECTED" | "DECLINE" | "UNWANTED" | "REJECT_ALL" | "DONTCALL" | "TORTURE" => Outcome::Rejected,
             "answered" => Outcome::Answered,
             "PASSED" | "KEY1" => Outcome::Passed,
             _ if word.strip_prefix("voicemail").is_some_and(|seconds| seconds.parse::<u32>().is_ok()) => Outcome::Answered,
@@ -223,6 +228,29 @@ impl Question {
         match wrong {
             None => Ok(question),
             Some(error) => Err(Box::new((question, error))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_switchs_word_says_how_a_step_ended() {
+        let said: [(Outcome, &[&str]); 7] = [
+            (Outcome::Busy, &["BUSY", "USER_BUSY", "BUSY_EVERYWHERE"]),
+            (Outcome::Rejected, &["CALL_REJECTED", "DECLINE", "DONTCALL"]),
+            (Outcome::NoAnswer, &["NOANSWER", "NO_ANSWER", "NO_USER_RESPONSE", "ALLOTTED_TIMEOUT", "TIMEOUT"]),
+            (Outcome::Unavailable, &["CHANUNAVAIL", "SUBSCRIBER_ABSENT", "USER_NOT_REGISTERED", "NO_ROUTE_DESTINATION"]),
+            (Outcome::Answered, &["answered", "voicemail12"]),
+            (Outcome::Passed, &["PASSED", "KEY1"]),
+            (Outcome::Failed, &["CONGESTION", "NORMAL_TEMPORARY_FAILURE", "RECOVERY_ON_TIMER_EXPIRE", "voicemail", "busy", ""]),
+        ];
+        for (outcome, words) in said {
+            for word in words {
+                assert_eq!(Outcome::from_word(word), outcome, "{word}");
+            }
         }
     }
 }

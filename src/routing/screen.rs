@@ -112,6 +112,7 @@ impl Walk<'_> {
             started_seconds: self.moment.now_seconds(),
             order: 0,
             hops: 1,
+            rung: 0,
         };
         Decision { token: Some(token), ..Decision::of(Status::Found, Reason::Challenge, step) }
     }

@@ -1,9 +1,10 @@
 //! The step token: all that the next question needs, carried by the switch, so that the agent remembers nothing and
 //! any agent may answer.
 //!
-//! `2.` + base64url(postcard of the fields) + `.` + CRC-32 in hex. The checksum catches truncation and mistakes; it
-//! is no signature: a dialplan is trusted by whoever lets it ask. Tokens of version 1, which knew nothing but a route's
-//! steps, are read too: a call may begin before an upgrade and go on after it.
+//! `3.` + base64url(postcard of the fields + their CRC-32, four bytes, the lowest first). The checksum catches truncation
+//! and mistakes; it is no signature: a dialplan is trusted by whoever lets it ask. Tokens of version 2, which didn't know
+//! whom the step had rung, and of version 1, which knew nothing but a route's steps, are read too: a call may begin before
+//! an upgrade and go on after it. Theirs is `.` + CRC-32 in hex behind the text.
 
 use super::RouteKey;
 use data_encoding::BASE64URL_NOPAD;
@@ -53,6 +54,38 @@ pub struct StepToken {
     pub order: u128,
     /// How many tokens this call has been handed.
     pub hops: u8,
+    /// Which of the step's telephones it rings this time: a bit for each, the lowest for the first, as the step or its
+    /// groups name them.
+    pub rung: u32,
+}
+
+/// A token of version 2.
+#[derive(Deserialize)]
+struct StepToken2 {
+    tenant: String,
+    course: Course,
+    revision: u64,
+    index: u8,
+    attempt: u8,
+    started_seconds: u64,
+    order: u128,
+    hops: u8,
+}
+
+impl From<StepToken2> for StepToken {
+    fn from(old: StepToken2) -> StepToken {
+        StepToken {
+            tenant: old.tenant,
+            course: old.course,
+            revision: old.revision,
+            index: old.index,
+            attempt: old.attempt,
+            started_seconds: old.started_seconds,
+            order: old.order,
+            hops: old.hops,
+            rung: 0,
+        }
+    }
 }
 
 /// A token of version 1.
@@ -79,6 +112,7 @@ impl From<StepToken1> for StepToken {
             started_seconds: old.started_seconds,
             order: 0,
             hops: old.hops,
+            rung: 0,
         }
     }
 }
@@ -97,12 +131,12 @@ pub enum TokenError {
 impl StepToken {
     /// The text that goes into `STROWGER_STEP`.
     pub fn encode(&self) -> String {
-        let body = postcard::to_stdvec(self).unwrap_or_default();
+        let mut body = postcard::to_stdvec(self).unwrap_or_default();
+        // in front of the encoding: behind it the longest token would be too long
+        body.extend(crc32fast::hash(&body).to_le_bytes());
         let mut text = String::with_capacity(TOKEN_BYTES_MAX);
-        text.push_str("2.");
+        text.push_str("3.");
         BASE64URL_NOPAD.encode_append(&body, &mut text);
-        let sum = crc32fast::hash(text.as_bytes());
-        text.push_str(&format!(".{sum:08x}"));
         text
     }
 
@@ -114,22 +148,32 @@ impl StepToken {
         if text.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
+        if let Some(fields) = text.strip_prefix("3.") {
+            let bytes = BASE64URL_NOPAD.decode(fields.as_bytes()).map_err(|_| TokenError::Malformed)?;
+            let (body, sum) = bytes.split_last_chunk().ok_or(TokenError::Malformed)?;
+            return if crc32fast::hash(body).to_le_bytes() == *sum { whole(body) } else { Err(TokenError::Malformed) };
+        }
         let (body, sum) = text.rsplit_once('.').ok_or(TokenError::Malformed)?;
         if format!("{:08x}", crc32fast::hash(body.as_bytes())) != sum {
             return Err(TokenError::Malformed);
         }
         match body.split_once('.') {
-            Some(("2", fields)) => whole(fields),
-            Some(("1", fields)) => whole::<StepToken1>(fields).map(StepToken::from),
+            Some(("2", fields)) => old::<StepToken2>(fields),
+            Some(("1", fields)) => old::<StepToken1>(fields),
             _ => Err(TokenError::Version),
         }
     }
 }
 
-/// The fields of a token, and nothing behind them.
-fn whole<T: DeserializeOwned>(fields: &str) -> Result<T, TokenError> {
+/// A token of a version before this one.
+fn old<T: DeserializeOwned + Into<StepToken>>(fields: &str) -> Result<StepToken, TokenError> {
     let bytes = BASE64URL_NOPAD.decode(fields.as_bytes()).map_err(|_| TokenError::Malformed)?;
-    let (token, rest) = postcard::take_from_bytes(&bytes).map_err(|_| TokenError::Malformed)?;
+    whole::<T>(&bytes).map(T::into)
+}
+
+/// The fields of a token, and nothing behind them.
+fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, TokenError> {
+    let (token, rest) = postcard::take_from_bytes(bytes).map_err(|_| TokenError::Malformed)?;
     if rest.is_empty() { Ok(token) } else { Err(TokenError::Malformed) }
 }
 
@@ -149,6 +193,7 @@ mod tests {
             started_seconds: 1_800_000_000,
             order: u128::MAX,
             hops: 32,
+            rung: u32::MAX,
         }
     }
 
@@ -166,6 +211,17 @@ mod tests {
         let token = StepToken::decode(&format!("{text}.{:08x}", crc32fast::hash(text.as_bytes()))).expect("a token");
         assert_eq!((token.tenant.as_str(), token.revision, token.index, token.hops), ("default", 7, 1, 2));
         assert_eq!(token.course, Course::Route { key: RouteKey::Default, plan: 0 });
+    }
+
+    #[test]
+    fn a_token_of_version_2_is_read() {
+        // tenant "default", a route of extension 101, plan 1, revision 7, step 1, attempt 2, 1,800,000,000 s, order 5, hop 3
+        let course = Course::Route { key: RouteKey::Number(Number::from_key(Kind::Extension, "101").expect("a key")), plan: 1 };
+        let body = postcard::to_stdvec(&("default", &course, 7u64, 1u8, 2u8, 1_800_000_000u64, 5u128, 3u8)).expect("bytes");
+        let text = format!("2.{}", BASE64URL_NOPAD.encode(&body));
+        let token = StepToken::decode(&format!("{text}.{:08x}", crc32fast::hash(text.as_bytes()))).expect("a token");
+        assert_eq!((token.revision, token.index, token.attempt, token.order, token.hops, token.rung), (7, 1, 2, 5, 3, 0));
+        assert_eq!((token.tenant.as_str(), token.course), ("default", course));
     }
 
     proptest! {

@@ -212,7 +212,7 @@ fn bridge(event: &Event, serial: u64, channel: &Channel, r: &mut Reader<'_, '_>)
 /// How a cause says that a dial came out.
 fn outcome(cause: &str) -> Option<Disposition> {
     Some(match cause {
-        "USER_BUSY" | "CALL_REJECTED" => Disposition::Busy,
+        "USER_BUSY" | "BUSY_EVERYWHERE" | "CALL_REJECTED" | "DECLINE" | "UNWANTED" | "REJECT_ALL" => Disposition::Busy,
         "NO_ANSWER" | "NO_USER_RESPONSE" | "ALLOTTED_TIMEOUT" | "PROGRESS_TIMEOUT" => Disposition::NoAnswer,
         "ORIGINATOR_CANCEL" => Disposition::Cancelled,
         "" | "SUCCESS" | "failure" | "NORMAL_CLEARING" | "LOSE_RACE" | "PICKED_OFF" | "NONE" | "BLIND_TRANSFER" | "ATTENDED_TRANSFER" => {
@@ -341,6 +341,7 @@ mod tests {
     #[test]
     fn a_cause_says_how_a_dial_came_out_or_nothing() {
         assert_eq!(outcome("USER_BUSY"), Some(Disposition::Busy));
+        assert_eq!(outcome("DECLINE"), Some(Disposition::Busy), "as CALL_REJECTED is");
         assert_eq!(outcome("NO_ANSWER"), Some(Disposition::NoAnswer));
         assert_eq!(outcome("LOSE_RACE"), None);
         assert_eq!(outcome("NO_ROUTE_DESTINATION"), Some(Disposition::Failed));

@@ -220,6 +220,7 @@ mod tests {
             started_seconds: 1,
             order: 1,
             hops: 1,
+            rung: 0,
         };
         Decision {
             token: more.then_some(token),
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!(actions[2].1, "{ignore_early_media=true}user/101@pbx.example");
         assert!(actions[0].1.contains("|strowger_next=|") && actions[0].1.contains("|strowger_step=|"), "{}", actions[0].1);
         assert!(
-            actions[3].1.starts_with("^^|strowger_step=2.") && actions[3].1.ends_with("|strowger_next=+14155550199"),
+            actions[3].1.starts_with("^^|strowger_step=3.") && actions[3].1.ends_with("|strowger_next=+14155550199"),
             "{}",
             actions[3].1
         );

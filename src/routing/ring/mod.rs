@@ -9,7 +9,7 @@ mod telephone;
 pub(super) use order::Chance;
 
 use super::decide::Walk;
-use super::{Action, Data, Leg, LookupFailed, Member, MemberTarget, Outcome, Reason, Ring, Rule, Step, Trace};
+use super::{Action, Data, Leg, LookupFailed, Member, MemberTarget, Outcome, Reason, Ring, Rule, Step, StepToken, Trace};
 use crate::number::{Kind, Number};
 use roster::{Attempt, Roster, Slot};
 use telephone::{Rings, Telephone};
@@ -26,6 +26,8 @@ pub(super) enum Rung {
         attempt: u8,
         /// What the token has to carry, so that the next question goes on here.
         order: u128,
+        /// Which of the step's telephones ring now, see [`StepToken::rung`].
+        rung: u32,
         /// Whether the step may ring once more after this.
         more: bool,
         /// Whether a forward led here.
@@ -48,6 +50,29 @@ pub(super) fn revision(data: &dyn Data, step: &Step) -> Result<u64, LookupFailed
     }
 }
 
+/// The telephones that a step rang the last time, at the end of their forwards. Of a token that was made before tokens knew
+/// that, none.
+pub(super) fn just_rung(walk: &mut Walk<'_>, step: &Step, token: &StepToken) -> Result<Vec<Number>, LookupFailed> {
+    let mut rung = Vec::new();
+    if token.rung == 0 {
+        return Ok(rung);
+    }
+    let (targets, path) = match &step.action {
+        Action::Ring(id) => (Roster::read(walk.data, id, &mut Trace::off())?.map_or_else(Vec::new, |roster| roster.numbers()), 0),
+        Action::Dial { targets, .. } => (targets.clone(), if targets.len() == 1 { token.order } else { 0 }),
+        _ => return Ok(rung),
+    };
+    for (_, number) in targets.iter().enumerate().filter(|(place, _)| token.rung & bit(*place) != 0) {
+        rung.extend(walk.quietly(|walk| telephone::end(walk, number, path))?);
+    }
+    Ok(rung)
+}
+
+/// The bit of a telephone in [`StepToken::rung`].
+fn bit(place: usize) -> u32 {
+    u32::try_from(place).ok().and_then(|place| 1u32.checked_shl(place)).unwrap_or(0)
+}
+
 /// Begins a step.
 pub(super) fn begin(walk: &mut Walk<'_>, step: &Step) -> Result<Rung, LookupFailed> {
     match &step.action {
@@ -65,7 +90,9 @@ pub(super) fn begin(walk: &mut Walk<'_>, step: &Step) -> Result<Rung, LookupFail
             let member = |target: &Number| Member { trunk: trunk.clone(), ..Member::of(MemberTarget::Number(target.clone())) };
             let members: Vec<Member> = targets.iter().map(member).collect();
             Ok(match legs(walk, &members, &Attempt { slots, seconds: step.timeout_seconds })? {
-                Called::Telephones { ring, is_forwarded, .. } => Rung::Ring { ring, attempt: 0, order: 0, more: false, is_forwarded },
+                Called::Telephones { ring, rung, is_forwarded, .. } => {
+                    Rung::Ring { ring, attempt: 0, order: 0, rung, more: false, is_forwarded }
+                }
                 Called::Nobody(why) => Rung::Nobody(why),
             })
         }
@@ -95,8 +122,8 @@ fn group(walk: &mut Walk<'_>, roster: &Roster, step: &Step, order: u128, from: u
     let of = attempts.len();
     let (mut nobody, mut is_anybody_there) = (Reason::Exhausted, None);
     for (n, attempt) in attempts.iter().enumerate().skip(from) {
-        let (ring, is_forwarded, are_absent) = match legs(walk, &roster.leaves, attempt)? {
-            Called::Telephones { ring, is_forwarded, are_absent } => (ring, is_forwarded, are_absent),
+        let (ring, rung, is_forwarded, are_absent) = match legs(walk, &roster.leaves, attempt)? {
+            Called::Telephones { ring, rung, is_forwarded, are_absent } => (ring, rung, is_forwarded, are_absent),
             Called::Nobody(why) => {
                 nobody = stronger(nobody, why);
                 continue;
@@ -115,7 +142,7 @@ fn group(walk: &mut Walk<'_>, roster: &Roster, step: &Step, order: u128, from: u
             }
         }
         walk.trace.note(|| Rule::Attempt(n, of, ring.legs.iter().map(shown).collect::<Vec<_>>().join(", ")));
-        return Ok(Rung::Ring { ring, attempt: n as u8, order, more: n + 1 < of, is_forwarded });
+        return Ok(Rung::Ring { ring, attempt: n as u8, order, rung, more: n + 1 < of, is_forwarded });
     }
     Ok(Rung::Nobody(nobody))
 }
@@ -155,6 +182,8 @@ enum Called {
     /// These ring.
     Telephones {
         ring: Ring,
+        /// A bit for each of those that lead to a leg, see [`bit`].
+        rung: u32,
         is_forwarded: bool,
         /// Whether none of them is known to be there.
         are_absent: bool,
@@ -166,6 +195,7 @@ enum Called {
 /// The telephones of an attempt that ring. Who is known not to be there is left out, unless nobody else is left.
 fn legs(walk: &mut Walk<'_>, members: &[Member], attempt: &Attempt) -> Result<Called, LookupFailed> {
     let (mut present, mut absent, mut is_forwarded) = (Vec::new(), Vec::new(), false);
+    let (mut rung_present, mut rung_absent) = (0, 0);
     let mut nobody = Reason::Exhausted;
     for slot in &attempt.slots {
         let member = &members[slot.leaf];
@@ -180,7 +210,8 @@ fn legs(walk: &mut Walk<'_>, members: &[Member], attempt: &Attempt) -> Result<Ca
         is_forwarded |= rings.is_forwarded;
         let is_absent = rings.is_absent;
         let leg = walk.leg(rings, member, slot, attempt.seconds)?;
-        let known = if is_absent { &mut absent } else { &mut present };
+        let (known, rung) = if is_absent { (&mut absent, &mut rung_absent) } else { (&mut present, &mut rung_present) };
+        *rung |= bit(slot.leaf);
         // two members may lead to one telephone: it rings once, when the first of them would
         match known.iter_mut().find(|other: &&mut Leg| other.target == leg.target) {
             Some(other) if leg.delay_seconds < other.delay_seconds => *other = leg,
@@ -189,11 +220,11 @@ fn legs(walk: &mut Walk<'_>, members: &[Member], attempt: &Attempt) -> Result<Ca
         }
     }
     let are_absent = present.is_empty();
-    let mut legs = if are_absent {
-        absent
+    let (mut legs, rung) = if are_absent {
+        (absent, rung_absent)
     } else {
         walk.pass_over(&absent);
-        present
+        (present, rung_present)
     };
     let Some(first) = legs.iter().map(|leg| leg.delay_seconds).min() else { return Ok(Called::Nobody(nobody)) };
     // nobody waits for the time of those who were passed over
@@ -203,7 +234,7 @@ fn legs(walk: &mut Walk<'_>, members: &[Member], attempt: &Attempt) -> Result<Ca
         legs.iter_mut().for_each(|leg| leg.delay_seconds -= idle);
         timeout_seconds = Some(attempt.seconds.unwrap_or_else(|| walk.usual_seconds()).saturating_sub(idle).max(1));
     }
-    Ok(Called::Telephones { ring: Ring { legs, timeout_seconds }, is_forwarded, are_absent })
+    Ok(Called::Telephones { ring: Ring { legs, timeout_seconds }, rung, is_forwarded, are_absent })
 }
 
 /// A telephone that a step rings alone.
@@ -221,7 +252,8 @@ fn one(walk: &mut Walk<'_>, number: &Number, trunk: Option<&str>, step: &Step, p
     let slot = Slot { leaf: 0, delay_seconds: 0, timeout_seconds: None };
     // nobody else rings, whose call an answering machine could steal
     let leg = Leg { confirm: false, ..walk.leg(rings, &member, &slot, timeout_seconds)? };
-    Ok(Rung::Ring { ring: Ring { legs: vec![leg], timeout_seconds }, attempt, order: *path, more, is_forwarded })
+    let ring = Ring { legs: vec![leg], timeout_seconds };
+    Ok(Rung::Ring { ring, attempt, order: *path, rung: bit(0), more, is_forwarded })
 }
 
 impl Walk<'_> {

@@ -5,6 +5,7 @@
 //! inside makes of it is read off that permutation: of its members, whose first telephone stands earlier comes earlier.
 
 use super::order::{Chance, rank, unrank};
+use crate::number::Number;
 use crate::routing::group::{Group, Member, MemberTarget, Strategy};
 use crate::routing::{Data, GROUP_DEPTH_MAX, Live, LookupFailed, MEMBERS_MAX, Marks, Rule, Trace};
 use std::sync::Arc;
@@ -80,6 +81,12 @@ impl Roster {
         let mut attempts = plan.branch(&self.root, seconds);
         attempts.truncate(ATTEMPTS_MAX);
         attempts
+    }
+
+    /// The numbers of its telephones, in the order of the records.
+    pub(super) fn numbers(&self) -> Vec<Number> {
+        let number = |leaf: &Member| if let MemberTarget::Number(number) = &leaf.target { Some(number.clone()) } else { None };
+        self.leaves.iter().filter_map(number).collect()
     }
 
     /// The strategy of the group itself.

@@ -87,19 +87,26 @@ pub(super) fn alone(walk: &mut Walk<'_>, number: &Number, path: &mut u128) -> Re
 /// The way on after a telephone that was rung alone said no; `None` where its user wants no other.
 pub(super) fn after(walk: &mut Walk<'_>, number: &Number, path: u128, outcome: Outcome) -> Result<Option<u128>, LookupFailed> {
     let way = match outcome {
-        Outcome::Busy => Way::Busy,
+        // who declines is there, and doesn't want the call now
+        Outcome::Busy | Outcome::Rejected => Way::Busy,
         Outcome::NoAnswer => Way::NoAnswer,
         Outcome::Unavailable | Outcome::Failed => Way::Unavailable,
         Outcome::Answered | Outcome::Passed => return Ok(None),
     };
+    let path = step(path, way);
+    Ok(end(walk, number, path)?.map(|_| path))
+}
+
+/// The telephone at the end of a way through forwards; `None` where that way is gone by now.
+pub(super) fn end(walk: &mut Walk<'_>, number: &Number, path: u128) -> Result<Option<Number>, LookupFailed> {
     let mut follow = Follow::new(number);
-    for taken in ways(path).into_iter().chain([way]) {
+    for way in ways(path) {
         let Some(extension) = follow.always(walk)? else { return Ok(None) };
-        if !follow.by(walk, extension.as_deref(), taken)? {
+        if !follow.by(walk, extension.as_deref(), way)? {
             return Ok(None);
         }
     }
-    Ok(Some(step(path, way)))
+    Ok(follow.always(walk)?.map(|_| follow.at))
 }
 
 /// Why a forward is taken.
@@ -226,7 +233,10 @@ impl Walk<'_> {
             return Some(Reason::Dnd);
         }
         let calls_max = extension.and_then(|e| e.calls_max)?;
-        hint.is_some_and(|h| h.calls >= calls_max).then_some(Reason::Limit)
+        // The switch asks for the next step within a millisecond, and its events are some ms late: what this call has just
+        // rung is counted still. Where it isn't any more, a telephone that took another call while it rang may get one more.
+        let own = u8::from(self.rung.contains(number));
+        hint.is_some_and(|h| h.calls.saturating_sub(own) >= calls_max).then_some(Reason::Limit)
     }
 
     /// Whether an extension may have calls sent to a number: inside always, outside as it may call there.
