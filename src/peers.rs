@@ -1,4 +1,6 @@
-//! Who may come in at a port: addresses and networks (CIDR). This machine always may.
+//! Who may come in at a port: addresses and networks (CIDR). This machine always may, by loopback and by the address that
+//! it listens on: who connects on the machine itself to 192.0.2.5 comes from 192.0.2.5. Nobody else can, because a
+//! connection from there is answered to there.
 
 use ipnet::IpNet;
 use std::fmt;
@@ -46,12 +48,14 @@ impl Peers {
         self.networks.is_empty()
     }
 
-    /// Whether somebody may come in from there.
+    /// Whether somebody may come in from there. `at` is the accepted connection's own end (not the listener's, which may be
+    /// every address), where it is known.
     #[must_use]
-    pub fn allow(&self, from: IpAddr) -> bool {
+    pub fn allow(&self, from: IpAddr, at: Option<IpAddr>) -> bool {
         // a socket for both families sees IPv4 addresses in IPv6 ones
         let from = from.to_canonical();
-        from.is_loopback() || self.networks.iter().any(|network| network.contains(&from))
+        let is_this_machine = from.is_loopback() || at.is_some_and(|at| at.to_canonical() == from);
+        is_this_machine || self.networks.iter().any(|network| network.contains(&from))
     }
 }
 
@@ -81,10 +85,30 @@ mod tests {
             ("2001:db8::ffff", true),
             ("2001:db8:0:1::1", false),
         ] {
-            assert_eq!(peers.allow(from.parse().expect(from)), may, "{from}");
+            assert_eq!(peers.allow(from.parse().expect(from), None), may, "{from}");
         }
         let nobody = Peers::default();
-        assert!(nobody.is_empty() && nobody.allow(IpAddr::from([127, 0, 0, 2])) && !nobody.allow(IpAddr::from([192, 0, 2, 1])));
+        assert!(nobody.is_empty());
+        assert!(nobody.allow(IpAddr::from([127, 0, 0, 2]), None) && !nobody.allow(IpAddr::from([192, 0, 2, 1]), None));
+    }
+
+    #[test]
+    fn this_machine_comes_in_by_whatever_address_of_its_own_it_asked() {
+        let peers = Peers::of(["192.0.2.10".parse().expect("an address")]);
+        for (from, at, may) in [
+            ("192.0.2.5", "192.0.2.5", true),
+            ("::ffff:192.0.2.5", "192.0.2.5", true),
+            ("192.0.2.5", "::ffff:192.0.2.5", true),
+            ("2001:db8::5", "2001:db8::5", true),
+            // a neighbour, whatever it asked, and who is listed
+            ("192.0.2.6", "192.0.2.5", false),
+            ("192.0.2.5", "192.0.2.6", false),
+            ("2001:db8::6", "2001:db8::5", false),
+            ("192.0.2.10", "192.0.2.5", true),
+        ] {
+            let (who, own) = (from.parse().expect(from), at.parse().expect(at));
+            assert_eq!(peers.allow(who, Some(own)), may, "{from} at {at}");
+        }
     }
 
     #[test]

@@ -345,7 +345,8 @@ impl CallPlane {
         let peers = self.peers.iter().find(|(at, _)| *at == door).map(|(_, peers)| peers);
         loop {
             let (stream, from) = listener.accept().await?;
-            if peers.is_none_or(|peers| peers.allow(from.ip())) {
+            let at = || stream.local_addr().ok().map(|at| at.ip());
+            if peers.is_none_or(|peers| peers.allow(from.ip(), at())) {
                 return Ok(stream);
             }
             tracing::debug!(peer = %from, ?door, "somebody came who may not; the connection was closed");

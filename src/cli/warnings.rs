@@ -1,6 +1,6 @@
 //! What an administrator should know of a configuration that is right.
 
-use crate::config::{Config, SwitchConfig};
+use crate::config::{Config, ServiceUser};
 use crate::daemon::untraced;
 use crate::routing::{DEFAULT_TENANT, Tenant};
 
@@ -39,6 +39,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         ));
     }
     warnings.extend(untraced(&config.otel));
-    warnings.extend(config.switches.iter().flat_map(SwitchConfig::warnings));
+    let service = ServiceUser::of(config);
+    warnings.extend(config.switches.iter().flat_map(|switch| switch.warnings(&service)));
     warnings
 }

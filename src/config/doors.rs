@@ -65,7 +65,7 @@ mod tests {
             assert!(error.contains("nobody says who may come in"), "{error}");
             let config = load(&format!("{key} = \"0.0.0.0:9\"\n{key}_allow = [\"192.0.2.0/24\"]\n")).unwrap();
             let peers = [config.allowed.agi, config.allowed.esl, config.allowed.lookup_http, config.allowed.http];
-            assert_eq!(peers.iter().filter(|p| p.allow([192, 0, 2, 7].into())).count(), 1, "{key}");
+            assert_eq!(peers.iter().filter(|p| p.allow([192, 0, 2, 7].into(), None)).count(), 1, "{key}");
         }
         let error = load("agi = \"0.0.0.0:9\"\nagi_allow = [\"192.0.2.1\",\n\"pbx\"]\n").expect_err("a name");
         assert!(error.contains(":3: agi_allow: \"pbx\" is no address"), "{error}");

@@ -8,6 +8,7 @@ mod dial;
 mod doors;
 mod features;
 mod otel;
+mod service_user;
 mod switch;
 mod tenant;
 
@@ -26,6 +27,7 @@ use thiserror::Error;
 
 pub use doors::Allowed;
 pub use otel::OtelConfig;
+pub use service_user::{Obstacle, ServiceUser};
 pub use switch::{EventsConfig, Priority, Secret, SwitchConfig, SwitchKind};
 
 /// Where the configuration is looked for if nobody says where.

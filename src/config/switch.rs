@@ -2,7 +2,7 @@
 //!
 //! A switch's secret is in the file or in a file of its own. It never shows: not in `check`, not in a log, not in `Debug`.
 
-use super::{ConfigError, Source, limited};
+use super::{ConfigError, ServiceUser, Source, limited};
 use crate::nearest::did_you_mean;
 use crate::routing::{DEFAULT_TENANT, Tenants};
 use crate::wire::ami::EventClass;
@@ -82,15 +82,17 @@ pub struct SwitchConfig {
 
 impl SwitchConfig {
     /// What an administrator should know of it: a secret file that isn't there, or that others can write or the world read.
+    /// What to do about it leaves the file to the user that the server runs as.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self, service: &ServiceUser) -> Vec<String> {
         let Secret::File(path) = &self.secret else { return Vec::new() };
         let (name, shown) = (&self.name, path.display());
         match std::fs::metadata(path) {
             Err(error) => vec![format!("switch {name}: the secret file {shown} can't be read ({error}); nobody can log in without it")],
             Ok(file) if !file.is_file() => vec![format!("switch {name}: {shown} is no file; write the secret into one")],
             Ok(file) if file.mode() & 0o026 != 0 => {
-                vec![format!("switch {name}: others can write {shown}, or everybody can read it; use chmod 600 (or 640)")]
+                let remedy = service.remedy(path);
+                vec![format!("switch {name}: others can write {shown}, or everybody can read it; {remedy}")]
             }
             Ok(_) => Vec::new(),
         }

@@ -101,8 +101,8 @@ fn a_secret_file_that_others_can_write_or_everybody_can_read_is_warned_of() {
     };
     for (mode, warned) in [(0o600, false), (0o640, false), (0o644, true), (0o620, true), (0o602, true)] {
         std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(switch(file.path()).warnings().len(), usize::from(warned), "{mode:o}");
+        assert_eq!(switch(file.path()).warnings(&ServiceUser::default()).len(), usize::from(warned), "{mode:o}");
     }
-    assert!(switch(std::path::Path::new("/nowhere/secret")).warnings()[0].contains("can't be read"));
-    assert!(load(ASTERISK).unwrap().switches[0].warnings().is_empty());
+    assert!(switch(std::path::Path::new("/nowhere/secret")).warnings(&ServiceUser::default())[0].contains("can't be read"));
+    assert!(load(ASTERISK).unwrap().switches[0].warnings(&ServiceUser::default()).is_empty());
 }

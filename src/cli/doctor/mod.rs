@@ -1,9 +1,11 @@
 //! `doctor`: looks for what goes wrong at real sites, and says what to do about it. It reads, and changes nothing.
 
 mod asterisk;
+mod conf;
+mod file;
 mod freeswitch;
 mod machine;
-mod parts;
+mod secrets;
 
 use super::args::Global;
 use super::backend::overrides;
@@ -82,6 +84,7 @@ pub(super) fn doctor(global: &Global, args: &DoctorArgs) -> Result<Exit, Failure
             Config::load(Overrides { config: Some("/dev/null".into()), ..overrides(global) })?
         }
     };
+    findings.extend(secrets::examine(&config));
     findings.extend(machine::examine(global, &config));
     findings.extend(asterisk::examine(&args.asterisk, &config));
     findings.extend(freeswitch::examine(&args.freeswitch));

@@ -136,7 +136,7 @@ impl HttpServer {
             // the semaphore is never closed
             let Ok(place) = places.clone().acquire_owned().await else { return };
             match listener.accept().await {
-                Ok((_, from)) if !peers.allow(from.ip()) => {
+                Ok((stream, from)) if !peers.allow(from.ip(), stream.local_addr().ok().map(|at| at.ip())) => {
                     tracing::debug!(peer = %from, "somebody came to the admin HTTP who may not; the connection was closed");
                 }
                 Ok((stream, _)) => {
