@@ -46,6 +46,12 @@ impl Peers {
         self.networks.is_empty()
     }
 
+    /// The networks, as they were named.
+    #[must_use]
+    pub fn networks(&self) -> &[IpNet] {
+        &self.networks
+    }
+
     /// Whether somebody may come in from there.
     #[must_use]
     pub fn allow(&self, from: IpAddr) -> bool {
