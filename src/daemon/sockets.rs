@@ -66,7 +66,9 @@ pub(super) fn warn_of_left(inherited: &Inherited, config: &Config) {
 
 /// How systemd comes to listen where the configuration says.
 fn remedy_of_manager(config: &Config) -> String {
-    let lines = [config.agi, config.esl, config.lookup_http].map(|address| format!("ListenStream={address}"));
+    // systemd can't know a port that is picked at the start
+    let addresses = [config.agi, config.esl, config.lookup_http].into_iter().filter(|address| address.port() != 0);
+    let lines: Vec<String> = addresses.map(|address| format!("ListenStream={address}")).collect();
     format!(
         "systemctl edit strowger.socket, write [Socket] and below it, on a line each, ListenStream= (empty, which takes away what was \
          there), {}, then systemctl daemon-reload and systemctl restart strowger.socket strowger",
