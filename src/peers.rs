@@ -48,6 +48,12 @@ impl Peers {
         self.networks.is_empty()
     }
 
+    /// The networks, as they were named.
+    #[must_use]
+    pub fn networks(&self) -> &[IpNet] {
+        &self.networks
+    }
+
     /// Whether somebody may come in from there. `at` is the accepted connection's own end (not the listener's, which may be
     /// every address), where it is known.
     #[must_use]

@@ -62,3 +62,63 @@ fn a_server_says_without_a_token_that_it_lives_and_is_ready_and_with_one_how_lon
         assert!(metrics.lines().any(|there| there == line), "{line} isn't in {metrics}");
     }
 }
+
+/// Where the small disk is mounted, in the process that sees it.
+const SMALL_DISK: &str = "STROWGER_TEST_SMALL_DISK";
+
+#[test]
+fn a_disk_that_is_full_is_told_to_everybody_who_asks_until_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let script =
+        format!("mount -t tmpfs -o size=80m none \"${SMALL_DISK}\" && echo mounted && TMPDIR=${SMALL_DISK} exec \"$0\" \"$@\" 2>&1");
+    let output = std::process::Command::new("unshare")
+        .args(["-Urm", "sh", "-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["on_the_small_disk_of_another_test", "--exact", "--nocapture"])
+        .env(SMALL_DISK, dir.path())
+        .output();
+    let text = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    match output {
+        Ok(output) if text(&output).contains("mounted") => {
+            assert!(output.status.success() && text(&output).contains("all was told"), "{}", text(&output));
+        }
+        other => support::skipped(&format!(
+            "a small file system can't be mounted ({other:?}); that the status tells of a full disk is looked at by the tests in \
+             src/store/tests/full.rs"
+        )),
+    }
+}
+
+#[test]
+fn on_the_small_disk_of_another_test() {
+    let Some(disk) = std::env::var_os(SMALL_DISK) else { return };
+    let place = Place::with_sample("");
+    let server = place.serve(&[]);
+    place.settled();
+    let token = place.done(&["token", "add", "prometheus", "--scope", "metrics:read"]).out;
+    let token = token.split_whitespace().last().unwrap().to_owned();
+    let told = |is_full: bool| {
+        let monitored = place.run(&["monitor", "--warn-ms", "4000", "--critical-ms", "5000"]);
+        assert_eq!(monitored.code, Some(if is_full { 2 } else { 0 }), "{monitored:?}");
+        assert_eq!(monitored.out.contains("edits are refused: the disk of the store"), is_full, "{monitored:?}");
+        let (ready, said) = got(server.http, "/ready", "");
+        assert_eq!((ready, said.contains("the store refuses edits")), (if is_full { 503 } else { 200 }, is_full), "{said}");
+        let metrics = got(server.http, "/metrics", &token).1;
+        assert!(metrics.contains(&format!("strowger_store_failed {}\n", u8::from(is_full))), "{metrics}");
+        let examined = place.run(&["doctor"]);
+        assert_eq!(examined.out.contains("BAD     store: edits are refused: the disk of the store"), is_full, "{examined:?}");
+        assert_eq!(examined.out.contains("takes edits"), !is_full, "{examined:?}");
+        let edited = place.run(&["contact", "set", "new", "--name", "New", "--number", "+14155550123"]);
+        assert_eq!(edited.code == Some(0), !is_full, "{edited:?}");
+    };
+    told(false);
+    let ballast = std::path::Path::new(&disk).join("ballast");
+    let stat = rustix::fs::statvfs(disk.as_os_str()).unwrap();
+    let left = 20 << 20;
+    std::fs::write(&ballast, vec![1; usize::try_from(stat.f_bavail * stat.f_frsize - left).unwrap()]).unwrap();
+    told(true);
+    // nobody has to restart anything
+    std::fs::remove_file(&ballast).unwrap();
+    told(false);
+    println!("all was told");
+}

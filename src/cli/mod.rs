@@ -35,6 +35,7 @@ mod things;
 mod things_text;
 mod token;
 mod top;
+mod unit;
 mod upgrade;
 mod user;
 mod warnings;

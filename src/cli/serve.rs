@@ -3,11 +3,12 @@
 use super::args::{Global, ServeArgs};
 use super::backend::overrides;
 use super::exit::{Exit, Failure};
-use super::print;
+use super::{print, unit};
 use crate::config::{Config, Overrides};
 use crate::control::{Reply, sample_requests};
 use crate::daemon::{EventOptions, Inherited, LogTarget, Options, Predecessor, Server, Surroundings, start_log};
 use crate::logbook::Levels;
+use std::path::Path;
 use std::time::Duration;
 
 /// What flags and environment say, those of the server included.
@@ -43,6 +44,9 @@ fn serve_in(global: &Global, args: &ServeArgs, mut predecessor: Option<Predecess
     let overrides = serve_overrides(global, args);
     let config = Config::load(overrides.clone())?;
     let log = start_log(&config.log, config.log_format, LogTarget::Stderr).map_err(|e| Failure::new(Exit::BadInput, e))?;
+    if let Some(what) = unit::kept_back(&config, Path::new("/")) {
+        tracing::warn!(what, "systemd keeps packets from this server; nobody hears of them");
+    }
     let events = EventOptions { journal_delay: Duration::from_millis(args.journal_delay_ms), ..EventOptions::default() };
     let options = Options { signals: true, events, ..Options::default() };
     if let Some(predecessor) = &mut predecessor {

@@ -1,11 +1,18 @@
 //! What an administrator should know of a configuration that is right.
 
+use super::unit;
 use crate::config::{Config, ServiceUser};
 use crate::daemon::untraced;
 use crate::routing::{DEFAULT_TENANT, Tenant};
+use std::path::Path;
 
 /// Sentences, each with what to do.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
+    warnings_below(config, Path::new("/"))
+}
+
+/// The same on a machine whose files lie below a root.
+pub(super) fn warnings_below(config: &Config, root: &Path) -> Vec<String> {
     let mut tenants: Vec<&Tenant> = config.tenants.values().collect();
     tenants.sort_by(|a, b| a.id.cmp(&b.id));
     let mut warnings = Vec::new();
@@ -38,6 +45,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             "{key} = {address} can be reached from other machines, and answers {peers}: what it says can be read on the way; let nobody else into that network"
         ));
     }
+    warnings.extend(unit::kept_back(config, root));
     warnings.extend(untraced(&config.otel));
     let service = ServiceUser::of(config);
     warnings.extend(config.switches.iter().flat_map(|switch| switch.warnings(&service)));

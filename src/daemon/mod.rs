@@ -12,6 +12,7 @@ mod limits;
 mod log;
 mod otel;
 mod signals;
+mod sockets;
 mod status;
 pub mod threads;
 mod watchdog;
@@ -22,7 +23,7 @@ pub use inherited::Inherited;
 pub use log::{LogGuard, LogTarget, start as start_log};
 pub use otel::untraced;
 
-use crate::call::{Answerer, CallPlane, CallThread, Delay, Door, Heartbeat, Limits, ShutdownLevel, bind};
+use crate::call::{Answerer, CallPlane, CallThread, Delay, Door, Heartbeat, Limits, ShutdownLevel};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{AdminDoor, AdminServer, BindError, Desk, HandOver, Observed};
@@ -35,7 +36,7 @@ use events::{Events, JournalIs};
 use hand_over::{Asker, Estate, Order};
 use status::plane_status;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +52,9 @@ const DESCRIPTORS_KEPT: usize = 1024;
 const SESSIONS_MIN: usize = 64;
 /// How often a thread that should end is looked after.
 const JOIN_LOOK: Duration = Duration::from_millis(5);
+/// The call plane's doors, by the names that their sockets have.
+const CALL_DOORS: [&str; 3] = ["agi", "esl", "lookup-http"];
+
 /// Why the program can't start.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -153,18 +157,18 @@ impl Server {
         let descriptors_max = limits::raise_open_files();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (store, writer) = Store::open(&config.store_dir(), clock.clone())?;
+        let mut listen = |what, door, address| sockets::listen(&mut inherited, config, what, door, address);
         let listeners = [
-            (Door::Agi, listen(&mut inherited, "FastAGI", "agi", config.agi)?),
-            (Door::Esl, listen(&mut inherited, "FreeSWITCH's outbound socket", "esl", config.esl)?),
-            (Door::Http, listen(&mut inherited, "the look-up HTTP", "lookup-http", config.lookup_http)?),
+            (Door::Agi, listen("FastAGI", "agi", config.agi)?),
+            (Door::Esl, listen("FreeSWITCH's outbound socket", "esl", config.esl)?),
+            (Door::Http, listen("the look-up HTTP", "lookup-http", config.lookup_http)?),
         ];
+        let admin_http = listen("the admin HTTP", "http", config.http)?;
         // the service manager keeps them: whoever comes while this ends waits for the next one
-        let is_kept = inherited.is_kept(listeners.len());
+        let kept = inherited.kept().to_vec();
+        let is_kept = CALL_DOORS.iter().all(|door| kept.iter().any(|kept| kept == door));
         let [agi, esl, lookup_http] = [listeners[0].1.local_addr()?, listeners[1].1.local_addr()?, listeners[2].1.local_addr()?];
-        let admin_http = listen(&mut inherited, "the admin HTTP", "http", config.http)?;
-        for address in inherited.left() {
-            tracing::warn!(%address, "a socket was passed that no key names; who connects there waits in vain");
-        }
+        sockets::warn_of_left(&inherited, config);
         // closed: nobody is to wait in one of them
         drop(inherited);
         let http = admin_http.local_addr()?;
@@ -220,11 +224,11 @@ impl Server {
             None => AdminDoor::bind(&config.admin)?,
         };
         let mut sockets = vec![("http", admin_http.try_clone()?)];
-        for (name, (_, listener)) in ["agi", "esl", "lookup-http"].into_iter().zip(&listeners) {
+        for (name, (_, listener)) in CALL_DOORS.into_iter().zip(&listeners) {
             sockets.push((name, listener.try_clone()?));
         }
         let doors = listeners.len() * config.call_threads;
-        let estate = Estate { store: store.clone(), plane: plane.clone(), sockets, admin: door.try_clone()?, is_kept, doors };
+        let estate = Estate { store: store.clone(), plane: plane.clone(), sockets, admin: door.try_clone()?, is_kept, kept, doors };
         let (asks, orders) = channel();
         let asker: Arc<dyn HandOver> = Arc::new(Asker::new(asks.clone()));
         let admin = AdminServer::at(door, admin_http, store.clone(), rules.clone(), planes, observed)?;
@@ -350,25 +354,4 @@ fn until_snapshot_stands(store: &Store) -> Result<(), StartError> {
         std::thread::sleep(JOIN_LOOK);
     }
     Ok(())
-}
-
-fn listen(inherited: &mut Inherited, what: &'static str, door: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = match inherited.take(door, address) {
-        Some(passed) => passed.set_nonblocking(true).map(|()| passed),
-        None => bind(address),
-    };
-    bound.map_err(|error| {
-        let remedy = match error.kind() {
-            io::ErrorKind::AddrInUse if inherited.is_of_predecessor() => {
-                "the running server has it, and a socket can't be widened: restart instead of upgrading".to_owned()
-            }
-            io::ErrorKind::AddrInUse => {
-                format!("another program has the port: stop it, or set another with --{door} (port 0 picks a free one)")
-            }
-            io::ErrorKind::AddrNotAvailable => format!("this machine has no such address: set one of its own with --{door}"),
-            io::ErrorKind::PermissionDenied => format!("ports below 1024 need a privilege: set another with --{door}"),
-            _ => format!("set another address with --{door}"),
-        };
-        StartError::Listen { what, address, error, remedy }
-    })
 }

@@ -27,6 +27,12 @@ impl JournalError {
         matches!(self.0, StoreError::Full { .. })
     }
 
+    /// Whether the journal was left to another process, so that trying again is of no use.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        matches!(self.0, StoreError::HandedOver)
+    }
+
     /// Whether another process has the journal open.
     #[must_use]
     pub fn is_locked(&self) -> bool {
@@ -53,6 +59,7 @@ fn words(error: &StoreError) -> String {
         ),
         StoreError::Failed(what) => format!("the journal failed ({what}); it is opened again and tried again"),
         StoreError::Closed => "the journal is being opened again after a fault; ask again in a moment".to_owned(),
+        StoreError::HandedOver => "another process has taken over the journal; ask that one".to_owned(),
         other => other.to_string(),
     }
 }

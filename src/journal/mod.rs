@@ -25,6 +25,7 @@ use crate::store::{Engine, Marker, StoreError, Tree};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use upkeep::Upkeep;
@@ -134,8 +135,25 @@ struct Shared {
     limits: JournalLimits,
     /// None while it is opened again after a fault, or while it is another process's.
     engine: RwLock<Option<Engine>>,
+    /// Set once it was left to another process, which must never find it locked again. Changes while `engine` is held alone.
+    is_left: AtomicBool,
     /// Held by whoever writes.
     upkeep: Mutex<Upkeep>,
+}
+
+impl Shared {
+    fn new(dir: &Path, limits: JournalLimits, engine: Option<Engine>) -> Arc<Shared> {
+        let (is_left, upkeep) = (AtomicBool::new(false), Mutex::default());
+        Arc::new(Shared { dir: dir.into(), limits, engine: RwLock::new(engine), is_left, upkeep })
+    }
+
+    /// Why nothing can be read or written without an engine.
+    fn without_engine(&self) -> StoreError {
+        match self.is_left.load(Ordering::Acquire) {
+            true => StoreError::HandedOver,
+            false => StoreError::Closed,
+        }
+    }
 }
 
 /// A handle to an open journal. All that wait for its locks are threads behind calls.
@@ -151,22 +169,22 @@ impl Journal {
     /// [`JournalError`] says what is wrong and what to do; the journal is left as it was, and everything else can go on
     /// without it.
     pub fn open(dir: &Path, limits: JournalLimits) -> Result<Journal, JournalError> {
-        let engine = open_engine(dir)?;
-        let shared = Shared { dir: dir.into(), limits, engine: RwLock::new(Some(engine)), upkeep: Mutex::default() };
-        Ok(Journal { shared: Arc::new(shared) })
+        Ok(Journal { shared: Shared::new(dir, limits, Some(open_engine(dir)?)) })
     }
 
     /// The journal of a directory that another process has yet: reading and writing fail until it is opened with
     /// [`Journal::reopen`].
     #[must_use]
     pub fn closed(dir: &Path, limits: JournalLimits) -> Journal {
-        let shared = Shared { dir: dir.into(), limits, engine: RwLock::new(None), upkeep: Mutex::default() };
-        Journal { shared: Arc::new(shared) }
+        Journal { shared: Shared::new(dir, limits, None) }
     }
 
-    /// Closes the files, so that another process can open them. Waits for readers.
+    /// Closes the files for good, so that another process can open them: whoever writes here yet, and finds that he can't,
+    /// doesn't open them again. Waits for readers.
     pub fn close(&self) {
-        drop(self.shared.engine.write().unwrap_or_else(PoisonError::into_inner).take());
+        let mut engine = self.shared.engine.write().unwrap_or_else(PoisonError::into_inner);
+        self.shared.is_left.store(true, Ordering::Release);
+        drop(engine.take());
     }
 
     /// Whether this version can open what lies in a directory, without opening it.
@@ -254,12 +272,15 @@ impl Journal {
     /// Closes the files and opens them again: after a failed write the database refuses all others. Waits for readers.
     ///
     /// # Errors
-    /// They can't be opened; reading and writing fail until this is done again.
+    /// They can't be opened; reading and writing fail until this is done again. After [`Journal::close`] they never are.
     pub fn reopen(&self) -> Result<(), JournalError> {
         let mut upkeep = self.upkeep();
         let mut engine = self.shared.engine.write().unwrap_or_else(PoisonError::into_inner);
         // the old one holds the lock on the files
         drop(engine.take());
+        if self.shared.is_left.load(Ordering::Acquire) {
+            return Err(StoreError::HandedOver.into());
+        }
         *upkeep = Upkeep::default();
         *engine = Some(open_engine(&self.shared.dir)?);
         Ok(())
@@ -267,7 +288,7 @@ impl Journal {
 
     fn with<T>(&self, what: impl FnOnce(&Engine) -> Result<T, StoreError>) -> Result<T, JournalError> {
         let engine = self.shared.engine.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(what(engine.as_ref().ok_or(StoreError::Closed)?)?)
+        Ok(what(engine.as_ref().ok_or_else(|| self.shared.without_engine())?)?)
     }
 
     fn upkeep(&self) -> MutexGuard<'_, Upkeep> {

@@ -193,10 +193,23 @@ impl JournalWriter {
     }
 
     fn fail(&mut self, error: JournalError) {
-        tracing::warn!(%error, "the journal failed; calls wait in memory and it is tried again");
+        if error.is_left() {
+            self.give_up(&error);
+        } else {
+            tracing::warn!(%error, "the journal failed; calls wait in memory and it is tried again");
+        }
         // what was put and not synced may be gone: putting it again does no harm
         self.put = 0;
         self.trouble = Some(Trouble { error, retry: Instant::now() + RETRY_PAUSE });
+    }
+
+    /// What has come too late for a journal that is another process's is lost there, and counted.
+    fn give_up(&mut self, error: &JournalError) {
+        if !self.group.is_empty() {
+            tracing::warn!(%error, calls = self.group.len(), "calls came too late for the journal; they are lost there");
+            self.stats.journal_lost.add(self.group.len() as u64);
+            self.group.clear();
+        }
     }
 
     fn try_again(&mut self) {

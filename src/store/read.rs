@@ -33,7 +33,7 @@ pub struct StoreStatus {
     pub base_bytes: u64,
     /// Bytes on the disk.
     pub disk_bytes: u64,
-    /// Why edits are refused, if they are.
+    /// Why edits are refused, if they are: for good, or as long as the disk is full.
     pub failed: Option<String>,
 }
 
@@ -260,7 +260,19 @@ impl Reader {
             users: pictures().flat_map(|p| p.users.values()).map(|users| users.size() as u64).sum(),
             base_bytes: pictures().map(|p| p.base.bytes() as u64).sum(),
             disk_bytes: self.shared.durable.engine.disk_bytes(),
-            failed: self.shared.failed().map(|e| e.to_string()),
+            failed: self.refusal().map(|e| e.to_string()),
         }
+    }
+
+    /// Why an edit would be refused, if one were made now: the store has failed, or the disk is full, or no file can be opened.
+    /// The two latter hold only as long as they are so, and are asked for anew: one `statvfs`, and one descriptor that is doubled
+    /// and let go of, as each edit does. A store that is another process's at the moment is none that refuses edits: they are
+    /// that one's.
+    fn refusal(&self) -> Option<StoreError> {
+        let at_the_moment = || match self.shared.durable.engine.check_space(0) {
+            Ok(()) | Err(StoreError::HandedOver) => None,
+            Err(error) => Some(error),
+        };
+        self.shared.failed().or_else(at_the_moment)
     }
 }

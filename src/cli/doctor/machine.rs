@@ -53,7 +53,11 @@ fn server(view: &StatusView) -> Vec<Finding> {
         ));
     }
     match &view.store_failed {
-        Some(why) => findings.push(Finding::bad("store", format!("edits are refused: {why}"), "make room or mend the disk, then restart")),
+        Some(why) => findings.push(Finding::bad(
+            "store",
+            format!("edits are refused: {why}"),
+            "make room, and edits are taken again, or mend the disk and restart",
+        )),
         None => findings.push(Finding::fine("store", format!("revision {}, {} contacts, takes edits", view.revision, view.contacts))),
     }
     let ended = |word: &str| view.planes.endings.iter().find(|(ending, _)| ending == word).map_or(0, |(_, n)| *n);

@@ -4,7 +4,7 @@ use super::link::{Link, LinkError};
 use super::{FromPredecessor, FromSuccessor, PROTOCOL};
 use crate::config::Config;
 use crate::control::{AdminDoor, BindError};
-use crate::daemon::{Inherited, StartError};
+use crate::daemon::{CALL_DOORS, Inherited, StartError};
 use crate::journal::Journal;
 use crate::store::Store;
 use std::io;
@@ -32,7 +32,8 @@ pub struct Predecessor {
 #[derive(Debug)]
 struct Taken {
     sockets: Vec<(String, TcpListener)>,
-    is_kept: bool,
+    /// The doors whose sockets a service manager keeps.
+    kept: Vec<String>,
     admin: (UnixListener, PathBuf),
 }
 
@@ -67,21 +68,25 @@ impl Predecessor {
         Journal::check_schema(&config.journal_dir()).map_err(|e| StartError::TakeOver(e.to_string()))?;
         self.say(&FromSuccessor::Fit { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() })?;
         let (said, mut passed) = self.link.hear(TAKE_WAIT_MAX).map_err(|e| gone(&e))?;
-        let FromPredecessor::Take { sockets, is_kept, admin } = said else {
+        let FromPredecessor::Take { sockets, is_kept, mut kept, admin } = said else {
             return Err(gone(&LinkError::Strange(format!("{said:?} where the sockets should come"))));
         };
         let (Some(last), true) = (passed.pop(), passed.len() == sockets.len()) else {
             return Err(gone(&LinkError::Strange(format!("{} sockets with {} names", passed.len(), sockets.len()))));
         };
+        if is_kept && kept.is_empty() {
+            // an older one says no more than that, of all of the call plane's
+            kept = CALL_DOORS.map(str::to_owned).to_vec();
+        }
         let sockets = sockets.into_iter().zip(passed.into_iter().map(TcpListener::from)).collect();
-        self.taken = Some(Taken { sockets, is_kept, admin: (UnixListener::from(last), admin) });
+        self.taken = Some(Taken { sockets, kept, admin: (UnixListener::from(last), admin) });
         Ok(())
     }
 
     /// The sockets that were passed, of the doors that they are named after.
     pub(in crate::daemon) fn sockets(&mut self) -> Inherited {
         match &mut self.taken {
-            Some(taken) => Inherited::of_predecessor(std::mem::take(&mut taken.sockets), taken.is_kept),
+            Some(taken) => Inherited::of_predecessor(std::mem::take(&mut taken.sockets), &taken.kept),
             None => Inherited::default(),
         }
     }

@@ -225,14 +225,8 @@ async fn connection(config: &SourceConfig, ring: &mut RingSender, raw_wanted: &A
     };
     let stream = match timeout(pace.connect_max, connect(address)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            let text = format!("{address} can't be reached ({error}); does the switch run, and does it listen there?");
-            return Ending::new("unreachable", text);
-        }
-        Err(_) => {
-            let text = format!("{address} didn't answer within {} s; is there a firewall in between?", pace.connect_max.as_secs());
-            return Ending::new("unreachable", text);
-        }
+        Ok(Err(error)) => return Ending::new("unreachable", unreachable(address, &error)),
+        Err(_) => return Ending::new("unreachable", silent(address, pace.connect_max)),
     };
     if std::mem::replace(was_connected, true) {
         config.stats.reconnects.add_one();
@@ -242,6 +236,27 @@ async fn connection(config: &SourceConfig, ring: &mut RingSender, raw_wanted: &A
         SwitchKind::Asterisk => link::drive(stream, ami::Session::new(config, secret, raw_wanted.clone()), ring, config).await,
         SwitchKind::FreeSwitch => link::drive(stream, esl::Session::new(config, secret, raw_wanted.clone()), ring, config).await,
     }
+}
+
+/// Why there is no connection, where the system says so, and what to look at.
+fn unreachable(address: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "{address} can't be reached ({error}): this machine doesn't let the server out to there; look at its packet filter, and under \
+             systemd at IPAddressAllow= (systemctl edit strowger), which has to name that address"
+        ),
+        _ => format!("{address} can't be reached ({error}); does the switch run, and does it listen there?"),
+    }
+}
+
+/// The same where nothing is heard. That is what a connection meets, too, that systemd's filter keeps in: the kernel drops its
+/// packets and says nothing (measured with Linux 6.18; it refuses datagrams alone).
+fn silent(address: &str, waited: Duration) -> String {
+    format!(
+        "{address} didn't answer within {} s; is there a firewall in between, or, under systemd, no IPAddressAllow= that lets the server \
+         out to there (systemctl edit strowger)?",
+        waited.as_secs()
+    )
 }
 
 async fn connect(address: &str) -> io::Result<TcpStream> {
@@ -259,4 +274,23 @@ async fn connect(address: &str) -> io::Result<TcpStream> {
         }
     }
     Err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_kept_in_by_this_machine_is_not_sent_to_the_switch() {
+        let said = |errno| unreachable("192.0.2.5:5038", &io::Error::from_raw_os_error(errno));
+        for errno in [rustix::io::Errno::PERM, rustix::io::Errno::ACCESS] {
+            let said = said(errno.raw_os_error());
+            assert!(said.contains("IPAddressAllow=") && !said.contains("does the switch run"), "{said}");
+        }
+        let refused = said(rustix::io::Errno::CONNREFUSED.raw_os_error());
+        assert!(refused.contains("does the switch run") && !refused.contains("IPAddressAllow="), "{refused}");
+        // what systemd's filter looks like from here
+        let said = silent("192.0.2.5:5038", Duration::from_secs(5));
+        assert!(said.contains("within 5 s") && said.contains("IPAddressAllow=") && said.contains("systemctl edit strowger"), "{said}");
+    }
 }

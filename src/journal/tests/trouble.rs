@@ -114,3 +114,40 @@ fn a_journal_that_failed_is_opened_again_and_nothing_is_written_twice() {
     assert_eq!((stats.journal_written.get(), stats.journal_lost.get()), (2, 0));
     assert_eq!(ids(&journal.read(&all("t")).unwrap()), ["pbx/2", "pbx/1"]);
 }
+
+#[test]
+fn a_journal_that_was_left_to_another_process_is_not_taken_back_by_a_thread_that_still_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = opened(dir.path());
+    let (queue, stats, thread) = running(&journal, 100);
+    queue.offer(nth(1));
+    until("it is written", || stats.journal_written.get() == 1);
+    journal.close();
+    let refused = journal.reopen().unwrap_err();
+    assert!(refused.is_left() && !refused.is_locked(), "{refused}");
+    // what the thread has in hand yet, at its next try and at its end
+    queue.offer(nth(2));
+    until("what came too late is counted", || stats.journal_lost.get() == 1);
+    queue.offer(nth(3));
+    drop(queue);
+    thread.join().unwrap();
+    assert_eq!((stats.journal_written.get(), stats.journal_lost.get()), (1, 2));
+    // nobody holds the lock, while the old handle is there yet
+    let heir = opened(dir.path());
+    heir.put(&nth(4)).unwrap();
+    assert!(journal.reopen().is_err() && journal.read(&all("t")).unwrap_err().is_left());
+    assert_eq!(ids(&heir.read(&all("t")).unwrap()), ["pbx/4", "pbx/1"]);
+}
+
+#[test]
+fn a_journal_that_another_process_leaves_is_opened_when_it_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = opened(dir.path());
+    let new = Journal::closed(dir.path(), JournalLimits::default());
+    assert!(!new.put(&nth(1)).unwrap_err().is_left(), "it is to come yet");
+    old.close();
+    new.reopen().unwrap();
+    new.put(&nth(1)).unwrap();
+    new.reopen().unwrap();
+    assert_eq!(ids(&new.read(&all("t")).unwrap()), ["pbx/1"]);
+}

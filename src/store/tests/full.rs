@@ -55,3 +55,24 @@ fn a_disk_that_fills_up_in_the_middle_of_an_import_leaves_the_store_as_it_was() 
     assert_eq!((opened.contacts("t", "").count(), opened.revision()), (2, 2));
     opened.close();
 }
+
+#[test]
+fn a_disk_that_is_full_is_told_by_the_status_as_long_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    opened.put(&contact("ada", "Ada", &["4930123456"]));
+    assert_eq!(opened.status().failed, None);
+    pretend_free(&opened, 1000);
+    let why = opened.status().failed.expect("edits are refused");
+    assert!(why.contains("1000"), "{why}");
+    assert!(opened.failure().is_none(), "it is no fault that stays");
+    // another process has it: what that one's edits meet is told by that one
+    opened.detach().unwrap();
+    assert_eq!(opened.status().failed, None);
+    opened.attach().unwrap();
+    assert!(opened.status().failed.is_some());
+    pretend_free(&opened, u64::MAX);
+    assert_eq!(opened.status().failed, None);
+    opened.put(&contact("bob", "Bob", &["4930111111"]));
+    opened.close();
+}
