@@ -160,9 +160,12 @@ fn without_descriptors(dir: &Path) -> usize {
         let refused = edit(900_000);
         assert!(matches!(&refused, Err(StoreError::Unable(why)) if why.contains("LimitNOFILE")), "{refused:?}");
     }
-    assert!(opened.store.status().failed.is_none());
+    // said as long as it is so, and no fault that stays
+    assert!(opened.store.failure().is_none());
+    assert!(opened.store.status().failed.is_some_and(|why| why.contains("LimitNOFILE")));
     opened.check(10);
     setrlimit(Resource::Nofile, before).unwrap();
+    assert_eq!(opened.store.status().failed, None);
     (10..20).for_each(|n| edit(n).unwrap());
     opened.check(20);
     opened.close();
