@@ -51,7 +51,8 @@ impl Default for StateLimits {
 }
 
 /// How long a call must have been known for a snapshot to say that it is over, where that may lag behind events: where two
-/// sources tell of one switch, and on FreeSWITCH. A younger one that is over ends with the next snapshot.
+/// sources tell of one switch, and on FreeSWITCH. A younger one that is over ends with the next snapshot. The same holds for
+/// a registration.
 const LAG_MAX_US: u64 = 5_000_000;
 
 /// The state of all sources' calls.
@@ -224,6 +225,7 @@ impl State {
         let before = std::mem::replace(&mut source.group, group);
         (source.up, source.identity, source.snapshot) = (true, identity, None);
         self.book.classes.hear(group, true, self.book.calls.values_mut(), ctx);
+        self.book.devices.heard(group);
         if self.sources.iter().all(|other| other.group != before) {
             // nobody watches any more what was told under that name: no snapshot would ever say that it is over
             let forgotten: Vec<u64> = self.book.calls.iter().filter(|(_, call)| call.group == before).map(|(serial, _)| *serial).collect();
@@ -247,8 +249,7 @@ impl State {
                 call.lost_at_us.get_or_insert(ctx.now.monotonic_us);
             }
             self.book.classes.hear(group, false, self.book.calls.values_mut(), ctx);
-            let tenant = self.sources[group].info.tenant.clone();
-            self.book.devices.lost(group, &tenant);
+            self.book.devices.lost(group, self.book.calls.values_mut(), ctx);
         }
         if !self.sources[source].gap {
             self.gap(source, "connection-lost", None, ctx);
