@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use strowger::clock::SystemClock;
+use strowger::clock::{Clock, SystemClock};
 use strowger::cti::{Disposition, Hub, HubLimits, PlaneStats, What};
 use strowger::decided;
 use strowger::event::SwitchKind::Asterisk;
 use strowger::event::source::ring::RingLimits;
 use strowger::event::state::StateLimits;
 use strowger::event::{EventPlane, Fault, Names, SourceInfo};
+use strowger::hints::Hint;
 use strowger::journal::{Journal, JournalLimits, JournalWriter, Query};
 use strowger::memory::Glances;
 use support::event_source::config;
@@ -46,6 +47,8 @@ fn a_call_that_ended_while_the_event_plane_was_down_ends_for_clients_and_in_the_
     let (_decisions, records) = decided::channel(10, Arc::default());
     let (stop, stopped) = watch::channel(false);
     let (plane_hub, plane_stats) = (hub.clone(), stats.clone());
+    let glances = Glances::new(["default"]);
+    let hints = glances.hints.clone();
     let plane = std::thread::spawn(move || {
         let plane = EventPlane {
             sources: vec![(config, info)],
@@ -53,7 +56,7 @@ fn a_call_that_ended_while_the_event_plane_was_down_ends_for_clients_and_in_the_
             limits: StateLimits::default(),
             hub: plane_hub,
             stats: plane_stats,
-            glances: Glances::new(["default"]),
+            glances,
             journal: Some(queue),
             clock: Arc::new(SystemClock),
             names: Box::new(Nobody),
@@ -81,6 +84,8 @@ fn a_call_that_ended_while_the_event_plane_was_down_ends_for_clients_and_in_the_
     wait_for("the snapshot's call", &|kinds| kinds.contains(&"call.answered"));
     switch.send(newchannel("7.7"));
     wait_for("a call", &|kinds| kinds.contains(&"call.ringing"));
+    let now = SystemClock.now_us() / 1_000_000;
+    hints.set("default", "199", Hint { dnd: true, ..Hint::default() }, now);
     switch.send(newchannel("8.8"));
     wait_for("the fault", &|kinds| kinds.contains(&"gap"));
     let events = wait_for("the repair", &|kinds| kinds.contains(&"repaired"));
@@ -89,6 +94,7 @@ fn a_call_that_ended_while_the_event_plane_was_down_ends_for_clients_and_in_the_
     assert_eq!(ended[0].disposition, Some(Disposition::Unknown));
     assert_eq!(hub.snapshot().calls.len(), 1, "what the switch lists goes on");
     assert_eq!(stats.restarts.get(), 1);
+    assert_eq!(hints.get("default", "199", now, 60), None, "nobody says that any more");
     stop.send_replace(true);
     plane.join().unwrap();
     writer.join().unwrap();

@@ -5,7 +5,7 @@ use strowger::event::SwitchKind::{Asterisk, FreeSwitch};
 use strowger::event::source::{Pace, SourceSecret};
 use strowger::event::{Item, source::ring::RingLimits};
 use support::event_source::{Source, config, quick, word};
-use support::event_switch::{CHANNEL, CORE_UUID, FakeSwitch, Speaks, json_event, newchannel};
+use support::event_switch::{CHANNEL, CORE_UUID, FakeSwitch, Speaks, contact_event, json_event, newchannel};
 use support::within;
 
 mod support {
@@ -92,6 +92,28 @@ fn freeswitch_is_logged_in_to_and_asked_for_its_state_with_custom_events_last() 
     switch.send_in_pieces(other + &json_event("CHANNEL_BRIDGE", "1"), 7);
     assert_eq!(source.until("CHANNEL_BRIDGE"), ["DTMF", "CHANNEL_BRIDGE"]);
     assert_eq!((source.stats.events_in.get(), source.stats.events_ignored.get()), (6, 2));
+}
+
+#[test]
+fn registrations_of_freeswitch_are_listed_some_time_after_contacts_are_gone_and_once_for_all_of_them() {
+    let switch = FakeSwitch::start(Speaks::Esl);
+    let mut config = config(FreeSwitch, switch.address);
+    config.pace = Pace { registrations_after: MS(300), ..quick() };
+    let mut source = Source::start(config);
+    assert_eq!(source.until("end"), esl_state());
+    switch.forget_commands();
+    switch.send(contact_event("sofia::register"));
+    std::thread::sleep(MS(500));
+    assert_eq!(switch.commands().len(), 0, "nobody is gone");
+    for round in 0..2 {
+        switch.send((contact_event("sofia::expire") + &contact_event("sofia::unregister")).repeat(25));
+        let words = source.until("registrations");
+        let events = words.iter().filter(|word| *word == "CUSTOM").count();
+        assert_eq!(events, if round == 0 { 51 } else { 50 }, "some time after: {words:?}");
+        assert_eq!(words.len(), events + 1, "and no more than that: {words:?}");
+    }
+    std::thread::sleep(MS(500));
+    assert_eq!(switch.commands(), ["api show registrations as json"; 2]);
 }
 
 #[test]

@@ -131,6 +131,7 @@ impl EventPlane {
     ) -> std::io::Result<()> {
         let infos: Vec<SourceInfo> = self.sources.iter().map(|(_, info)| info.clone()).collect();
         self.glances.memory.forget_live();
+        self.glances.hints.clear();
         let mut state = State::new(infos, self.limits, self.stats.clone());
         if is_again {
             state.expect_repair();

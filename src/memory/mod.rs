@@ -16,7 +16,7 @@ mod tests;
 mod window;
 
 use crate::clock::Clock;
-use crate::hints::{Hint, Hints};
+use crate::hints::{HINT_AGE_SECONDS_MAX, Hint, Hints};
 use crate::number::{Class, Number};
 use crate::routing::{Live, Marks, MemberTarget};
 use std::collections::HashMap;
@@ -39,8 +39,6 @@ const SHARE_MIN: usize = 32;
 /// How much later somebody who answered counts as rung: so long, those come first who were rung and didn't answer. In
 /// milliseconds; as long as a conversation and what it leaves to be done.
 const ANSWERED_LATER_MS: u64 = 5 * 60 * 1_000;
-/// Hints that are older say nothing, in seconds. The event plane says each again every 30 s.
-pub const HINT_AGE_SECONDS_MAX: u64 = 120;
 /// How long the count of live calls is believed without a word from the event plane, in seconds: as long as a hint.
 const HEARD_AGE_SECONDS_MAX: u64 = HINT_AGE_SECONDS_MAX;
 /// How long a call that was let out counts as living before the events tell of it, in seconds: they tell within

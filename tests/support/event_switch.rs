@@ -50,6 +50,12 @@ pub fn json_event(name: &str, uuid: &str) -> String {
     format!("Content-Length: {}\nContent-Type: text/event-json\n\n{body}", body.len())
 }
 
+/// A contact of an account comes or goes: `sofia::register`, `sofia::expire`.
+pub fn contact_event(subclass: &str) -> String {
+    let body = format!(r#"{{"Event-Subclass":"{subclass}","Event-Name":"CUSTOM","user":"101","host":"pbx.example"}}"#);
+    format!("Content-Length: {}\nContent-Type: text/event-json\n\n{body}", body.len())
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaks {
     Ami,

@@ -45,8 +45,12 @@ const HEARTBEAT: &str = "HEARTBEAT";
 /// The same among custom events.
 const NEEDED_CUSTOM: &[&str] = &["conference::maintenance", "sofia::register", "sofia::unregister", "sofia::expire"];
 
+/// Those that say that one contact of an account is gone; whether there are others they don't say.
+const CONTACT_GONE: &[&str] = &["sofia::unregister", "sofia::expire"];
+
 /// What the state is asked for by, one after the other.
-const LISTS: [(&str, &str); 2] = [("channels", "channels as json"), ("registrations", "registrations as json")];
+const LISTS: [(&str, &str); 2] = [("channels", "channels as json"), REGISTRATIONS];
+const REGISTRATIONS: (&str, &str) = ("registrations", "registrations as json");
 
 const SHOW: ApiName = ApiName::from_static("show");
 const GLOBAL_GETVAR: ApiName = ApiName::from_static("global_getvar");
@@ -66,6 +70,8 @@ enum Asked {
     Subscription,
     /// Which of [`LISTS`].
     List(usize),
+    /// [`REGISTRATIONS`] alone.
+    Registrations,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +101,8 @@ pub(super) struct Session {
     asked: VecDeque<Asked>,
     snapshot: Option<Snapshot>,
     repair: Repair,
+    /// When a contact was gone; the first since registrations were last asked for.
+    contact_gone: Option<Instant>,
     heard: Instant,
     /// Until when events are expected soon.
     busy_until: Instant,
@@ -125,6 +133,7 @@ impl Session {
             asked: VecDeque::new(),
             snapshot: None,
             repair: Repair::new(&config.pace),
+            contact_gone: None,
             heard: now,
             busy_until: now,
         }
@@ -164,6 +173,7 @@ impl Session {
                 ));
             }
             Some(Asked::List(list)) => self.listed(list, frame, is_error, turn),
+            Some(Asked::Registrations) => _ = pass_on(REGISTRATIONS.0, frame, is_error, turn),
             Some(Asked::Subscription) | None => {}
         }
         Ok(())
@@ -194,13 +204,7 @@ impl Session {
     }
 
     fn listed(&mut self, list: usize, frame: &Frame, is_error: bool, turn: &mut Turn<'_>) {
-        let is_json = !is_error && frame.body.first() == Some(&b'{');
-        if is_json {
-            let bytes = frame.body.len();
-            if turn.ring.has_room(bytes) {
-                turn.ring.event(Item::Listing { what: LISTS[list].0, json: frame.detached().body }, bytes);
-            }
-        } else if list == 0 {
+        if !pass_on(LISTS[list].0, frame, is_error, turn) && list == 0 {
             if let Some(snapshot) = &mut self.snapshot {
                 snapshot.whole = false;
             }
@@ -230,10 +234,11 @@ impl Session {
         }
         self.stats.events_in.add_one();
         let name = value_of(&frame.body, NAME_KEY).unwrap_or_default();
-        let is_needed = match name {
-            b"CUSTOM" => value_of(&frame.body, SUBCLASS_KEY).is_some_and(|subclass| has(NEEDED_CUSTOM, subclass)),
-            name => has(NEEDED, name),
-        };
+        let subclass = if name == b"CUSTOM" { value_of(&frame.body, SUBCLASS_KEY) } else { None };
+        let is_needed = subclass.map_or_else(|| has(NEEDED, name), |subclass| has(NEEDED_CUSTOM, subclass));
+        if subclass.is_some_and(|subclass| has(CONTACT_GONE, subclass)) {
+            self.contact_gone.get_or_insert(turn.now);
+        }
         if is_needed {
             self.busy_until = turn.now + self.pace.keep_alive_for;
         }
@@ -301,6 +306,12 @@ impl Protocol for Session {
         if self.snapshot.is_none() && !turn.ring.is_behind() && self.repair.is_due(turn.now, &self.pace) {
             self.begin_snapshot(turn);
         }
+        let is_due = self.contact_gone.is_some_and(|gone| turn.now - gone >= self.pace.registrations_after);
+        if is_due && self.snapshot.is_none() && !turn.ring.is_behind() {
+            self.contact_gone = None;
+            command::api(&SHOW, REGISTRATIONS.1, turn.out).expect("what is shown is one line");
+            self.asked.push_back(Asked::Registrations);
+        }
         if turn.now < self.busy_until && turn.out.is_empty() {
             turn.out.extend_from_slice(KEEP_ALIVE);
         }
@@ -326,6 +337,16 @@ impl Protocol for Session {
             _ => None,
         }
     }
+}
+
+/// A list for the ring; `false` if the answer is none.
+fn pass_on(what: &'static str, frame: &Frame, is_error: bool, turn: &mut Turn<'_>) -> bool {
+    let is_json = !is_error && frame.body.first() == Some(&b'{');
+    let bytes = frame.body.len();
+    if is_json && turn.ring.has_room(bytes) {
+        turn.ring.event(Item::Listing { what, json: frame.detached().body }, bytes);
+    }
+    is_json
 }
 
 fn overrun() -> Ending {

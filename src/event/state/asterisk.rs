@@ -10,6 +10,7 @@
 
 use super::Reader;
 use super::book::{Beginning, Book};
+use super::devices::phone_of;
 use super::words::{clean, dialled};
 use crate::cti::{Disposition, LegState, LegView};
 use crate::wire::ami::Packet;
@@ -49,9 +50,9 @@ pub(super) fn packet(packet: &Packet, r: &mut Reader<'_, '_>) {
         b"ContactList" if r.leads => contact(&text(packet, "Endpoint"), &text(packet, "Status"), r),
         b"Registry" if r.leads => {
             let who = format!("{}@{}", text(packet, "Username"), text(packet, "Domain"));
-            registration(&clean(&who), &text(packet, "Status"), r);
+            registered_elsewhere(&clean(&who), &text(packet, "Status"), r);
         }
-        b"OutboundRegistrationDetail" if r.leads => registration(&text(packet, "ObjectName"), &text(packet, "Status"), r),
+        b"OutboundRegistrationDetail" if r.leads => registered_elsewhere(&text(packet, "ObjectName"), &text(packet, "Status"), r),
         _ => {}
     }
 }
@@ -117,10 +118,18 @@ fn call_of(packet: &Packet, prefix: &str, r: &mut Reader<'_, '_>) -> Option<u64>
 }
 
 fn new_channel(packet: &Packet, r: &mut Reader<'_, '_>) {
-    if let Some(serial) = call_of(packet, "", r)
-        && text(packet, "ChannelStateDesc") == "Up"
-    {
-        state(serial, &text(packet, "Uniqueid"), "Up", r);
+    let Some(serial) = call_of(packet, "", r) else { return };
+    let channel = text(packet, "Uniqueid");
+    called_from(serial, &channel, &text(packet, "Channel"), r);
+    if text(packet, "ChannelStateDesc") == "Up" {
+        state(serial, &channel, "Up", r);
+    }
+}
+
+/// Whose telephone the caller's channel is, if this is it.
+fn called_from(serial: u64, channel: &str, name: &str, r: &mut Reader<'_, '_>) {
+    if let Some(call) = r.book.touch(serial).filter(|call| call.caller() == channel) {
+        call.called_from = phone_of(name).map(str::to_owned);
     }
 }
 
@@ -131,6 +140,7 @@ fn listed(packet: &Packet, r: &mut Reader<'_, '_>) {
     let is_known = r.book.call_of(r.group, &channel).is_some();
     let Some(serial) = call_of(packet, "", r) else { return };
     let (name, desc) = (text(packet, "Channel"), text(packet, "ChannelStateDesc"));
+    called_from(serial, &channel, &name, r);
     if !is_known && other_half(&name).is_none() && r.book.calls.get(&serial).is_some_and(|call| call.caller() != channel) {
         let number = text(packet, "CallerIDNum");
         let number = if number.is_empty() { dialled(name.split('-').next().unwrap_or_default()).to_owned() } else { number };
@@ -355,8 +365,9 @@ fn attended_transfer(packet: &Packet, r: &mut Reader<'_, '_>) {
 fn rename(packet: &Packet, r: &mut Reader<'_, '_>) {
     let channel = text(packet, "Uniqueid");
     let name = text(packet, "Newname");
-    if let Some(serial) = r.book.call_of(r.group, &channel)
-        && let Some(call) = r.book.touch(serial)
+    let Some(serial) = r.book.call_of(r.group, &channel) else { return };
+    called_from(serial, &channel, &name, r);
+    if let Some(call) = r.book.touch(serial)
         && let Some(leg) = call.leg_at(&channel)
     {
         call.legs[leg].view.channel = name;
@@ -376,13 +387,26 @@ fn conference(packet: &Packet, joined: bool, r: &mut Reader<'_, '_>) {
     }
 }
 
+/// Whether a word means registered; none if it says nothing of it.
+fn is_registered(status: &str) -> Option<bool> {
+    match status {
+        "Registered" | "Reachable" => Some(true),
+        "Unregistered" | "Unreachable" | "Rejected" | "Expired" | "Failed" => Some(false),
+        _ => None,
+    }
+}
+
 fn registration(who: &str, status: &str, r: &mut Reader<'_, '_>) {
-    let registered = match status {
-        "Registered" | "Reachable" => true,
-        "Unregistered" | "Unreachable" | "Rejected" | "Expired" | "Failed" => false,
-        _ => return,
-    };
-    r.book.devices.registration(r.source, r.group, who, registered, &mut r.ctx);
+    if let Some(registered) = is_registered(status) {
+        r.book.devices.registration(r.source, r.group, who, registered, &mut r.ctx);
+    }
+}
+
+/// Asterisk's own registration at a carrier.
+fn registered_elsewhere(who: &str, status: &str, r: &mut Reader<'_, '_>) {
+    if let Some(registered) = is_registered(status) {
+        r.book.devices.registered_elsewhere(r.source, r.group, who, registered, &mut r.ctx);
+    }
 }
 
 /// One contact of an endpoint: that one is gone doesn't mean that none is left; `PeerStatus` says that.

@@ -84,6 +84,9 @@ pub(super) struct Call {
     pub legs: Vec<Leg>,
     /// Its live channels, folded ones too.
     pub channels: Vec<Box<str>>,
+    /// What the telephone is called that the caller's channel is one of, by what the switch says of it: never by the number,
+    /// which anybody may send as his own.
+    pub called_from: Option<String>,
     /// What the switch calls it, and called those that were merged into it.
     pub ids: Vec<Box<str>>,
     pub news: News,
@@ -113,6 +116,7 @@ impl Call {
             lost_at_us: None,
             legs: Vec::new(),
             channels: Vec::new(),
+            called_from: None,
             ids: vec![id.into()],
             news: News { ringing: true, ..News::default() },
             pops: Vec::new(),
@@ -132,6 +136,11 @@ impl Call {
     /// The id of the caller's channel.
     pub fn caller(&self) -> &str {
         &self.ids[0]
+    }
+
+    /// The telephone that the caller talks at, where it is one and he still does.
+    pub fn phone(&self) -> Option<&str> {
+        self.called_from.as_deref().filter(|_| self.channels.iter().any(|channel| **channel == *self.caller()))
     }
 
     /// The call as it is told.

@@ -1,12 +1,20 @@
 //! Devices and registrations, and what of them routing may glance at.
+//!
+//! * An extension may be registered under several names: `101@pbx.example` and `101@192.0.2.5`, `SIP/101` and `PJSIP/101`,
+//!   at one switch or at two. It is there if it is there under any of them.
+//! * What is said of a device says more than what is said of its registrations: it knows of them all, and whether they answer.
+//! * What a switch said that isn't heard any more is known no longer, and of its calls nobody would say that they are over:
+//!   they count again when it tells of them.
+//! * A caller's number is what the caller says. Whose telephone a call comes from, the switch says.
 
+use super::LAG_MAX_US;
 use super::book::Context;
 use super::call::Call;
 use super::words::is_extension;
 use crate::cti::{Device, Draft, Registration, What};
 use crate::event::{Now, Output, SourceInfo};
 use crate::hints::Hint;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Devices, registrations and extensions that are remembered, each.
 const DEVICES_MAX: usize = 20_000;
@@ -17,27 +25,68 @@ const HINTS_AT_ONCE_MAX: usize = 4_096;
 
 /// Devices that Asterisk makes for a call: `Local` channels, and who announces in a conference.
 const FOLDED: &[&str] = &["Local/", "CBAnn/"];
+/// What Asterisk reaches telephones by. A line of `DAHDI/` is no telephone of its own.
+const TECHNOLOGIES: &[&str] = &["PJSIP/", "SIP/", "IAX2/", "SCCP/"];
+
+/// A switch, and its name for a device or an account.
+type Name = (usize, String);
+
+/// Whether a telephone is there, by one of its names.
+#[derive(Debug, Default)]
+struct Said {
+    by_device: Option<bool>,
+    by_account: Option<bool>,
+}
 
 /// What is known of an extension.
 #[derive(Debug, Default)]
 struct Extension {
-    registered: Option<bool>,
-    dnd: bool,
+    /// No more of them than of devices and accounts.
+    names: HashMap<Name, Said>,
+    /// Switches where it isn't to be disturbed.
+    dnd: Vec<usize>,
     calls: u32,
     said: Option<(Hint, u64)>,
 }
 
 impl Extension {
     fn hint(&self) -> Hint {
-        Hint { registered: self.registered, dnd: self.dnd, calls: u8::try_from(self.calls).unwrap_or(u8::MAX) }
+        let is_there = self.names.values().filter_map(|said| said.by_device.or(said.by_account));
+        Hint {
+            registered: is_there.reduce(|any, is_there| any || is_there),
+            dnd: !self.dnd.is_empty(),
+            calls: u8::try_from(self.calls).unwrap_or(u8::MAX),
+        }
     }
+
+    fn is_told_by(&self, group: usize) -> bool {
+        self.dnd.contains(&group) || self.names.keys().any(|(of, _)| *of == group)
+    }
+
+    /// What a switch says by one of its names.
+    fn say(&mut self, name: Name, change: impl FnOnce(&mut Said)) {
+        let said = self.names.entry(name.clone()).or_default();
+        change(said);
+        if said.by_device.or(said.by_account).is_none() {
+            self.names.remove(&name);
+        }
+    }
+}
+
+/// An account that somebody registers at a switch.
+struct Account {
+    is_registered: bool,
+    /// When an event last said so.
+    heard_us: Option<u64>,
 }
 
 #[derive(Default)]
 pub(super) struct Devices {
-    states: HashMap<(usize, String), String>,
-    registrations: HashMap<(usize, String), bool>,
+    states: HashMap<Name, String>,
+    registrations: HashMap<Name, Account>,
     extensions: HashMap<(String, String), Extension>,
+    /// Switches that aren't heard.
+    silent: HashSet<usize>,
 }
 
 impl Devices {
@@ -52,57 +101,94 @@ impl Devices {
         {
             return;
         }
-        self.states.insert(key, state.to_owned());
+        self.states.insert(key.clone(), state.to_owned());
         if let Some(extension) = device.strip_prefix("Custom:DND").filter(|rest| is_digits(rest)) {
             let dnd = state == "in-use" || state == "busy";
-            self.hint(&source.tenant, extension, ctx, |known| known.dnd = dnd);
+            self.hint(&source.tenant, extension, ctx, |known| {
+                known.dnd.retain(|of| *of != group);
+                known.dnd.extend(dnd.then_some(group));
+            });
         }
         let extension = extension_of(device);
         if let Some(extension) = &extension {
-            match state {
-                "unavailable" => self.hint(&source.tenant, extension, ctx, |known| known.registered = Some(false)),
-                "invalid" | "unknown" => {}
-                _ => self.hint(&source.tenant, extension, ctx, |known| known.registered = Some(true)),
-            }
+            let is_there = match state {
+                "unavailable" => Some(false),
+                "invalid" | "unknown" => None,
+                _ => Some(true),
+            };
+            self.hint(&source.tenant, extension, ctx, |known| known.say(key, |said| said.by_device = is_there));
         }
         say(source, ctx, What::Device(Device { device: device.to_owned(), extension, state: state.to_owned() }));
     }
 
-    /// Whether somebody is registered.
+    /// Somebody is registered at the switch, or nobody is any more.
     pub fn registration(&mut self, source: &SourceInfo, group: usize, who: &str, registered: bool, ctx: &mut Context<'_>) {
+        self.account(source, group, who, extension_of(who), registered, ctx);
+        if let Some(account) = self.registrations.get_mut(&(group, who.to_owned())) {
+            account.heard_us = Some(ctx.now.monotonic_us);
+        }
+    }
+
+    /// The switch itself is registered elsewhere, or no longer. That is no telephone, whatever it is called there.
+    pub fn registered_elsewhere(&mut self, source: &SourceInfo, group: usize, who: &str, registered: bool, ctx: &mut Context<'_>) {
+        self.account(source, group, who, None, registered, ctx);
+    }
+
+    fn account(
+        &mut self,
+        source: &SourceInfo,
+        group: usize,
+        who: &str,
+        extension: Option<String>,
+        registered: bool,
+        ctx: &mut Context<'_>,
+    ) {
         let key = (group, who.to_owned());
-        let known = self.registrations.get(&key).copied();
-        if known == Some(registered) || (known.is_none() && self.registrations.len() >= DEVICES_MAX) {
+        let is_full = self.registrations.len() >= DEVICES_MAX;
+        let known = match self.registrations.get_mut(&key) {
+            None if is_full => return,
+            None => {
+                self.registrations.insert(key.clone(), Account { is_registered: registered, heard_us: None });
+                None
+            }
+            Some(account) => Some(std::mem::replace(&mut account.is_registered, registered)),
+        };
+        if known == Some(registered) {
             return;
         }
-        self.registrations.insert(key, registered);
-        let extension = extension_of(who);
         if let Some(extension) = &extension {
-            self.hint(&source.tenant, extension, ctx, |known| known.registered = Some(registered));
+            self.hint(&source.tenant, extension, ctx, |known| known.say(key, |said| said.by_account = Some(registered)));
         }
         say(source, ctx, What::Registration(Registration { who: who.to_owned(), extension, registered }));
     }
 
-    /// All registrations that a switch has: the others it had are gone.
+    /// All registrations that a switch has: the others it had are gone, but for those that it hasn't written down yet.
     pub fn only_registered(&mut self, source: &SourceInfo, group: usize, who: &[String], ctx: &mut Context<'_>) {
-        let gone = |((of, name), registered): (&(usize, String), &bool)| {
-            (*of == group && *registered && !who.contains(name)).then(|| name.clone())
+        let listed: HashSet<&str> = who.iter().map(String::as_str).collect();
+        let now_us = ctx.now.monotonic_us;
+        let is_new = |account: &Account| account.heard_us.is_some_and(|at| now_us.saturating_sub(at) < LAG_MAX_US);
+        let gone = |((of, name), account): (&Name, &Account)| {
+            (*of == group && account.is_registered && !is_new(account) && !listed.contains(name.as_str())).then(|| name.clone())
         };
         let gone: Vec<String> = self.registrations.iter().filter_map(gone).collect();
-        for name in who {
-            self.registration(source, group, name, true, ctx);
-        }
-        for name in gone {
-            self.registration(source, group, &name, false, ctx);
+        for (names, registered) in [(who, true), (&gone, false)] {
+            for name in names {
+                self.account(source, group, name, extension_of(name), registered, ctx);
+            }
         }
     }
 
     /// Counts a call at the extensions that are in it now.
     pub fn count(&mut self, call: &mut Call, ctx: &mut Context<'_>) {
+        if self.silent.contains(&call.group) {
+            self.uncount(call, ctx);
+            return;
+        }
         let head = call.head();
         let legs = call.legs.iter().filter(|leg| leg.is_live() && leg.is_shown()).map(|leg| leg.extension());
+        let phone = call.phone().filter(|phone| is_digits(phone) || *phone == head.from.number);
         let mut now: Vec<(String, String)> = Vec::new();
-        for extension in legs.chain([head.from.number.as_str()]).filter(|extension| is_extension(extension)) {
+        for extension in legs.chain(phone).filter(|extension| is_extension(extension)) {
             if !now.iter().any(|(_, counted)| counted == extension) {
                 now.push((head.tenant.clone(), extension.to_owned()));
             }
@@ -137,17 +223,26 @@ impl Devices {
         }
     }
 
-    /// What was known of a switch's devices is known no longer: hints of it are no longer said again.
-    pub fn lost(&mut self, group: usize, tenant: &str) {
-        let names = self.states.keys().chain(self.registrations.keys()).filter(|(of, _)| *of == group);
-        let extensions: Vec<String> = names.filter_map(|(_, name)| extension_of(name)).collect();
-        for extension in extensions {
-            if let Some(known) = self.extensions.get_mut(&(tenant.to_owned(), extension)) {
-                known.registered = None;
-            }
-        }
+    /// A switch isn't heard any more, and these are all calls. What it said is taken back at once, and its calls don't count.
+    pub fn lost<'a>(&mut self, group: usize, calls: impl Iterator<Item = &'a mut Call>, ctx: &mut Context<'_>) {
+        self.silent.insert(group);
+        calls.filter(|call| call.group == group).for_each(|call| self.uncount(call, ctx));
         self.states.retain(|(of, _), _| *of != group);
         self.registrations.retain(|(of, _), _| *of != group);
+        let told = self.extensions.iter().filter(|(_, known)| known.is_told_by(group));
+        let told: Vec<(String, String)> = told.map(|(key, _)| key.clone()).collect();
+        for (tenant, extension) in told {
+            self.hint(&tenant, &extension, ctx, |known| {
+                known.dnd.retain(|of| *of != group);
+                known.names.retain(|(of, _), _| *of != group);
+            });
+        }
+    }
+
+    /// It is heard again. Its calls count when it tells of them, and first of all it lists those that it has: what ended
+    /// meanwhile keeps nobody busy.
+    pub fn heard(&mut self, group: usize) {
+        self.silent.remove(&group);
     }
 
     fn hint(&mut self, tenant: &str, extension: &str, ctx: &mut Context<'_>, change: impl FnOnce(&mut Extension)) {
@@ -175,9 +270,18 @@ fn say(source: &SourceInfo, ctx: &mut Context<'_>, what: What) {
 
 /// The extension of a device or an account, where it is one: digits. (A trunk has a name.)
 fn extension_of(device: &str) -> Option<String> {
-    let name = ["PJSIP/", "SIP/", "IAX2/", "SCCP/"].iter().find_map(|technology| device.strip_prefix(technology)).unwrap_or(device);
+    let name = named(device).unwrap_or(device);
     let name = name.split('@').next().unwrap_or(name);
     is_digits(name).then(|| name.to_owned())
+}
+
+/// What a telephone is called, by Asterisk's name for a channel of its: `101` of `PJSIP/101-0000002a`.
+pub(super) fn phone_of(channel: &str) -> Option<&str> {
+    named(channel)?.rsplit_once('-').map(|(name, _)| name)
+}
+
+fn named(device: &str) -> Option<&str> {
+    TECHNOLOGIES.iter().find_map(|technology| device.strip_prefix(technology))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -199,6 +303,23 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(extension_of(device).as_deref(), extension, "{device}");
+        }
+    }
+
+    #[test]
+    fn a_channel_says_whose_telephone_it_is_where_it_is_one() {
+        for (channel, phone) in [
+            ("PJSIP/101-0000002a", Some("101")),
+            ("SIP/101-0000002a", Some("101")),
+            ("IAX2/101-77", Some("101")),
+            ("PJSIP/desk-101-0000002a", Some("desk-101")),
+            ("DAHDI/101-1", None),
+            ("Local/101@phones-0000002a;1", None),
+            ("sofia/internal/101@192.0.2.5", None),
+            ("PJSIP/101", None),
+            ("", None),
+        ] {
+            assert_eq!(phone_of(channel), phone, "{channel}");
         }
     }
 }

@@ -6,6 +6,8 @@
 //!   Asterisk's `Local` channels are.
 //! * A leg that is up hasn't won yet: a digit may be asked for. It has when the caller's channel is answered and it is the
 //!   only one up, or when both are bridged.
+//! * `Channel-Name`, `Caller-Username` and the presence id are made of what the caller wrote into `From`. Who has proved to be
+//!   a user stands in `variable_user_name`, which nobody else's channel has (none of the recorded ones).
 //! * The caller's own cause is what the dialplan did next; `variable_originate_disposition` says how the dial came out.
 
 use super::Reader;
@@ -62,6 +64,8 @@ struct Channel {
     /// The other half of a loopback pair.
     other_half: String,
     member: String,
+    /// The user that the caller has proved to be.
+    user: String,
 }
 
 impl Channel {
@@ -80,6 +84,7 @@ impl Channel {
             originator: first(first(originator, "variable_originator"), "variable_originating_leg_uuid"),
             other_half: text("variable_other_loopback_leg_uuid"),
             member: text("variable_strowger_member"),
+            user: first(text("variable_user_name"), "variable_sip_auth_username"),
         }
     }
 
@@ -156,6 +161,10 @@ fn channel(event: &Event, name: &str, r: &mut Reader<'_, '_>) {
     let is_caller = call.caller() == channel.id;
     let tenant = call.head().tenant.clone();
     let name_of = |number: &str| names.look_up(&tenant, number).1.map(|(_, name)| name);
+    // a channel that the switch dialled has the variables of who dialled it
+    if is_caller && !channel.outbound && !channel.user.is_empty() {
+        call.called_from = Some(channel.user.clone());
+    }
     if is_caller && leads {
         let source = event.get("Caller-Transfer-Source").or_else(|| event.get("variable_transfer_source"));
         if let Some(to) = source.and_then(transferred_to) {
@@ -268,11 +277,13 @@ fn custom(event: &Event, r: &mut Reader<'_, '_>) {
                 _ => {}
             }
         }
-        Some(sofia @ ("sofia::register" | "sofia::unregister" | "sofia::expire")) if r.leads => {
+        // `sofia::unregister` and `sofia::expire` say that one contact is gone, not that none is left: whoever listens to the
+        // switch has the rest listed, some time after
+        Some("sofia::register") if r.leads => {
             let first = |names: [&str; 2]| names.iter().map(|name| text(event, name)).find(|text| !text.is_empty()).unwrap_or_default();
             let (user, host) = (first(["from-user", "user"]), first(["from-host", "host"]));
             if !user.is_empty() {
-                r.book.devices.registration(r.source, r.group, &clean(&format!("{user}@{host}")), sofia == "sofia::register", &mut r.ctx);
+                r.book.devices.registration(r.source, r.group, &clean(&format!("{user}@{host}")), true, &mut r.ctx);
             }
         }
         _ => {}

@@ -51,7 +51,8 @@ impl Default for StateLimits {
 }
 
 /// How long a call must have been known for a snapshot to say that it is over, where that may lag behind events: where two
-/// sources tell of one switch, and on FreeSWITCH. A younger one that is over ends with the next snapshot.
+/// sources tell of one switch, and on FreeSWITCH. A younger one that is over ends with the next snapshot. The same holds for
+/// a registration.
 const LAG_MAX_US: u64 = 5_000_000;
 
 /// The state of all sources' calls.
@@ -224,6 +225,7 @@ impl State {
         let before = std::mem::replace(&mut source.group, group);
         (source.up, source.identity, source.snapshot) = (true, identity, None);
         self.book.classes.hear(group, true, self.book.calls.values_mut(), ctx);
+        self.book.devices.heard(group);
         // limits on calls at once hold from now on, and not from the next tick on
         ctx.out.push(Output::Remember(Remember::Heard));
         if self.sources.iter().all(|other| other.group != before) {
@@ -249,8 +251,7 @@ impl State {
                 call.lost_at_us.get_or_insert(ctx.now.monotonic_us);
             }
             self.book.classes.hear(group, false, self.book.calls.values_mut(), ctx);
-            let tenant = self.sources[group].info.tenant.clone();
-            self.book.devices.lost(group, &tenant);
+            self.book.devices.lost(group, self.book.calls.values_mut(), ctx);
         }
         if !self.sources[source].gap {
             self.gap(source, "connection-lost", None, ctx);
