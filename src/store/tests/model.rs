@@ -243,7 +243,7 @@ impl Model {
         let source = SOURCES[source];
         let rows: BTreeMap<String, Contact> = rows.iter().map(|c| (c.id.clone(), Contact { source: source.into(), ..c.clone() })).collect();
         let mut outcome = BulkOutcome { revision: seen.since, ..BulkOutcome::default() };
-        let (mut puts, mut removed) = (Vec::new(), Vec::new());
+        let (mut puts, mut removed, mut agreed) = (Vec::new(), Vec::new(), Vec::new());
         for (id, row) in &rows {
             let Some((_, old)) = seen.contacts.get(id) else {
                 outcome.added += u64::from(mode != ImportMode::Update);
@@ -254,6 +254,7 @@ impl Model {
             let new = Contact { source: if mode == ImportMode::Update { old.source.clone() } else { source.into() }, ..row.clone() };
             if new == *old {
                 outcome.unchanged += 1;
+                agreed.extend((old.source == source && seen.by_hand.contains(id)).then_some(id));
                 continue;
             }
             outcome.changed += 1;
@@ -276,7 +277,7 @@ impl Model {
         let t = &mut self.tenants[tenant];
         let new_screens: Vec<PlanItem> = screens.iter().cloned().map(PlanItem::Screen).filter(|s| !t.plan.contains_key(&s.key())).collect();
         outcome.blocked = new_screens.len() as u64;
-        if outcome.added + outcome.changed + outcome.removed + outcome.blocked == 0 {
+        if outcome.added + outcome.changed + outcome.removed + outcome.blocked == 0 && agreed.is_empty() {
             return outcome;
         }
         self.revision += 1;
@@ -284,6 +285,9 @@ impl Model {
         for new in puts.into_iter().filter(|c| !seen.edited_since.contains(&c.id)) {
             t.by_hand.remove(&new.id);
             t.contacts.insert(new.id.clone(), (self.revision, new));
+        }
+        for id in agreed.into_iter().filter(|id| !seen.edited_since.contains(*id)) {
+            t.by_hand.remove(id);
         }
         for id in removed.into_iter().filter(|id| !seen.edited_since.contains(*id)) {
             t.contacts.remove(id);
