@@ -175,6 +175,42 @@ fn an_import_is_in_a_contacts_history_and_the_last_one_is_undone_while_edits_sta
     assert_eq!((name(&place, "x").as_deref(), name(&place, "z").as_deref()), (Some("Ada"), Some("Cy")));
 }
 
+#[test]
+fn undoing_a_contact_after_an_import_brings_back_what_was_written_by_hand() {
+    let (alone, beside) = (Place::new(TENANT), Place::new(TENANT));
+    let server = beside.serve(&[]);
+    for place in [&alone, &beside] {
+        let first = place.file("crm.csv", "id,name,number\nx,Ada,+14155550101\n");
+        place.done(&["contact", "import", &first, "--source", "crm"]);
+        set(place, "x", "Ada L.", "+14155550101");
+        set(place, "bob", "Bob by hand", "+14155550102");
+        let second = place.file("crm.csv", "id,name,number\nx,Ada Byron,+14155550101\nbob,Robert,+14155550103\nz,Cy,+14155550104\n");
+        let done = place.done(&["contact", "import", &second, "--source", "crm", "--json"]).json();
+        assert_eq!((&done["overridden"], &done["taken_over"]), (&1.into(), &1.into()));
+        let names = |place: &Place| ["x", "bob", "z"].map(|id| name(place, id));
+        for (id, before) in [("x", "Ada L."), ("bob", "Bob by hand")] {
+            let all = changes(place, &["contact", "history", id]);
+            let thing = &all[0]["things"][0];
+            assert_eq!(
+                (&all[0]["import"], &thing["kind"], &thing["fields"][0]["before"]),
+                (&"crm".into(), &"changed".into(), &before.into())
+            );
+            place.done(&["contact", "undo", id]);
+        }
+        let by_hand = [Some("Ada L.".to_owned()), Some("Bob by hand".to_owned()), Some("Cy".to_owned())];
+        assert_eq!(names(place), by_hand);
+        assert!(place.done(&["name", "+14155550102"]).out.contains("Bob by hand"));
+        assert_eq!(place.done(&["contact", "show", "bob", "--json"]).json()["source"].as_str().unwrap_or_default(), "");
+        // what is new with the import goes with it
+        place.done(&["contact", "undo", "z"]);
+        assert_eq!(name(place, "z"), None);
+        // and undoing the whole import says the same
+        place.done(&["undo", &done["revision"].to_string()]);
+        assert_eq!(names(place)[..2], by_hand[..2]);
+    }
+    drop(server);
+}
+
 fn number(n: u64) -> Number {
     Number::from_key(Kind::E164, &format!("1415{n:07}")).unwrap()
 }

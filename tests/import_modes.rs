@@ -53,6 +53,22 @@ fn replacing_a_source_removes_what_left_it_and_touches_nothing_else() {
 }
 
 #[test]
+fn a_contact_that_was_corrected_here_and_then_in_its_source_goes_when_the_source_drops_it() {
+    let place = Place::new(TENANTS);
+    crm(&place, &[ADA, BOB].concat(), &[]);
+    place.done(&["contact", "set", "ada", "--name", "Ada King", "--number", "+12025550101"]);
+    let king = "ada,Ada King,+12025550101\n";
+    let same = crm(&place, &[king, BOB].concat(), &["--mode", "replace", "--json"]).json();
+    assert_eq!((&same["unchanged"], &same["changed"], &same["kept"]), (&2.into(), &0.into(), &0.into()));
+    assert_eq!(listed(&place), ["ada Ada King crm", "bob Bob crm"]);
+    let shown = crm(&place, BOB, &["--mode", "replace", "--dry-run"]).out;
+    assert!(shown.contains("removed (1):\n  ada \"Ada King\"") && !shown.contains("edited by hand"), "{shown}");
+    let gone = crm(&place, BOB, &["--mode", "replace", "--json"]).json();
+    assert_eq!((&gone["removed"], &gone["kept"]), (&1.into(), &0.into()));
+    assert_eq!(listed(&place), ["bob Bob crm"]);
+}
+
+#[test]
 fn a_file_without_contacts_takes_a_whole_source_along_only_where_that_is_said() {
     let place = Place::new(TENANTS);
     crm(&place, &[ADA, BOB].concat(), &[]);

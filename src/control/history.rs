@@ -370,9 +370,9 @@ fn thing_view(thing: &ThingChange) -> ThingView {
     };
     let kind = match (&before, &after) {
         (None, Some(_)) if !is_known => "imported",
-        (None, _) => "added",
+        (None, Some(_)) => "added",
         (Some(_), Some(_)) => "changed",
-        (Some(_), None) => "removed",
+        (_, None) => "removed",
     };
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
     let mut fields: Vec<FieldView> = Vec::new();

@@ -155,13 +155,6 @@ pub struct BulkOutcome {
     pub blocked: u64,
 }
 
-impl BulkOutcome {
-    /// Whether anything in the directory is different.
-    pub(super) fn is_change(&self) -> bool {
-        self.added + self.changed + self.removed > 0
-    }
-}
-
 impl Bulk {
     pub(super) fn new(store: Store, tenant: &str, source: &str, mode: ImportMode) -> Bulk {
         Bulk { store, tenant: tenant.to_owned(), source: source.to_owned(), mode, rows: Arc::default(), blocked: Arc::default() }

@@ -1,8 +1,9 @@
 //! What an import means for each contact, of the file and of the directory: compared in the order of ids, nothing written.
 //!
 //! Layers decide what is whose. The import is to replace its source's generation (`own`), so what shows there must be carried
-//! over or is gone. What shows from a single edit or from another source's generation stays where it is. What is removed needs
-//! an entry that says so where a layer below would show through.
+//! over or is gone. What shows from a single edit or from another source's generation stays where it is, but for an edit of a
+//! contact of this source that the file agrees with: laid over the edit, the contact counts as the source's again. What is
+//! removed needs an entry that says so where a layer below would show through.
 
 use super::bulk::{Bulk, BulkOutcome, ImportMode, Rows};
 use super::durable::{Entries, Layered};
@@ -37,6 +38,8 @@ pub(super) enum Fate {
     },
     /// It is what it was.
     Unchanged,
+    /// It is what it was, and somebody's edit had made it so: the source says the same now, and has it again.
+    Agreed,
     /// The row of an update has no contact to change.
     Absent,
     /// The file doesn't have it, and it stays.
@@ -123,10 +126,15 @@ impl Compare {
                 ImportMode::Update => (Fate::Absent, old.map_or(Write::Nothing, |old| self.still_removed(old))),
             });
         };
-        let unchanged = || (Fate::Unchanged, if self.is_own(old) { Write::Old } else { Write::Nothing });
+        let unchanged = |is_mine: bool| match old.generation {
+            None if is_mine => (Fate::Agreed, Write::Old),
+            _ if self.is_own(old) => (Fate::Unchanged, Write::Old),
+            _ => (Fate::Unchanged, Write::Nothing),
+        };
         let bytes = self.rows.record(row);
         if old.entry.record() == bytes {
-            return Ok(unchanged());
+            // the row's source is this one
+            return Ok(unchanged(true));
         }
         let before: Contact = record::decode(old.entry.record())?;
         let mut after: Contact = record::decode(bytes)?;
@@ -135,7 +143,7 @@ impl Compare {
             after.source.clone_from(&before.source);
         }
         if before == after {
-            return Ok(unchanged());
+            return Ok(unchanged(is_mine));
         }
         let fate = Fate::Changed { taken: before.source != after.source, overridden: is_mine && old.generation.is_none() };
         let write = if after.source == self.source { Write::Row } else { Write::Record(record::encode(&after)?) };
@@ -166,6 +174,13 @@ impl Compare {
     }
 }
 
+impl Fate {
+    /// Whether a generation has to be written for it: the contact is another one, or has to lie above an edit from now on.
+    pub(super) fn needs_writing(self) -> bool {
+        matches!(self, Fate::Added | Fate::Changed { .. } | Fate::Removed | Fate::Agreed)
+    }
+}
+
 impl BulkOutcome {
     pub(super) fn count(&mut self, fate: Fate) {
         match fate {
@@ -175,7 +190,7 @@ impl BulkOutcome {
                 self.taken += u64::from(taken);
                 self.overridden += u64::from(overridden);
             }
-            Fate::Unchanged => self.unchanged += 1,
+            Fate::Unchanged | Fate::Agreed => self.unchanged += 1,
             Fate::Absent => self.absent += 1,
             Fate::Missing => self.missing += 1,
             Fate::Kept => {

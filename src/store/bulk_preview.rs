@@ -56,7 +56,7 @@ impl Bulk {
                 Fate::Removed => &mut preview.removed,
                 Fate::Missing | Fate::Kept => &mut preview.missing,
                 Fate::Absent => &mut preview.absent,
-                Fate::Unchanged | Fate::Foreign => continue,
+                Fate::Unchanged | Fate::Agreed | Fate::Foreign => continue,
             };
             if list.len() >= shown_max {
                 continue;

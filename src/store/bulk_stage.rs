@@ -3,7 +3,7 @@
 use super::block::BlockWriter;
 use super::bulk::{Bulk, BulkOutcome, Rows};
 use super::bulk_commit::{BulkChange, Committed};
-use super::bulk_compare::{Compare, Fate, Judged, Write};
+use super::bulk_compare::{Compare, Judged, Write};
 use super::by::By;
 use super::durable::{Layered, block_value};
 use super::plan_change::PlanEdits;
@@ -35,6 +35,8 @@ pub struct Staging {
     tenant: String,
     generation: Generation,
     outcome: BulkOutcome,
+    /// Whether there is anything for which the generation has to become true.
+    is_needed: bool,
     rows: Arc<Rows>,
     screens: Arc<Vec<Screen>>,
     phase: Phase,
@@ -68,6 +70,7 @@ impl Staging {
             tenant: bulk.tenant.clone(),
             generation,
             outcome: BulkOutcome { revision: since, ..BulkOutcome::default() },
+            is_needed: false,
             rows: bulk.rows.clone(),
             screens: bulk.blocked.clone(),
             phase: Phase::Comparing(Box::new(Compare::new(bulk))),
@@ -105,7 +108,7 @@ impl Staging {
         for _ in 0..STEP_ENTRIES {
             let Some(judged) = compare.next()? else { return Ok(()) };
             self.outcome.count(judged.fate);
-            if matches!(judged.fate, Fate::Added | Fate::Changed { .. } | Fate::Removed) {
+            if judged.fate.needs_writing() {
                 self.outcome = BulkOutcome { revision: self.outcome.revision, ..BulkOutcome::default() };
                 self.phase = self.again.take().map_or(Phase::Ready, Phase::Contacts);
                 return Ok(());
@@ -123,6 +126,7 @@ impl Staging {
                 return Ok(());
             };
             self.outcome.count(judged.fate);
+            self.is_needed |= judged.fate.needs_writing();
             self.write(&judged)?;
         }
         self.phase = Phase::Contacts(compare);
@@ -185,7 +189,7 @@ impl Staging {
     /// The store is as it was; but after [`StoreError::Failed`] the next open may find it done, whole.
     pub fn finish(self, by: impl Into<By>) -> Result<Option<BulkOutcome>, StoreError> {
         let (by, mut outcome) = (by.into(), self.outcome);
-        let generation = outcome.is_change().then(|| self.generation.clone());
+        let generation = self.is_needed.then(|| self.generation.clone());
         for _ in 0..PLAN_TRIES_MAX {
             let (over, puts) = match self.screens.is_empty() {
                 true => (0, Vec::new()),

@@ -195,14 +195,19 @@ impl Durable {
         self.pointers.load().get(tenant).cloned().unwrap_or_default()
     }
 
-    /// One entry, whatever layer it is in: its revision and its record.
-    pub(super) fn get(&self, tenant: &str, entry_key: &[u8]) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+    /// The newest single edit of an entry, whatever lies above it.
+    pub(super) fn newest_edit(&self, tenant: &str, entry_key: &[u8]) -> Result<Option<Entry>, StoreError> {
         let mut live_key = key::tenant(tenant);
         let tenant_len = live_key.len();
         live_key.extend_from_slice(entry_key);
-        let generations = self.generations(tenant);
         let live = self.engine.get(Space::Live, &live_key)?;
-        let mut highest = live.map(|v| Entry::live(tenant_len, Slice::from(live_key), v)).transpose()?;
+        live.map(|v| Entry::live(tenant_len, Slice::from(live_key), v)).transpose()
+    }
+
+    /// One entry, whatever layer it is in: its revision and its record.
+    pub(super) fn get(&self, tenant: &str, entry_key: &[u8]) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let generations = self.generations(tenant);
+        let mut highest = self.newest_edit(tenant, entry_key)?;
         for generation in &generations {
             if highest.as_ref().is_none_or(|h| h.layer < layer_of(generation))
                 && let Some(found) = self.get_in(tenant, generation, entry_key)?

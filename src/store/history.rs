@@ -1,17 +1,16 @@
 //! History: the change log as people ask for it, the newest change first, thing by thing.
 //!
 //! The log is short enough to be read whole for one thing's history. What imports changed isn't in it, only that they came:
-//! what is known of a contact there is read from the generations that are true, and those that the last import replaced.
+//! what is known of a contact there [`super::imported`] finds out.
 
 use super::durable::Durable;
 use super::engine::Space;
-use super::record::{self, Change, EntryChange, Generation};
+use super::record::{self, Change, EntryChange};
 use super::{Reader, StoreError, key, parts};
 use crate::access::Token;
 use crate::directory::Contact;
 use crate::routing::{PlanItem, PlanKey};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What a change changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -217,44 +216,6 @@ impl Reader {
         Ok(is_told.then_some(past))
     }
 
-    /// What imports are known to have done to a contact, by revision.
-    fn imports_of(&self, tenant: &str, id: &str) -> Result<BTreeMap<u64, ThingChange>, StoreError> {
-        let durable = &self.shared.durable;
-        let previous = self.shared.previous(tenant);
-        let now = durable.generations(tenant);
-        let mut found = BTreeMap::new();
-        let before: &[Arc<Generation>] = previous.as_ref().map_or(&[], |p| &p.before);
-        for generation in now.iter().chain(before) {
-            // a removal goes along from import to import, so it says nothing of when
-            if let Some((revision, Some(contact))) = contact_in(durable, tenant, generation, id)? {
-                let after = Some(Box::new(contact));
-                found.insert(revision, ThingChange::Contact { id: id.to_owned(), before: None, after, is_known: false });
-            }
-        }
-        // what the last import did is known whole
-        if let Some(previous) = &previous {
-            let newest = |generations: &[Arc<Generation>]| -> Result<Option<(u64, Contact)>, StoreError> {
-                let mut all: Vec<_> = generations.iter().collect();
-                all.sort_by_key(|g| g.since);
-                for generation in all.into_iter().rev() {
-                    if let Some((revision, contact)) = contact_in(durable, tenant, generation, id)? {
-                        return Ok(contact.map(|contact| (revision, contact)));
-                    }
-                }
-                Ok(None)
-            };
-            let (old, new) = (newest(before)?, newest(&now)?);
-            let by_hand = new.as_ref().is_some_and(|(revision, _)| *revision == previous.revision) && old.is_none();
-            if old.as_ref().map(|(_, c)| c) != new.as_ref().map(|(_, c)| c) {
-                // a contact that was made by hand lay above, and its own changes tell of it
-                let is_known = !by_hand || durable.changes(0).next().transpose()?.is_none_or(|first| first.revision == 1);
-                let (before, after) = (old.map(|(_, c)| Box::new(c)), new.map(|(_, c)| Box::new(c)));
-                found.insert(previous.revision, ThingChange::Contact { id: id.to_owned(), before, after, is_known });
-            }
-        }
-        Ok(found)
-    }
-
     /// The oldest revision that the log still has; those before were let go of. `None` for an empty log.
     ///
     /// # Errors
@@ -264,21 +225,9 @@ impl Reader {
     }
 }
 
-/// A contact as a generation has it (`None` where it says that there is none), and the revision that made it so.
-fn contact_in(
-    durable: &Durable,
-    tenant: &str,
-    generation: &Arc<Generation>,
-    id: &str,
-) -> Result<Option<(u64, Option<Contact>)>, StoreError> {
-    let Some(entry) = durable.get_in(tenant, generation, &key::contact(id))? else { return Ok(None) };
-    let contact = if entry.is_removed() { None } else { Some(record::decode(entry.record())?) };
-    Ok(Some((entry.revision, contact)))
-}
-
 impl Durable {
     /// Changes below a revision, the newest first.
-    fn changes_back(&self, below: u64) -> impl Iterator<Item = Result<Change, StoreError>> + use<> {
+    pub(super) fn changes_back(&self, below: u64) -> impl Iterator<Item = Result<Change, StoreError>> + use<> {
         self.engine.scan_back(Space::Log, &[], &below.to_be_bytes()).map(|item| record::decode(&item?.1))
     }
 }

@@ -25,6 +25,7 @@ mod fill;
 mod found;
 mod hand_over;
 mod history;
+mod imported;
 mod key;
 mod marker;
 mod open;

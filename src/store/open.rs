@@ -6,6 +6,7 @@ use super::parts::{self, Kept};
 use super::plan_change::PlanRevisions;
 use super::previous::{self, Previous};
 use super::record::{self, Change, Generation};
+use super::restore;
 use super::slot::Slot;
 use super::swap;
 use super::writer::{self, Dead};
@@ -63,6 +64,8 @@ impl Store {
         if marker != Some(now) {
             now.write(dir)?;
         }
+        // it is whole; a restore that was cut may have left its mark, and one that can't be removed the next restore will
+        let _ = restore::unmark(dir);
         let Beside { dead, kept, newest } = beside(&durable, &previous)?;
         let shared = Arc::new(Shared {
             dir: dir.into(),

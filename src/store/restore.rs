@@ -16,7 +16,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What stands in a directory that is no store yet.
+/// What stands in a directory that is no store yet. It goes once the store is in its place; where a crash comes before that, the
+/// next open or the next restore removes it, so that what lies beside with this mark was never in use.
 const UNFINISHED: &str = "RESTORING";
 /// How long a store that was just closed may keep its lock.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -81,10 +82,12 @@ pub fn restore(file: &mut File, dir: &Path, force: bool) -> Result<Restored, Bac
     let held = backup::verify(BufReader::new(&*file))?;
     let target = swap::beside(dir, "restoring");
     settle(dir, &target)?;
+    // it will lie where the new one is put together now, and must not look like one that isn't whole
+    unmark(dir).map_err(io(dir))?;
     fs::DirBuilder::new().mode(0o700).create(&target).map_err(io(&target))?;
     let filled = fill(file, &target, &held);
     if let Err(error) = filled {
-        let _ = fs::remove_dir_all(&target);
+        let _ = discard(&target);
         return Err(error);
     }
     let before = if is_new {
@@ -93,13 +96,30 @@ pub fn restore(file: &mut File, dir: &Path, force: bool) -> Result<Restored, Bac
         swap::sync_parent(dir)?;
         None
     } else {
-        swap::exchange(dir, &target).inspect_err(|_| drop(fs::remove_dir_all(&target)))?;
+        swap::exchange(dir, &target).inspect_err(|_| drop(discard(&target)))?;
         // the old store lies there now: should this fail, the next restore finds it and keeps it
         swap::sync_parent(dir)?;
         Some(keep(dir, &target)?)
     };
-    fs::remove_file(dir.join(UNFINISHED)).map_err(io(dir))?;
+    // it is done: what can't be removed now goes when the store is opened
+    let _ = unmark(dir);
     Ok(Restored { held, before })
+}
+
+/// Takes the mark of an unfinished store off a whole one, on the disk as well.
+pub(super) fn unmark(dir: &Path) -> std::io::Result<()> {
+    match fs::remove_file(dir.join(UNFINISHED)) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| File::open(dir)?.sync_all()),
+    }
+}
+
+/// Removes an unfinished store. What is left of it if this is cut must not be taken for an old one, so its database goes first.
+fn discard(target: &Path) -> std::io::Result<()> {
+    match fs::remove_file(target.join("db")) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e),
+        _ => fs::remove_dir_all(target),
+    }
 }
 
 /// One restore at a time.
@@ -113,12 +133,12 @@ fn alone(parent: &Path) -> Result<File, BackupError> {
 
 /// Does away with what a restore that was cut has left: an unfinished store is removed, an old one is kept.
 fn settle(dir: &Path, target: &Path) -> Result<(), BackupError> {
-    if target.join(UNFINISHED).exists() {
-        fs::remove_dir_all(target).map_err(io(target))?;
-    } else if target.join("db").exists() {
+    // where both have the mark, a restore that left the old one's where it was has let them change names: better a copy too many
+    let is_unfinished = target.join(UNFINISHED).exists() && !dir.join(UNFINISHED).exists();
+    if target.join("db").exists() && !is_unfinished {
         keep(dir, target)?;
     } else if target.exists() {
-        fs::remove_dir_all(target).map_err(io(target))?;
+        discard(target).map_err(io(target))?;
     }
     Ok(())
 }
@@ -128,6 +148,7 @@ fn keep(dir: &Path, old: &Path) -> Result<PathBuf, BackupError> {
     let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
     let named = |n: u32| swap::beside(dir, &if n == 0 { format!("before-restore-{now}") } else { format!("before-restore-{now}-{n}") });
     let free = (0..100).map(named).find(|path| !path.exists()).unwrap_or_else(|| named(100));
+    unmark(old).map_err(io(old))?;
     fs::rename(old, &free).map_err(io(&free))?;
     swap::sync_parent(dir)?;
     Ok(free)

@@ -4,6 +4,7 @@ mod damage;
 mod full;
 mod hand_over;
 mod import;
+mod imported;
 mod keeping;
 mod model;
 mod plan;

@@ -236,6 +236,86 @@ fn what_a_replaced_source_drops_doesnt_come_back_from_a_layer_below() {
     opened.close();
 }
 
+/// `replace` of a source, or what it would do.
+fn replacing(opened: &Opened, contacts: &[Contact]) -> Bulk {
+    let mut bulk = opened.bulk_as("t", "crm", ImportMode::Replace);
+    contacts.iter().for_each(|c| bulk.push(c).unwrap());
+    bulk
+}
+
+#[test]
+fn a_correction_that_the_source_has_taken_over_is_the_sources_to_remove() {
+    for mode in [ImportMode::Merge, ImportMode::Replace, ImportMode::Update] {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = Opened::open(dir.path());
+        let (ada, right) = (contact("ada", "Ada", &["493011111"]), contact("ada", "Ada Byron", &["493022222"]));
+        let bob = contact("bob", "Bob", &["493044444"]);
+        opened.import("crm", &[ada, bob.clone()]);
+        let edit = opened.put(&right).revision;
+        // somebody corrects it there as well
+        let same = [right.clone(), bob.clone()];
+        let import = |mode| {
+            let mut bulk = opened.bulk_as("t", "crm", mode);
+            same.iter().for_each(|c| bulk.push(c).unwrap());
+            bulk.commit("x").unwrap()
+        };
+        let agreed = import(mode);
+        assert_eq!((agreed.unchanged, agreed.added + agreed.changed + agreed.removed), (2, 0), "{mode}");
+        let (revision, there) = opened.contact("t", "ada").unwrap().unwrap();
+        assert_eq!((revision, there.name.as_str()), (edit, "Ada Byron"), "{mode}: it is what it was");
+        // the same once more brings nothing new
+        assert_eq!((import(mode).revision, opened.revision()), (agreed.revision, agreed.revision), "{mode}");
+        let gone = replacing(&opened, std::slice::from_ref(&bob)).preview(9).unwrap();
+        assert_eq!((gone.counts.removed, gone.counts.kept, gone.removed[0].by_hand), (1, 0, false), "{mode}");
+        assert_eq!(replacing(&opened, std::slice::from_ref(&bob)).commit("x").unwrap().removed, 1);
+        for _ in 0..2 {
+            assert!(opened.contact("t", "ada").unwrap().is_none(), "{mode}");
+            assert_eq!(["493011111", "493022222"].map(|n| opened.caller(n)), [None, None], "{mode}");
+            opened.import("ldap", &[contact("zoe", "Zoe", &["493055555"])]);
+        }
+        assert_eq!(opened.check().unwrap().problems, Vec::<String>::new());
+        opened.close();
+        let opened = Opened::open(dir.path());
+        assert!(opened.contact("t", "ada").unwrap().is_none(), "{mode}");
+        opened.close();
+    }
+}
+
+#[test]
+fn undoing_an_import_that_agreed_with_an_edit_leaves_the_edit_and_makes_it_one_by_hand_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    let right = contact("ada", "Ada Byron", &["493022222"]);
+    opened.import("crm", &[contact("ada", "Ada", &["493011111"]), contact("bob", "Bob", &["493044444"])]);
+    let edit = opened.put(&right).revision;
+    let agreed = replacing(&opened, std::slice::from_ref(&right)).commit("x").unwrap();
+    assert_eq!((agreed.unchanged, agreed.removed), (1, 1));
+    opened.undo_import("t", "x", agreed.revision).unwrap().unwrap();
+    let (revision, there) = opened.contact("t", "ada").unwrap().unwrap();
+    assert_eq!((revision, there.name.as_str()), (edit, "Ada Byron"));
+    assert_eq!(["493011111", "493022222", "493044444"].map(|n| opened.caller(n)), [None, Some("ada".into()), Some("bob".into())]);
+    let gone = replacing(&opened, &[]).commit("x").unwrap();
+    assert_eq!((gone.removed, gone.kept), (1, 1), "it is by hand again");
+    opened.close();
+}
+
+#[test]
+fn an_edit_that_no_row_of_its_source_agrees_with_stays_one_by_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let opened = Opened::open(dir.path());
+    opened.import("crm", &[contact("ada", "Ada", &["493011111"]), contact("bob", "Bob", &["493044444"])]);
+    let right = contact("ada", "Ada Byron", &["493011111"]);
+    opened.put(&right);
+    // another source's update says the same, which says nothing of what crm has
+    let mut update = opened.bulk_as("t", "ldap", ImportMode::Update);
+    update.push(&right).unwrap();
+    assert_eq!(update.commit("x").unwrap(), BulkOutcome { revision: 2, unchanged: 1, ..BulkOutcome::default() });
+    let outcome = replacing(&opened, &[contact("bob", "Bob", &["493044444"])]).commit("x").unwrap();
+    assert_eq!((outcome.removed, outcome.kept, outcome.unchanged), (0, 1, 1));
+    assert_eq!(opened.contact("t", "ada").unwrap().unwrap().1.name, "Ada Byron");
+    opened.close();
+}
+
 #[test]
 fn no_call_meets_half_of_an_import() {
     let dir = tempfile::tempdir().unwrap();

@@ -325,3 +325,133 @@ fn a_note_of_an_import_that_never_became_true_is_forgotten_at_the_next_start() {
     assert_eq!(opened.check().unwrap().problems, NOTHING);
     opened.close();
 }
+
+/// A backup of a store with one contact, as a file.
+fn backed_up(dir: &Path) -> std::path::PathBuf {
+    let opened = Opened::open(&dir.join("other"));
+    opened.put(&contact("ada", "from the backup", &["493011111"]));
+    let (mut backup, mut bytes) = (opened.backup(), Vec::new());
+    while let Some(piece) = backup.next_piece().unwrap() {
+        bytes.extend_from_slice(&piece);
+    }
+    opened.close();
+    let path = dir.join("backup");
+    std::fs::write(&path, &bytes).unwrap();
+    path
+}
+
+fn name_in(dir: &Path, id: &str) -> Option<String> {
+    let opened = Opened::open(dir);
+    let name = opened.contact("t", id).unwrap().map(|(_, c)| c.name);
+    opened.close();
+    name
+}
+
+/// Old stores that restores have kept.
+fn kept_beside(dir: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut kept: Vec<_> = entries.filter(|path| path.to_string_lossy().contains(".before-restore-")).collect();
+    kept.sort();
+    kept
+}
+
+#[test]
+fn a_store_that_a_killed_restore_had_left_its_mark_in_is_kept_by_the_restores_after_it() {
+    for opened_since in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, beside) = (dir.path().join("store"), dir.path().join("store.restoring"));
+        let file = backed_up(dir.path());
+        let restored = || restore(&mut std::fs::File::open(&file).unwrap(), &store, true).unwrap();
+        restored();
+        let opened = Opened::open(&store);
+        opened.put(&contact("months", "of work", &["493022222"]));
+        opened.close();
+        // as the first restore leaves it when it is killed behind the exchange; what was written since is there all the same
+        std::fs::File::create(store.join("RESTORING")).unwrap();
+        if opened_since {
+            assert_eq!(name_in(&store, "months").as_deref(), Some("of work"));
+            assert!(!store.join("RESTORING").exists(), "a store that was opened is one");
+        }
+        // as the second one leaves it when it is killed before the old store has its lasting name
+        let old = restored().before.unwrap();
+        std::fs::rename(&old, &beside).unwrap();
+        std::fs::File::create(store.join("RESTORING")).unwrap();
+        assert!(!beside.join("RESTORING").exists(), "the old store doesn't look like one that isn't whole");
+        if opened_since {
+            assert_eq!(name_in(&store, "ada").as_deref(), Some("from the backup"));
+        }
+        restored();
+        let kept = kept_beside(dir.path());
+        assert_eq!((kept.len(), beside.exists()), (2, false), "{kept:?}");
+        let names: Vec<_> = kept.iter().filter_map(|old| name_in(old, "months")).collect();
+        assert_eq!(names, ["of work"], "opened in between: {opened_since}");
+    }
+}
+
+#[test]
+fn of_two_stores_with_a_mark_neither_is_taken_for_unfinished() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, beside) = (dir.path().join("store"), dir.path().join("store.restoring"));
+    let file = backed_up(dir.path());
+    let opened = Opened::open(&beside);
+    opened.put(&contact("months", "of work", &["493022222"]));
+    opened.close();
+    Opened::open(&store).close();
+    for marked in [&store, &beside] {
+        std::fs::File::create(marked.join("RESTORING")).unwrap();
+    }
+    restore(&mut std::fs::File::open(&file).unwrap(), &store, true).unwrap();
+    let kept = kept_beside(dir.path());
+    let names: Vec<_> = kept.iter().filter_map(|old| name_in(old, "months")).collect();
+    assert_eq!((kept.len(), names), (2, vec!["of work".to_owned()]));
+    assert_eq!(name_in(&store, "ada").as_deref(), Some("from the backup"));
+    assert!(!store.join("RESTORING").exists());
+}
+
+#[test]
+fn what_a_killed_restore_hadnt_finished_is_removed_and_kept_by_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, beside) = (dir.path().join("store"), dir.path().join("store.restoring"));
+    let file = backed_up(dir.path());
+    Opened::open(&store).close();
+    // in the middle of filling it, and in the middle of removing what was filled
+    for left in [&["RESTORING", "db", "conf"][..], &["RESTORING"], &["conf", "STROWGER"], &[]] {
+        std::fs::create_dir(&beside).unwrap();
+        left.iter().for_each(|name| std::fs::write(beside.join(name), "x").unwrap());
+        let before = kept_beside(dir.path());
+        let kept = restore(&mut std::fs::File::open(&file).unwrap(), &store, true).unwrap().before.unwrap();
+        let new: Vec<_> = kept_beside(dir.path()).into_iter().filter(|old| !before.contains(old)).collect();
+        assert_eq!((new, beside.exists()), (vec![kept], false), "{left:?}");
+    }
+}
+
+#[test]
+fn a_compaction_between_a_restore_that_was_cut_and_the_next_one_costs_no_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, beside) = (dir.path().join("store"), dir.path().join("store.restoring"));
+    let file = backed_up(dir.path());
+    let opened = Opened::open(&store);
+    opened.put(&contact("months", "of work", &["493022222"]));
+    opened.close();
+    let restored = || restore(&mut std::fs::File::open(&file).unwrap(), &store, true).unwrap();
+    // killed between the exchange and the lasting name
+    std::fs::rename(restored().before.unwrap(), &beside).unwrap();
+    std::fs::File::create(store.join("RESTORING")).unwrap();
+    let opened = Opened::open(&store);
+    opened.put(&contact("eve", "since", &["493033333"]));
+    opened.compact().unwrap();
+    // handed over and taken back
+    opened.detach().unwrap();
+    opened.attach().unwrap();
+    opened.close();
+    // and what a compaction leaves that is killed behind its exchange
+    let old = Opened::open(&super::swap::compacting(&store));
+    old.put(&contact("eve", "too old", &["493033333"]));
+    old.close();
+    restored();
+    let kept = kept_beside(dir.path());
+    let names = |id| kept.iter().filter_map(|old| name_in(old, id)).collect::<Vec<_>>();
+    assert_eq!((kept.len(), names("months"), names("eve")), (2, vec!["of work".to_owned()], vec!["since".to_owned()]));
+    assert_eq!(name_in(&store, "ada").as_deref(), Some("from the backup"));
+    assert!(!beside.exists() && !super::swap::compacting(&store).exists());
+}

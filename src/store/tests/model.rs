@@ -73,6 +73,8 @@ enum Op {
     Change(Change),
     Import(Import),
     SameImport,
+    /// A file that says what its source's contacts say already, edited ones too.
+    AgreeingImport(usize, usize, ImportMode),
     Reopen,
 }
 
@@ -243,7 +245,7 @@ impl Model {
         let source = SOURCES[source];
         let rows: BTreeMap<String, Contact> = rows.iter().map(|c| (c.id.clone(), Contact { source: source.into(), ..c.clone() })).collect();
         let mut outcome = BulkOutcome { revision: seen.since, ..BulkOutcome::default() };
-        let (mut puts, mut removed) = (Vec::new(), Vec::new());
+        let (mut puts, mut removed, mut agreed) = (Vec::new(), Vec::new(), Vec::new());
         for (id, row) in &rows {
             let Some((_, old)) = seen.contacts.get(id) else {
                 outcome.added += u64::from(mode != ImportMode::Update);
@@ -254,6 +256,7 @@ impl Model {
             let new = Contact { source: if mode == ImportMode::Update { old.source.clone() } else { source.into() }, ..row.clone() };
             if new == *old {
                 outcome.unchanged += 1;
+                agreed.extend((old.source == source && seen.by_hand.contains(id)).then_some(id));
                 continue;
             }
             outcome.changed += 1;
@@ -276,7 +279,7 @@ impl Model {
         let t = &mut self.tenants[tenant];
         let new_screens: Vec<PlanItem> = screens.iter().cloned().map(PlanItem::Screen).filter(|s| !t.plan.contains_key(&s.key())).collect();
         outcome.blocked = new_screens.len() as u64;
-        if outcome.added + outcome.changed + outcome.removed + outcome.blocked == 0 {
+        if outcome.added + outcome.changed + outcome.removed + outcome.blocked == 0 && agreed.is_empty() {
             return outcome;
         }
         self.revision += 1;
@@ -284,6 +287,9 @@ impl Model {
         for new in puts.into_iter().filter(|c| !seen.edited_since.contains(&c.id)) {
             t.by_hand.remove(&new.id);
             t.contacts.insert(new.id.clone(), (self.revision, new));
+        }
+        for id in agreed.into_iter().filter(|id| !seen.edited_since.contains(*id)) {
+            t.by_hand.remove(id);
         }
         for id in removed.into_iter().filter(|id| !seen.edited_since.contains(*id)) {
             t.contacts.remove(id);
@@ -442,6 +448,14 @@ fn run(ops: Vec<Op>) {
                     run_import(&mut model, &opened, import);
                     assert_eq!(opened.revision(), revision);
                 }
+            }
+            Op::AgreeingImport(tenant, source, mode) => {
+                let there = model.tenants[tenant].contacts.values().map(|(_, c)| c.clone());
+                let rows = there.filter(|c| c.source == SOURCES[source]).collect();
+                let (screens, meanwhile) = (vec![], vec![]);
+                let import = Import { tenant, source, mode, rows, screens, meanwhile, other: None, plan: None, dropped: false };
+                run_import(&mut model, &opened, import.clone());
+                last = Some(import);
             }
             Op::Reopen => {
                 opened.close();

@@ -101,6 +101,7 @@ pub(super) fn ops() -> impl Strategy<Value = Op> {
             Op::Import(Import { tenant, source, mode, rows, screens, meanwhile, other, plan, dropped })
         }),
         1 => Just(Op::SameImport),
+        2 => (tenant(), 0..SOURCES.len(), modes()).prop_map(|(tenant, source, mode)| Op::AgreeingImport(tenant, source, mode)),
         2 => Just(Op::Reopen),
     ]
 }
