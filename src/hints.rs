@@ -258,7 +258,7 @@ mod tests {
     fn readers_beside_the_writer_never_have_another_extensions_hint() {
         let (hints, is_over) = (Hints::with_slots(4), AtomicBool::new(false));
         let names: Vec<String> = (0..64).map(|n| n.to_string()).collect();
-        let of = |n: usize| Hint { registered: Some(n % 2 == 0), dnd: n % 3 == 0, calls: n as u8 + 1 };
+        let of = |n: usize| Hint { registered: Some(n.is_multiple_of(2)), dnd: n.is_multiple_of(3), calls: n as u8 + 1 };
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
