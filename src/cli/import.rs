@@ -8,13 +8,15 @@ use super::args::Global;
 use super::backend::{Backend, unexpected};
 use super::exit::{Exit, Failure};
 use super::import_args::ImportArgs;
+use super::import_source::{Label, label_of};
 use super::import_text::{self, Asked};
-use super::print;
+use super::{import_source, print};
 use crate::control::{ImportAsk, ImportPart, ImportView, Reply, Request};
 use crate::daemon::threads::{Priority, spawn};
 use crate::directory::file::{ContactFile, FileError, Reading, Said, open};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
@@ -130,21 +132,32 @@ impl Work {
             self.bar.set_length(file.metadata().map_err(named)?.len());
             Box::new(self.bar.wrap_read(file))
         };
-        let source = args.source.clone().unwrap_or_else(|| source_of(&args.file, args.owner.as_deref()));
+        let label = args.source.clone().map_or_else(|| label_of(&args.file, args.owner.as_deref()), Label::said);
         let mut contacts = open(file, Some(&args.file), &reading).map_err(wrong_file)?;
         contacts.notes().iter().for_each(|note| self.bar.suspend(|| print::note(note)));
         let mut backend = if args.dry_run { Backend::open_untouched(&self.global)? } else { Backend::open(&self.global)? };
-        let ask = ImportAsk { source: source.clone(), mode: args.mode, owner: args.owner.clone(), may_be_empty: args.allow_empty };
-        backend.ask(Request::ImportBegin { tenant: self.global.tenant.clone(), ask })?;
-        let Some(unit) = self.send_rows(&mut backend, contacts.as_mut(), &wrong_file)? else { return Ok(None) };
-        let asked =
-            Asked { source: &source, mode: args.mode, unit, passed_over: contacts.passed_over(), columns_left: contacts.columns_left() };
+        let Label { source, formerly } = label;
+        let may_be_empty = args.allow_empty;
+        let ask = ImportAsk { source: source.clone(), formerly, mode: args.mode, owner: args.owner.clone(), may_be_empty };
+        let Reply::Import(begun) = backend.ask(Request::ImportBegin { tenant: self.global.tenant.clone(), ask })? else {
+            return Err(unexpected());
+        };
+        import_source::note(&source, &begun).iter().for_each(|note| self.bar.suspend(|| print::note(note)));
+        let mut places = NumberPlaces::default();
+        let Some(unit) = self.send_rows(&mut backend, contacts.as_mut(), &wrong_file, &mut places)? else { return Ok(None) };
+        let asked = Asked {
+            source: &begun.source,
+            mode: args.mode,
+            unit,
+            passed_over: contacts.passed_over(),
+            columns_left: contacts.columns_left(),
+        };
         if args.dry_run {
-            return self.preview(&mut backend, contacts.as_ref(), &asked);
+            return self.preview(&mut backend, contacts.as_ref(), &places, &asked);
         }
         let Some(mut view) = self.make_true(&mut backend)? else { return Ok(None) };
         if view.revision.is_none() {
-            places(&mut view, contacts.as_ref(), unit);
+            places.name(&mut view, contacts.as_ref(), unit);
             return Err(Failure::new(Exit::BadInput, wrong_rows(&args.file, &view)));
         }
         if let Some(place) = backend.own_store().filter(|_| !self.global.json) {
@@ -160,6 +173,7 @@ impl Work {
         backend: &mut Backend,
         contacts: &mut dyn ContactFile,
         wrong_file: &dyn Fn(FileError) -> Failure,
+        places: &mut NumberPlaces,
     ) -> Result<Option<&'static str>, Failure> {
         let (mut part, mut size, mut seen, mut unit) = (ImportPart::default(), 0, 0, "row");
         loop {
@@ -169,6 +183,7 @@ impl Work {
                 // fields are bounded; JSON makes six bytes of a control character at most
                 size += 64 + 6 * row.said.text_bytes();
                 unit = row.place.unit;
+                places.see(row.place.number, row.number_places);
                 match row.said {
                     Said::Contact(draft) => part.rows.push((row.place.number, draft)),
                     Said::Blocked(number) => part.blocked.push((row.place.number, number)),
@@ -181,7 +196,10 @@ impl Work {
                     return Ok(None);
                 }
                 seen += count;
-                backend.ask(Request::ImportRows(std::mem::take(&mut part)))?;
+                let Reply::Import(view) = backend.ask(Request::ImportRows(std::mem::take(&mut part)))? else {
+                    return Err(unexpected());
+                };
+                places.keep(&view);
                 size = 0;
                 self.bar.set_message(format!("{seen} rows read"));
             }
@@ -191,11 +209,11 @@ impl Work {
         }
     }
 
-    fn preview(&self, backend: &mut Backend, contacts: &dyn ContactFile, asked: &Asked<'_>) -> Worked {
+    fn preview(&self, backend: &mut Backend, contacts: &dyn ContactFile, places: &NumberPlaces, asked: &Asked<'_>) -> Worked {
         self.bar.set_message("comparing");
         let shown_max = if self.global.json { SHOWN_JSON_MAX } else { import_text::SHOWN_MAX };
         let Reply::Import(mut view) = backend.ask(Request::ImportPreview { shown_max })? else { return Err(unexpected()) };
-        places(&mut view, contacts, asked.unit);
+        places.name(&mut view, contacts, asked.unit);
         let text = if self.global.json { format!("{}\n", print::json_line(&view)) } else { import_text::dry_run(&view, asked) };
         Ok(Some((if view.wrong > 0 { Exit::BadInput } else { Exit::Done }, text)))
     }
@@ -225,21 +243,39 @@ impl Work {
     }
 }
 
-/// A source label out of a file's name: what can't be in one becomes `-`. A personal phone book's names whose it is, so that
-/// two people's files of one name are two sources.
-fn source_of(file: &Path, owner: Option<&str>) -> String {
-    let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let whole = owner.map_or_else(|| stem.clone(), |owner| format!("{}-{stem}", owner.trim()));
-    let label: String = whole.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).take(24).collect();
-    let label = label.trim_start_matches(['-', '_']).to_owned();
-    if label.is_empty() { "import".to_owned() } else { label }
+/// Where the numbers of wrong rows stood: the server counts a contact's numbers, and people count columns.
+#[derive(Default)]
+struct NumberPlaces {
+    /// Of the rows that are sent at once, where it isn't the first places.
+    sent: HashMap<u64, Vec<usize>>,
+    /// Of the rows that are told as wrong, of which there are few.
+    wrong: HashMap<u64, Vec<usize>>,
 }
 
-/// Says of each wrong row where it stands, as people find it.
-fn places(view: &mut ImportView, contacts: &dyn ContactFile, unit: &str) {
-    for error in &mut view.errors {
-        let inside = contacts.field_place(&error.field, error.number_index).map(|place| format!(", {place}"));
-        error.place = Some(format!("{unit} {}{}", error.row, inside.unwrap_or_default()));
+impl NumberPlaces {
+    fn see(&mut self, row: u64, places: Vec<usize>) {
+        if !places.is_empty() {
+            self.sent.insert(row, places);
+        }
+    }
+
+    /// Keeps those of the rows that are told as wrong.
+    fn keep(&mut self, view: &ImportView) {
+        for error in &view.errors {
+            if let Some(places) = self.sent.remove(&error.row) {
+                self.wrong.insert(error.row, places);
+            }
+        }
+        self.sent.clear();
+    }
+
+    /// Says of each wrong row where it stands, as people find it.
+    fn name(&self, view: &mut ImportView, contacts: &dyn ContactFile, unit: &str) {
+        for error in &mut view.errors {
+            let place = |index: usize| self.wrong.get(&error.row).and_then(|places| places.get(index)).copied().unwrap_or(index);
+            let inside = contacts.field_place(&error.field, error.number_index.map(place)).map(|place| format!(", {place}"));
+            error.place = Some(format!("{unit} {}{}", error.row, inside.unwrap_or_default()));
+        }
     }
 }
 

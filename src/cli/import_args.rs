@@ -21,7 +21,7 @@ pub(super) struct ImportArgs {
     /// Say what encoding its text has, such as latin1
     #[arg(long, value_name = "NAME")]
     pub(super) encoding: Option<String>,
-    /// Call the source this; a second import of the same source updates the first [default: the file's name without its ending]
+    /// Call the source this; a second import of the same source updates the first [default: the file's name, and a sum where that can't be one]
     #[arg(long, value_name = "LABEL")]
     pub(super) source: Option<String>,
     /// merge adds and changes; replace also removes what the source no longer has; update only changes what is there
@@ -30,7 +30,10 @@ pub(super) struct ImportArgs {
     /// Let a file without contacts replace (so: remove) all that the source has
     #[arg(long)]
     pub(super) allow_empty: bool,
-    /// Put all of it into this extension's personal phone book
+    /// Put all of it into this extension's personal phone book, beside what everybody and others have under the same ids
+    ///
+    /// A contact whose id this book has already is that contact, so that a book that was exported is the same when it is imported
+    /// again. Any other that says an id is called EXTENSION-ID here, and everybody's and other people's contacts stay as they are.
     #[arg(long, value_name = "EXTENSION")]
     pub(super) owner: Option<String>,
     /// Show what it would do, and do nothing

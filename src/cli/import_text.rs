@@ -1,7 +1,7 @@
 //! What is printed of an import, done or only tried.
 
 use super::print;
-use crate::control::{DifferenceView, ImportView};
+use crate::control::{DifferenceView, DuplicateView, ImportView};
 use crate::store::ImportMode;
 
 /// Differences of each sort that a person is shown in full.
@@ -76,6 +76,7 @@ fn remarks(view: &ImportView, asked: &Asked<'_>) -> String {
     }
     say(view.blocked, "number is blocked that was not before", "numbers are blocked that were not before");
     say(view.shared_numbers, "number stands at several contacts of the file", "numbers stand at several contacts of the file");
+    lines.push(format!("source: {source}\n"));
     if !asked.passed_over.is_empty() {
         let passed: Vec<String> = asked.passed_over.iter().map(|(what, count)| format!("{what} ({count}{})", named(what, asked))).collect();
         lines.push(format!("passed over: {}\n", passed.join(", ")));
@@ -120,7 +121,10 @@ pub(super) fn dry_run(view: &ImportView, asked: &Asked<'_>) -> String {
     list("removed", view.removed, of(&differences.removed));
     list("not in the file and left as they are", view.missing, of(&differences.missing));
     list("not there to be updated", view.absent, of(&differences.absent));
-    let again = |d: &crate::control::DuplicateView| format!("{} {}: {} again; the later one counts", asked.unit, d.row, d.id);
+    let counts_for = |d: &DuplicateView| {
+        if d.counts < d.row { format!("{} {} counts, whose id it is", asked.unit, d.counts) } else { "the later one counts".to_owned() }
+    };
+    let again = |d: &DuplicateView| format!("{} {}: {} again; {}", asked.unit, d.row, d.id, counts_for(d));
     list("duplicates", view.duplicates, differences.duplicates.iter().map(again).collect());
     let end = if view.wrong > 0 { "nothing would be imported: the wrong rows come first" } else { "nothing was changed" };
     text.push_str(&format!("{}, {} wrong; {end}\n{}", counts(view), view.wrong, remarks(view, asked)));

@@ -17,6 +17,7 @@ mod generate;
 mod history;
 mod import;
 mod import_args;
+mod import_source;
 mod import_text;
 mod log;
 mod look;

@@ -157,7 +157,7 @@ impl Desk {
         let revision = match (revision, contact) {
             (Some(revision), _) => *revision,
             (None, Some(id)) => match self.undo_imported(tenant, id)? {
-                Undone::Imported(reply) => return Ok(reply),
+                Undone::Imported(reply) => return Ok(*reply),
                 Undone::NotYet(revision) => revision,
             },
             (None, None) => return bad("say which revision to undo; strowger history shows them"),
@@ -210,7 +210,7 @@ impl Desk {
                 Last::Imported(past) => *past,
             };
             if let Some(reply) = self.undo_contact_of(tenant, id, past, seen)? {
-                return Ok(Undone::Imported(reply));
+                return Ok(Undone::Imported(Box::new(reply)));
             }
         }
         bad("others kept editing in between; undo it again when it is quiet")
@@ -311,7 +311,7 @@ impl Desk {
 /// What became of a contact's last change.
 enum Undone {
     /// An import had made it, and it is undone.
-    Imported(Reply),
+    Imported(Box<Reply>),
     /// It is an edit, which has this revision and still is to be undone.
     NotYet(u64),
 }

@@ -5,22 +5,20 @@
 //! nothing has changed. The end does the steps that are left itself.
 
 use super::desk::{Desk, Refusal, bad, parse_number};
+use super::import_ids::{Made, SOURCE_BYTES_MAX, SOURCE_OF_NO_NAME, hash, is_label, owned_id, row_id};
 use super::import_views::{DifferenceView, DuplicateView, ImportAsk, ImportDifferences, ImportPart, ImportView, RowError};
 use super::request::Reply;
-use crate::directory::{Contact, ContactDraft, ContactError};
+use crate::directory::{ContactDraft, ContactError};
 use crate::number::{Kind, Number};
 use crate::plan::{ItemDraft, ScreenDraft};
 use crate::routing::{PlanItem, ScreenKey, Tenant};
-use crate::store::{Bulk, BulkOutcome, ImportMode, Staging};
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use crate::store::{Bulk, BulkOutcome, Claim, ImportMode, Repeat, Staging, Store};
+use std::collections::HashSet;
 
 /// Wrong rows that are told in full; the rest are counted.
 const ERRORS_SHOWN_MAX: usize = 20;
 /// Differences of each sort that a preview may show in full: it has to fit into a frame.
 const DIFFERENCES_MAX: usize = 500;
-/// The longest source label, in bytes; it begins the ids of contacts that have none of their own.
-const SOURCE_BYTES_MAX: usize = 24;
 /// Numbers that a file may block. They are edits of the plan, whose entries are made up in memory.
 const BLOCKED_MAX: usize = 100_000;
 /// How many tenths of the rows have no number in the place of one where columns look swapped, and not just some rows wrong.
@@ -35,8 +33,12 @@ pub(super) struct Import {
     bulk: Bulk,
     staging: Option<Staging>,
     view: ImportView,
-    /// id → name, hashed: what finds duplicates.
-    seen: HashMap<u64, u64>,
+    /// Ids, or numbers and names, hashed: an earlier row's contact again adds no numbers.
+    seen: HashSet<u64>,
+    /// Whether ids were made of numbers, which several contacts of the file may have.
+    has_made: bool,
+    /// Whether every row has its id.
+    is_settled: bool,
     /// Numbers, hashed: what finds those that several contacts have.
     numbers: HashSet<u64>,
     /// The first rows with an earlier row's id.
@@ -50,10 +52,7 @@ impl Desk {
     pub(super) fn import_begin(&mut self, tenant: &str, mut ask: ImportAsk) -> Result<Reply, Refusal> {
         let plan = &self.tenant(tenant)?.plan;
         let source = &ask.source;
-        let fits = (1..=SOURCE_BYTES_MAX).contains(&source.len())
-            && source.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && source.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-        if !fits {
+        if !is_label(source) {
             return bad(format!("the source {source:?} can't be used; write 1 to {SOURCE_BYTES_MAX} of A-Z a-z 0-9 _ -"));
         }
         if let Some(owner) = &ask.owner {
@@ -63,20 +62,46 @@ impl Desk {
             }
             ask.owner = Some(number.to_string());
         }
-        let bulk = self.store.bulk_as(tenant, source, ask.mode);
+        let left_alone = self.source_is(tenant, &mut ask)?;
+        let bulk = self.store.bulk_as(tenant, &ask.source, ask.mode);
+        let view = ImportView { source: ask.source.clone(), formerly: left_alone, ..ImportView::default() };
         self.import = Some(Import {
             tenant: tenant.to_owned(),
             ask,
             bulk,
             staging: None,
-            view: ImportView::default(),
-            seen: HashMap::new(),
+            view: view.clone(),
+            seen: HashSet::new(),
+            has_made: false,
+            is_settled: false,
             numbers: HashSet::new(),
             duplicates: Vec::new(),
             blocked: HashSet::new(),
             not_numbers: 0,
         });
-        Ok(Reply::Import(ImportView::default()))
+        Ok(Reply::Import(view))
+    }
+
+    /// Whose the file's contacts are: of the source that earlier versions called it by, where that has brought contacts and
+    /// the one that it is called by now has not. What is returned is such a source that is left alone.
+    fn source_is(&self, tenant: &str, ask: &mut ImportAsk) -> Result<Option<String>, Refusal> {
+        let Some(formerly) = ask.formerly.take().filter(|formerly| is_label(formerly)) else { return Ok(None) };
+        let source = &ask.source;
+        if self.store.has_imported(tenant, source) || !self.store.has_imported(tenant, &formerly) {
+            return Ok(None);
+        }
+        if formerly == SOURCE_OF_NO_NAME {
+            return Ok(Some(formerly));
+        }
+        if ask.mode == ImportMode::Replace {
+            // other files were called the same, and theirs would be removed
+            return bad(format!(
+                "the contacts of {formerly} may be this file's or another's: earlier versions cut names of files short, and called \
+                 several alike; nothing was imported. Say --source {formerly} to replace those, or --source {source} to leave them alone"
+            ));
+        }
+        ask.source = formerly;
+        Ok(None)
     }
 
     pub(super) fn import_rows(&mut self, part: ImportPart) -> Result<Reply, Refusal> {
@@ -88,7 +113,7 @@ impl Desk {
         let mut errors = Vec::new();
         import.view.rows += (part.rows.len() + part.blocked.len() + part.wrong.len()) as u64;
         for (row, draft) in part.rows {
-            if let Err(error) = import.take_row(row, draft, rules)? {
+            if let Err(error) = import.take_row(row, draft, rules, &self.store)? {
                 errors.push(RowError { row, ..error });
             }
         }
@@ -110,6 +135,10 @@ impl Desk {
     /// What it would do. It is over then, and nothing has changed.
     pub(super) fn import_preview(&mut self, shown_max: usize) -> Result<Reply, Refusal> {
         let Some(mut import) = self.import.take() else { return no_import() };
+        if import.view.wrong == 0 {
+            import.check_not_empty()?;
+        }
+        import.settle(&self.store)?;
         let preview = import.bulk.preview(shown_max.min(DIFFERENCES_MAX))?;
         import.says(&preview.counts);
         import.advise();
@@ -131,6 +160,7 @@ impl Desk {
         let Some(mut import) = self.import.take() else { return no_import() };
         if import.view.wrong == 0 && !import.view.is_staged {
             import.check_not_empty()?;
+            import.settle(&self.store)?;
             let staging = match &mut import.staging {
                 Some(staging) => staging,
                 none => none.insert(import.bulk.begin()?),
@@ -151,6 +181,7 @@ impl Desk {
             return Ok(Reply::Import(import.view));
         }
         import.check_not_empty()?;
+        import.settle(&self.store)?;
         for _ in 0..TRIES_MAX {
             let mut staging = match import.staging.take() {
                 Some(staging) => staging,
@@ -185,6 +216,19 @@ impl Import {
             let hint = "nearly all rows have no number where it should be: columns look swapped; say which is which, such as --map name=A,number=B";
             self.view.hint = Some(hint.to_owned());
         }
+    }
+
+    /// Gives every row its id, once all rows are in.
+    fn settle(&mut self, store: &Store) -> Result<(), Refusal> {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return Ok(());
+        }
+        let source = self.has_made.then_some(self.ask.source.as_str());
+        let repeats = self.bulk.settle(DIFFERENCES_MAX, &Made::of(store, &self.tenant, source)?)?;
+        self.view.duplicates += repeats.count;
+        let view = |repeat: Repeat| DuplicateView { row: repeat.place, counts: repeat.counts, id: repeat.id };
+        self.duplicates = repeats.first.into_iter().map(view).collect();
+        Ok(())
     }
 
     fn says(&mut self, done: &BulkOutcome) {
@@ -233,7 +277,7 @@ impl Import {
     }
 
     /// Takes a row: outside, a trouble with the store; inside, what is wrong with the row.
-    fn take_row(&mut self, row: u64, draft: ContactDraft, rules: &Tenant) -> Result<Result<(), RowError>, Refusal> {
+    fn take_row(&mut self, row: u64, draft: ContactDraft, rules: &Tenant, store: &Store) -> Result<Result<(), RowError>, Refusal> {
         let given_id = !draft.id.is_empty();
         let typed: Vec<String> = draft.numbers.iter().map(|n| n.0.clone()).collect();
         let id = if given_id { draft.id.clone() } else { "row".to_owned() };
@@ -246,53 +290,28 @@ impl Import {
                 return Ok(Err(row_error(&error, &typed)));
             }
         };
-        let name = hash(contact.name.as_bytes());
-        if !given_id {
-            contact.id = row_id(&self.ask.source, &contact);
-        }
-        let is_again = match self.seen.entry(hash(contact.id.as_bytes())) {
-            Entry::Vacant(free) => {
-                free.insert(name);
-                false
+        let claim = match (&self.ask.owner, &contact.owner) {
+            (Some(_), Some(owner)) if given_id => {
+                let (id, claim) = owned_id(store, &self.tenant, owner, &contact.id)?;
+                contact.id = id;
+                claim
             }
-            Entry::Occupied(taken) if given_id || *taken.get() == name => true,
-            Entry::Occupied(_) => {
-                // another person with the same number: the name tells them apart
-                contact.id = format!("{}-{:08x}", contact.id, name as u32);
-                self.seen.insert(hash(contact.id.as_bytes()), name).is_some()
+            _ if given_id => Claim::Said,
+            _ => {
+                self.has_made = true;
+                contact.id = row_id(&self.ask.source, &contact);
+                Claim::Made
             }
         };
-        if is_again {
-            self.view.duplicates += 1;
-            if self.duplicates.len() < DIFFERENCES_MAX {
-                self.duplicates.push(DuplicateView { row, id: contact.id.clone() });
-            }
-        } else {
+        let who = if claim == Claim::Made { format!("{}\n{}", contact.id, contact.name) } else { contact.id.clone() };
+        let is_again = !self.seen.insert(hash(who.as_bytes()));
+        if !is_again {
             let is_new = |n: &Number| self.numbers.insert(hash(format!("{}{}", n.kind().tag(), n.digits()).as_bytes()));
             let own: HashSet<&Number> = contact.numbers.iter().map(|n| &n.number).collect();
             self.view.shared_numbers += own.into_iter().map(is_new).filter(|is_new| !is_new).count() as u64;
         }
-        self.bulk.push_from(&contact, row)?;
+        self.bulk.push_from(&contact, row, claim)?;
         Ok(Ok(()))
-    }
-}
-
-/// An id made of source, owner and number, so that a second import of the same file changes nothing.
-fn row_id(source: &str, contact: &Contact) -> String {
-    let Some(number) = contact.numbers.first() else { return source.to_owned() };
-    let whose = match contact.owner.as_ref().map(Number::digits) {
-        None => String::new(),
-        Some(digits) if digits.len() <= 8 && digits.bytes().all(|b| b.is_ascii_alphanumeric()) => format!("{digits}-"),
-        Some(digits) => format!("{:08x}-", hash(digits.as_bytes()) as u32),
-    };
-    let digits = number.number.digits();
-    match number.number.kind() {
-        Kind::E164 => format!("{source}-{whose}{digits}"),
-        kind if digits.len() <= 15 && digits.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-            format!("{source}-{whose}{}{digits}", char::from(kind.tag()))
-        }
-        // what can't be part of an id is told apart by its hash
-        kind => format!("{source}-{whose}{}{:016x}", char::from(kind.tag()), hash(digits.as_bytes())),
     }
 }
 
@@ -309,9 +328,4 @@ fn row_error(error: &ContactError, typed: &[String]) -> RowError {
         | ContactError::Withheld(text) => ("number", typed.iter().position(|t| t == text)),
     };
     RowError { row: 0, field: field.to_owned(), number_index, message: error.to_string(), place: None }
-}
-
-/// FNV-1a: small, and the same in every version, which ids need.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
 }

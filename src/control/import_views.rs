@@ -12,6 +12,10 @@ const SHOWN_CHARS_MAX: usize = 80;
 pub struct ImportAsk {
     /// What its contacts are said to come from.
     pub source: String,
+    /// What earlier versions said that they come from, where that is another: contacts of that source are this file's, most
+    /// likely, where the other has brought none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formerly: Option<String>,
     /// What becomes of what is there.
     #[serde(default)]
     pub mode: ImportMode,
@@ -57,9 +61,14 @@ pub struct RowError {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImportView {
+    /// The source that its contacts are said to come from.
+    pub source: String,
+    /// The source that they were said to come from formerly, which has contacts that may be this file's and are left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formerly: Option<String>,
     /// Rows that were read.
     pub rows: u64,
-    /// Rows with the id (or, without one, the number and name) of an earlier row; the later one counts.
+    /// Rows with the id (or, without one, the number and name) of an earlier row, once all are in; the later one counts.
     pub duplicates: u64,
     /// Numbers that an earlier contact of the file has as well, which is no mistake.
     pub shared_numbers: u64,
@@ -124,6 +133,9 @@ pub struct ImportDifferences {
 pub struct DuplicateView {
     /// Its place.
     pub row: u64,
+    /// The place of the row that counts: its own, unless an earlier row has more right to the id.
+    #[serde(default)]
+    pub counts: u64,
     /// The id.
     pub id: String,
 }

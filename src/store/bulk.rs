@@ -1,6 +1,6 @@
 //! Bulk changes: a whole source's contacts, put together beside the store and made true at once.
 //!
-//! Rows are collected and sorted here, compared with what is there in [`super::bulk_compare`], written as a generation in
+//! Rows are collected here, settled among themselves in [`super::bulk_settle`], compared with what is there in [`super::bulk_compare`], written as a generation in
 //! [`super::bulk_stage`], and made true in [`super::bulk_commit`].
 
 use super::bulk_stage::Staging;
@@ -59,6 +59,18 @@ impl FromStr for ImportMode {
     }
 }
 
+/// What a row's id rests on. Of rows with one id the one with the better claim counts, and of equal ones the later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// It was made of the row's number, which others may have too: [`Bulk::settle`] tells them apart by their names.
+    Made,
+    /// It was made of the id that the row says.
+    Derived,
+    /// The row says it.
+    #[default]
+    Said,
+}
+
 /// Contacts on their way into the store. Dropping it leaves the store as it was.
 pub struct Bulk {
     pub(super) store: Store,
@@ -74,22 +86,26 @@ pub struct Bulk {
 pub(super) struct Rows {
     /// record bytes one after the other.
     arena: Vec<u8>,
-    list: Vec<Row>,
+    pub(super) list: Vec<Row>,
     ids: Vec<u8>,
 }
 
 #[derive(Clone, Copy)]
-struct Row {
+pub(super) struct Row {
     id: u32,
     record: u32,
     /// Where it stood in the file.
-    place: u32,
+    pub(super) place: u32,
     record_len: u16,
     id_len: u8,
+    pub(super) claim: Claim,
 }
 
 /// A record's length fits into a row.
 const _: () = assert!(record::RECORD_BYTES_MAX <= u16::MAX as usize);
+
+/// A claim costs nothing: it stands where a row had a byte to spare.
+const _: () = assert!(size_of::<Row>() == 16);
 
 impl Rows {
     pub(super) fn len(&self) -> usize {
@@ -101,22 +117,53 @@ impl Rows {
     }
 
     pub(super) fn record(&self, at: usize) -> &[u8] {
-        &self.arena[self.list[at].record as usize..][..usize::from(self.list[at].record_len)]
+        self.record_of(self.list[at])
     }
 
     pub(super) fn place(&self, at: usize) -> u64 {
         u64::from(self.list[at].place)
     }
 
-    fn id_of(&self, row: Row) -> &[u8] {
+    pub(super) fn record_of(&self, row: Row) -> &[u8] {
+        &self.arena[row.record as usize..][..usize::from(row.record_len)]
+    }
+
+    pub(super) fn id_of(&self, row: Row) -> &[u8] {
         &self.ids[row.id as usize..][..usize::from(row.id_len)]
+    }
+
+    /// Keeps a contact's bytes; the row is nowhere yet.
+    pub(super) fn keep(&mut self, contact: &Contact, place: u32, claim: Claim) -> Result<Row, StoreError> {
+        let bytes = record::encode(contact)?;
+        record::check_size("the contact", &bytes)?;
+        let too_large = || StoreError::TooLarge("the import is larger than 3 GiB; split the file".into());
+        if self.arena.len() + bytes.len() > BULK_BYTES_MAX {
+            return Err(too_large());
+        }
+        let row = Row {
+            id: u32::try_from(self.ids.len()).map_err(|_| too_large())?,
+            id_len: u8::try_from(contact.id.len()).map_err(|_| too_large())?,
+            record: u32::try_from(self.arena.len()).map_err(|_| too_large())?,
+            record_len: u16::try_from(bytes.len()).map_err(|_| too_large())?,
+            place,
+            claim,
+        };
+        self.ids.extend_from_slice(contact.id.as_bytes());
+        self.arena.extend_from_slice(&bytes);
+        Ok(row)
+    }
+
+    /// Sorts the rows by id; those with one id stay in the order that they are in.
+    pub(super) fn order(&mut self) {
+        let mut list = std::mem::take(&mut self.list);
+        list.sort_by(|a, b| self.id_of(*a).cmp(self.id_of(*b)));
+        self.list = list;
     }
 
     /// Sorts the rows by id. Of rows with one id the last stays.
     fn sort(&mut self) {
+        self.order();
         let mut list = std::mem::take(&mut self.list);
-        // stable: equal ids stay in the order of the file
-        list.sort_by(|a, b| self.id_of(*a).cmp(self.id_of(*b)));
         list.dedup_by(|later, kept| {
             let is_same = self.id_of(*later) == self.id_of(*kept);
             if is_same {
@@ -176,35 +223,23 @@ impl Bulk {
     /// [`StoreError::TooLarge`] for a record or a file that is beyond the store's limits, and
     /// [`StoreError::NotAKey`] for an id that can't be one.
     pub fn push(&mut self, contact: &Contact) -> Result<(), StoreError> {
-        self.push_from(contact, 0)
+        self.push_from(contact, 0, Claim::Said)
     }
 
-    /// The same, with the place in the file that a preview names.
+    /// The same, with the place in the file that a preview names, and what the id rests on.
     ///
     /// # Errors
     /// As [`Bulk::push`].
-    pub fn push_from(&mut self, contact: &Contact, place: u64) -> Result<(), StoreError> {
+    pub fn push_from(&mut self, contact: &Contact, place: u64, claim: Claim) -> Result<(), StoreError> {
         check_id(&contact.id).map_err(|e| StoreError::NotAKey(e.to_string()))?;
-        let bytes = if contact.source == self.source {
-            record::encode(contact)?
-        } else {
-            record::encode(&Contact { source: self.source.clone(), ..contact.clone() })?
-        };
-        record::check_size("the contact", &bytes)?;
-        let too_large = || StoreError::TooLarge("the import is larger than 3 GiB; split the file".into());
         let rows = Arc::make_mut(&mut self.rows);
-        if rows.arena.len() + bytes.len() > BULK_BYTES_MAX {
-            return Err(too_large());
-        }
-        rows.list.push(Row {
-            id: u32::try_from(rows.ids.len()).map_err(|_| too_large())?,
-            id_len: u8::try_from(contact.id.len()).map_err(|_| too_large())?,
-            record: u32::try_from(rows.arena.len()).map_err(|_| too_large())?,
-            record_len: u16::try_from(bytes.len()).map_err(|_| too_large())?,
-            place: u32::try_from(place).unwrap_or(u32::MAX),
-        });
-        rows.ids.extend_from_slice(contact.id.as_bytes());
-        rows.arena.extend_from_slice(&bytes);
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        let row = if contact.source == self.source {
+            rows.keep(contact, place, claim)?
+        } else {
+            rows.keep(&Contact { source: self.source.clone(), ..contact.clone() }, place, claim)?
+        };
+        rows.list.push(row);
         Ok(())
     }
 

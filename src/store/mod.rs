@@ -11,6 +11,7 @@ mod bulk;
 mod bulk_commit;
 mod bulk_compare;
 mod bulk_preview;
+mod bulk_settle;
 mod bulk_stage;
 mod by;
 mod change;
@@ -49,8 +50,9 @@ pub(crate) use engine::{Engine, Tree};
 pub(crate) use marker::Marker;
 
 pub use backup::{Backup, BackupError, Held, TenantHeld, verify};
-pub use bulk::{Bulk, BulkOutcome, ImportMode};
+pub use bulk::{Bulk, BulkOutcome, Claim, ImportMode};
 pub use bulk_preview::{BulkDifference, BulkPreview};
+pub use bulk_settle::{MadeIds, Repeat, Repeats};
 pub use bulk_stage::Staging;
 pub use by::By;
 pub use check::{Checked, SpaceFigures};

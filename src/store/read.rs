@@ -98,6 +98,18 @@ impl Reader {
         self.shared.durable.contacts(tenant, from_id)
     }
 
+    /// The ids of contacts that begin like this, in order. No contact is read for it.
+    pub fn contact_ids(&self, tenant: &str, beginning: &str) -> impl Iterator<Item = Result<String, StoreError>> + use<> {
+        let prefix = key::contact(beginning);
+        let entries = self.shared.durable.entries(tenant, &prefix, &prefix);
+        entries.map(|item| item.map(|entry| String::from_utf8_lossy(entry.key().get(1..).unwrap_or_default()).into_owned()))
+    }
+
+    /// Whether an import of this source has ever come true, and brought contacts that it has not dropped since.
+    pub fn has_imported(&self, tenant: &str, source: &str) -> bool {
+        self.shared.durable.generations(tenant).iter().any(|g| g.source == source && g.contacts > 0)
+    }
+
     /// One route.
     ///
     /// # Errors

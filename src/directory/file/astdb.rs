@@ -7,6 +7,7 @@
 use super::lines::Lines;
 use super::{ContactFile, FIELD_BYTES_MAX, FileError, Once, Place, Row, Said};
 use crate::directory::ContactDraft;
+use crate::number::{is_withheld, may_be_number};
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -17,6 +18,8 @@ const NAMES: &str = "cidname";
 const BLOCKED: &str = "blacklist";
 /// FreePBX's key for "block callers without a number", which isn't a number.
 const WITHHELD: &str = "blocked";
+/// FreePBX's key for where blocked callers are sent, which isn't one either.
+const DESTINATION: &str = "dest";
 
 /// A dump of Asterisk's database.
 pub(super) struct Astdb<R> {
@@ -93,10 +96,15 @@ impl<R: Read> Astdb<R> {
                 NAMES if value.is_empty() => self.pass("names that are empty"),
                 NAMES => {
                     let draft = ContactDraft { name: value, numbers: vec![(key, None)], ..ContactDraft::default() };
-                    return Ok(Some(Row { place, said: Said::Contact(draft), bytes }));
+                    return Ok(Some(Row::of(place, Said::Contact(draft), bytes)));
                 }
                 BLOCKED if key == WITHHELD => self.pass("anonymous callers blocked"),
-                BLOCKED => return Ok(Some(Row { place, said: Said::Blocked(key), bytes })),
+                BLOCKED if key == DESTINATION => self.pass("destinations of blocked callers"),
+                BLOCKED if key.is_empty() || !may_be_number(&key) || is_withheld(&key) => {
+                    let what = format!("the key {key:?} in /{BLOCKED} is no number that could be blocked; take the line out");
+                    return Ok(Some(Row::of(place, Said::Wrong(what), bytes)));
+                }
+                BLOCKED => return Ok(Some(Row::of(place, Said::Blocked(key), bytes))),
                 _ => self.pass("keys of other families"),
             }
         }
@@ -162,6 +170,24 @@ mod tests {
         let passed = [("anonymous callers blocked", 1), ("keys of other families", 2), ("names that are empty", 1)];
         assert_eq!(file.passed_over(), passed);
         assert_eq!(file.field_place("number", Some(0)).as_deref(), Some("the key"));
+    }
+
+    #[test]
+    fn where_freepbx_sends_blocked_callers_is_no_caller_and_a_word_in_the_list_is_told() {
+        let dump = "/blacklist/blocked : 1\n/blacklist/dest : app-blackhole,hangup,1\n/blacklist/4930666 : 1\n/blacklist/spam : 1\n\
+                    /blacklist/anonymous : 1\n/blacklist/ : 1\n";
+        let (rows, file) = reads(open(dump.as_bytes()).unwrap());
+        assert_eq!(rows[0].said, Said::Blocked("4930666".into()));
+        let wrong = |row: &Row| match &row.said {
+            Said::Wrong(what) => format!("{}: {what}", row.place),
+            other => panic!("{other:?}"),
+        };
+        let told: Vec<String> = rows[1..].iter().map(wrong).collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        for (told, expected) in told.iter().zip(["line 4: the key \"spam\"", "line 5: the key \"anonymous\"", "line 6: the key \"\""]) {
+            assert!(told.starts_with(expected) && told.contains("take the line out"), "{told}");
+        }
+        assert_eq!(file.passed_over(), [("anonymous callers blocked", 1), ("destinations of blocked callers", 1)]);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(super) struct Columns {
     form: Form,
     pub(super) columns: Vec<Column>,
     pub(super) names: Vec<String>,
+    /// Which numbers there are columns for, sorted: our own tables may have a `number3` and no `number2`.
+    numbers: Vec<usize>,
     /// By number: what it is called where no column says it.
     pub(super) labels: Vec<&'static str>,
     /// What people should know of how the table was understood.
@@ -65,7 +67,9 @@ pub(super) struct WrongField {
 impl Columns {
     pub(super) fn new(form: Form, columns: Vec<Column>, names: Vec<String>) -> Columns {
         let (labels, notes) = (Vec::new(), Vec::new());
-        Columns { form, columns, names, labels, notes, empty_rows: 0, without_number: 0, without_name: 0, notes_cut: 0 }
+        let mut numbers: Vec<usize> = columns.iter().filter_map(|c| if let Column::Number(n) = c { Some(*n) } else { None }).collect();
+        numbers.sort_unstable();
+        Columns { form, columns, names, numbers, labels, notes, empty_rows: 0, without_number: 0, without_name: 0, notes_cut: 0 }
     }
 
     /// No columns: before the first row has been looked at.
@@ -91,18 +95,16 @@ impl Columns {
         }
     }
 
-    /// Where a field of a contact stands.
+    /// Where a field of a contact stands; the index counts the columns of numbers.
     pub(super) fn field_place(&self, field: &str, number_index: Option<usize>) -> Option<String> {
-        let nth = |wanted: fn(&Column) -> Option<usize>, nth: usize| {
-            let mut places: Vec<(usize, usize)> =
-                self.columns.iter().enumerate().filter_map(|(at, column)| wanted(column).map(|order| (order, at))).collect();
-            places.sort_unstable();
-            places.get(nth).map(|(_, at)| *at)
-        };
         let at = |wanted: Column| self.columns.iter().position(|column| *column == wanted);
         let column = match field {
-            "number" => nth(|c| if let Column::Number(n) = c { Some(*n) } else { None }, number_index.unwrap_or(0)),
-            "label" => nth(|c| if let Column::Label(n) = c { Some(*n) } else { None }, 0),
+            "number" => self.numbers.get(number_index.unwrap_or(0)).and_then(|n| at(Column::Number(*n))),
+            "label" => {
+                let labels =
+                    self.columns.iter().enumerate().filter_map(|(at, c)| if let Column::Label(n) = c { Some((*n, at)) } else { None });
+                labels.min().map(|(_, at)| at)
+            }
             "name" => [Column::Name, Column::Given, Column::Family, Column::Company].into_iter().find_map(at),
             "tag" => at(Column::Tags),
             other => own(other).and_then(at),
@@ -133,11 +135,12 @@ impl Columns {
         self.empty_rows += 1;
     }
 
-    /// A contact out of a row's fields; `None` for a row that is none, which is counted.
+    /// A contact out of a row's fields, and which column of numbers each of its numbers stood in, from 0: an empty cell is no
+    /// number, and one of Google's may hold several. `None` for a row that is no contact, which is counted.
     ///
     /// # Errors
     /// A field that isn't text, is too long, or says neither yes nor no.
-    pub(super) fn draft<'a>(&mut self, fields: impl Iterator<Item = &'a [u8]>) -> Result<Option<ContactDraft>, WrongField> {
+    pub(super) fn draft<'a>(&mut self, fields: impl Iterator<Item = &'a [u8]>) -> Result<Option<(ContactDraft, Vec<usize>)>, WrongField> {
         let mut draft = ContactDraft::default();
         let mut parts: [&str; 3] = [""; 3];
         let mut numbers: Vec<(usize, &str)> = Vec::new();
@@ -192,6 +195,7 @@ impl Columns {
             draft.name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         }
         numbers.sort_by_key(|(n, _)| *n);
+        let mut places = Vec::with_capacity(numbers.len());
         for (n, text) in numbers {
             let said = labels.iter().find(|(l, _)| *l == n).map(|(_, label)| *label);
             let label = said.or(self.labels.get(n).copied()).filter(|label| !label.is_empty());
@@ -202,6 +206,7 @@ impl Columns {
             } else {
                 draft.numbers.push((text.to_owned(), label.map(str::to_owned)));
             }
+            places.resize(draft.numbers.len(), self.numbers.binary_search(&n).unwrap_or_default());
         }
         if self.form != Form::Own {
             if draft.name.is_empty() {
@@ -216,7 +221,7 @@ impl Columns {
                 return Ok(None);
             }
         }
-        Ok(Some(draft))
+        Ok(Some((draft, places)))
     }
 }
 

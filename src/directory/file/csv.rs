@@ -191,7 +191,10 @@ impl<R: Read> Csv<R> {
 
     /// The contact of the record that was read, or what is wrong with it; `None` for a row that is passed over.
     fn row(&mut self, row: u64) -> Option<Row> {
-        let wrong = |what: String| Some(Row { place: place(row), bytes: what.len(), said: Said::Wrong(what) });
+        let wrong = |what: String| {
+            let bytes = what.len();
+            Some(Row::of(place(row), Said::Wrong(what), bytes))
+        };
         let (len, expected) = (self.record.len(), self.columns.len());
         if self.record.iter().all(<[u8]>::is_empty) || self.record.as_slice().trim_ascii().is_empty() {
             self.columns.pass_empty_row();
@@ -205,7 +208,9 @@ impl<R: Read> Csv<R> {
         }
         match self.columns.draft(self.record.iter()) {
             Ok(None) => None,
-            Ok(Some(draft)) => Some(Row { place: place(row), said: Said::Contact(draft), bytes: self.record.as_slice().len() }),
+            Ok(Some((draft, places))) => {
+                Some(Row::of(place(row), Said::Contact(draft), self.record.as_slice().len()).with_number_places(places))
+            }
             Err(WrongField { column, what }) => wrong(format!("{} {what}", self.columns.place(column))),
         }
     }

@@ -146,7 +146,7 @@ impl<R: Read> JsonLines<R> {
                 continue;
             }
             return match read(&self.line) {
-                Ok(draft) => Ok(Some(Row { place, said: Said::Contact(draft), bytes: self.line.len() })),
+                Ok(draft) => Ok(Some(Row::of(place, Said::Contact(draft), self.line.len()))),
                 Err(what) => Err(FileError::At { place, what }),
             };
         }

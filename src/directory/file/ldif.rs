@@ -221,7 +221,7 @@ impl<R: Read> Ldif<R> {
         let (numbers, tags) = (entry.numbers, entry.tags);
         let draft = ContactDraft { id, name: name.unwrap_or_default(), company, numbers, tags, note, ..ContactDraft::default() };
         let place = Place { unit: "entry at line", number: entry.line };
-        Some(Row { place, said: Said::Contact(draft), bytes: entry.bytes })
+        Some(Row::of(place, Said::Contact(draft), entry.bytes))
     }
 
     fn row(&mut self) -> Result<Option<Row>, FileError> {

@@ -64,6 +64,22 @@ pub struct Row {
     pub said: Said,
     /// How many bytes it took in the file. What it says may be longer: a table's header labels the numbers of every row.
     pub bytes: usize,
+    /// By number of its contact: which of the places for numbers it stood in, from 0 (a table's second number column, a
+    /// card's third TEL). Empty where the first number stood in the first place, and so on.
+    pub number_places: Vec<usize>,
+}
+
+impl Row {
+    /// A row whose numbers stood in the first places for numbers.
+    pub(super) fn of(place: Place, said: Said, bytes: usize) -> Row {
+        Row { place, said, bytes, number_places: Vec::new() }
+    }
+
+    /// The same, whose numbers stood in these places.
+    pub(super) fn with_number_places(self, places: Vec<usize>) -> Row {
+        let is_plain = places.iter().enumerate().all(|(at, place)| at == *place);
+        Row { number_places: if is_plain { Vec::new() } else { places }, ..self }
+    }
 }
 
 impl Said {
@@ -147,7 +163,8 @@ pub trait ContactFile {
     fn next_row(&mut self) -> Result<Option<Row>, FileError>;
 
     /// Where a field that a contact was refused for stands inside a row, as people find it: `column 4 (number2)`. The index
-    /// counts a contact's numbers from 0.
+    /// counts the places for numbers from 0; which of them a contact's number stood in is its row's to say
+    /// ([`Row::number_places`]).
     fn field_place(&self, field: &str, number_index: Option<usize>) -> Option<String>;
 
     /// What was passed over on purpose, and how often: (`photos`, 12).

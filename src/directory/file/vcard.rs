@@ -114,9 +114,10 @@ impl<R: Read> Vcards<R> {
         *self.passed_over.entry(what).or_default() += 1;
     }
 
-    fn numbers(&mut self, card: &VCard) -> Vec<(String, Option<String>)> {
+    /// Numbers with their labels, the main one first, and which TEL of the card each of them is.
+    fn numbers(&mut self, card: &VCard) -> (Vec<(String, Option<String>)>, Vec<usize>) {
         let mut numbers = Vec::new();
-        for entry in card.entries.iter().filter(|e| e.name == VCardProperty::Tel) {
+        for (place, entry) in card.entries.iter().filter(|e| e.name == VCardProperty::Tel).enumerate() {
             let Some(typed) = texts(entry).next().filter(|text| !text.trim().is_empty()) else { continue };
             let Some((typed, extension)) = number(&typed) else {
                 self.pass("addresses that are no numbers");
@@ -130,16 +131,16 @@ impl<R: Read> Vcards<R> {
             let label = own_label(card, entry).or_else(said);
             // one more than there may be is enough for the contact to be refused for
             if numbers.len() <= NUMBERS_MAX {
-                numbers.push((!types.iter().any(|t| t == "pref"), typed, label));
+                numbers.push((!types.iter().any(|t| t == "pref"), (typed, label), place));
             }
         }
         // the main one first, the others as they stand
         numbers.sort_by_key(|(is_other, ..)| *is_other);
-        numbers.into_iter().map(|(_, typed, label)| (typed, label)).collect()
+        numbers.into_iter().map(|(_, number, place)| (number, place)).unzip()
     }
 
-    fn contact(&mut self, card: &VCard) -> Option<ContactDraft> {
-        let numbers = self.numbers(card);
+    fn contact(&mut self, card: &VCard) -> Option<(ContactDraft, Vec<usize>)> {
+        let (numbers, places) = self.numbers(card);
         if numbers.is_empty() {
             self.pass("cards without a number");
             return None;
@@ -160,7 +161,7 @@ impl<R: Read> Vcards<R> {
         tags.truncate(TAGS_MAX + 1);
         let id = text(card, &VCardProperty::Uid).map(|uid| uid.strip_prefix("urn:uuid:").unwrap_or(&uid).to_owned());
         let id = id.filter(|id| check_id(id).is_ok()).unwrap_or_default();
-        Some(ContactDraft { id, name, company, numbers, tags, note, owner: None, favourite })
+        Some((ContactDraft { id, name, company, numbers, tags, note, owner: None, favourite }, places))
     }
 
     fn row(&mut self) -> Result<Option<Row>, FileError> {
@@ -172,7 +173,7 @@ impl<R: Read> Vcards<R> {
                 Ok(Ok(card)) => card,
                 _ => return wrong("can't be read; export it anew, or take it out".into()),
             };
-            let Some(draft) = self.contact(&card) else { continue };
+            let Some((draft, places)) = self.contact(&card) else { continue };
             let fields = [("name", &draft.name), ("company", draft.company.as_ref().unwrap_or(&draft.name))].into_iter();
             let fields = fields.chain(draft.numbers.iter().map(|(n, _)| ("number", n))).chain(draft.tags.iter().map(|t| ("tag", t)));
             let mut bytes = draft.note.as_ref().map_or(0, String::len);
@@ -182,7 +183,7 @@ impl<R: Read> Vcards<R> {
                     return wrong(format!("has a {field} of {} bytes, more than {FIELD_BYTES_MAX}; shorten it", text.len()));
                 }
             }
-            return Ok(Some(Row { place: place(line), said: Said::Contact(draft), bytes }));
+            return Ok(Some(Row::of(place(line), Said::Contact(draft), bytes).with_number_places(places)));
         }
         Ok(None)
     }
