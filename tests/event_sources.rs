@@ -117,6 +117,22 @@ fn registrations_of_freeswitch_are_listed_some_time_after_contacts_are_gone_and_
 }
 
 #[test]
+fn a_contact_that_goes_just_before_registrations_are_listed_has_them_listed_once_more() {
+    let switch = FakeSwitch::start(Speaks::Esl);
+    let mut config = config(FreeSwitch, switch.address);
+    config.pace = Pace { registrations_after: MS(6_000), ..quick() };
+    let mut source = Source::start(config);
+    assert_eq!(source.until("end"), esl_state());
+    switch.forget_commands();
+    switch.send(contact_event("sofia::expire"));
+    std::thread::sleep(MS(5_500));
+    switch.send(contact_event("sofia::unregister"));
+    source.until("registrations");
+    source.until("registrations");
+    assert_eq!(switch.commands(), ["api show registrations as json"; 2]);
+}
+
+#[test]
 fn a_user_of_freeswitchs_directory_logs_in_by_userauth() {
     let switch = FakeSwitch::start(Speaks::Esl);
     let mut config = config(FreeSwitch, switch.address);

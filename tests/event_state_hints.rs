@@ -236,6 +236,9 @@ fn a_stranger_who_sends_an_inside_number_as_his_own_makes_nobody_busy() {
         ("PJSIP/101-00000001", 1),
         ("SIP/101-00000001", 1),
         ("IAX2/101-1", 1),
+        // an endpoint that is called after its extension
+        ("PJSIP/desk-101-00000001", 1),
+        ("PJSIP/line9101-00000001", 0),
     ] {
         let mut run = Run::asterisk();
         feed(
@@ -270,6 +273,24 @@ fn a_caller_of_freeswitch_is_the_user_that_he_has_proved_to_be() {
     event(&mut run, &format!("CHANNEL_CREATE|Unique-ID=u1|{shown}"));
     event(&mut run, &format!("CHANNEL_ANSWER|Unique-ID=u1|{shown}|variable_user_name=101"));
     assert_eq!(hint(&run, "101").calls, 1);
+}
+
+#[test]
+fn a_telephone_whose_call_is_met_in_the_middle_is_busy_though_the_listing_proves_nothing() {
+    let row = serde_json::json!({ "uuid": "u1", "call_uuid": "u1", "direction": "inbound", "name": "sofia/internal/101@pbx.example",
+        "cid_num": "101", "dest": "+14155550100", "callstate": "ACTIVE" });
+    let listing = serde_json::json!({ "row_count": 1, "rows": [row] }).to_string();
+    let listed = || Item::Listing { what: "channels", json: Bytes::from(listing.clone()) };
+    let mut run = Run::freeswitch();
+    run.feed(0, listed());
+    assert_eq!(hint(&run, "101").calls, 1);
+    event(&mut run, "CHANNEL_HANGUP_COMPLETE|Unique-ID=u1|Call-Direction=inbound|Caller-Caller-ID-Number=101|Hangup-Cause=NORMAL_CLEARING");
+    assert_eq!(hint(&run, "101").calls, 0);
+    // of a call that was seen from its beginning the listing says nothing new
+    let mut run = Run::freeswitch();
+    event(&mut run, "CHANNEL_CREATE|Unique-ID=u1|Call-Direction=inbound|Channel-Name=sofia/external/101@x|Caller-Caller-ID-Number=101");
+    run.feed(0, listed());
+    assert_eq!(hint(&run, "101").calls, 0);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_call_that_was_let_out_counts_for_extension_and_tenant_as_long_as_it_lives()
     let mut run = Run::asterisk();
     run.feed(0, caller("1.1"));
     decide(&mut run, let_out("1.1", "101", Class::Premium, 77));
-    assert_eq!(remembered(&mut run), ["101 premium 1", "* premium 1", "seen 101 77"]);
+    assert_eq!(remembered(&mut run), ["heard", "101 premium 1", "* premium 1", "seen 101 77"]);
     // the decision comes before its call does
     decide(&mut run, let_out("1.2", "102", Class::Premium, 88));
     assert_eq!(remembered(&mut run), [] as [&str; 0]);
@@ -80,6 +80,7 @@ fn a_call_that_was_let_out_counts_for_extension_and_tenant_as_long_as_it_lives()
 fn calls_of_a_switch_that_is_not_heard_do_not_count_until_it_is_heard_again() {
     let mut run = Run::of(&[SwitchKind::Asterisk, SwitchKind::Asterisk], LIMITS);
     run.feed(0, Item::Up { identity: "a".into() });
+    assert_eq!(remembered(&mut run), ["heard"], "limits hold at once");
     run.tick();
     assert_eq!(remembered(&mut run), ["heard"]);
     run.feed(0, caller("1.1"));
@@ -91,7 +92,7 @@ fn calls_of_a_switch_that_is_not_heard_do_not_count_until_it_is_heard_again() {
     decide(&mut run, let_out("1.1", "101", Class::National, 78));
     assert_eq!(remembered(&mut run), [] as [&str; 0]);
     run.feed(0, Item::Up { identity: "a".into() });
-    let again = ["101 mobile 1", "* mobile 1", "seen 101 77", "101 national 1", "* national 1", "seen 101 78"];
+    let again = ["101 mobile 1", "* mobile 1", "seen 101 77", "101 national 1", "* national 1", "seen 101 78", "heard"];
     assert_eq!(remembered(&mut run), again);
     // its own state doesn't hold it: it is over
     run.later(10_000_000);
@@ -123,7 +124,7 @@ fn who_has_answered_is_said_once_and_again_when_a_decision_tells_whose_leg_it_wa
     let leg = |text: &str| Item::Packet(packet(text));
     run.feed(0, leg("DialBegin|Channel=PJSIP/101-1.1|Uniqueid=1.1|Linkedid=1.1|DestChannel=PJSIP/102-2|DestUniqueid=1.2|DestLinkedid=1.1|DialString=102"));
     run.feed(0, leg("DialEnd|Channel=PJSIP/101-1.1|Uniqueid=1.1|Linkedid=1.1|DestChannel=PJSIP/102-2|DestUniqueid=1.2|DestLinkedid=1.1|DialStatus=ANSWER"));
-    assert_eq!(remembered(&mut run), ["answered 102"]);
+    assert_eq!(remembered(&mut run), ["heard", "answered 102"]);
     run.feed(0, leg("BridgeEnter|Channel=PJSIP/102-2|Uniqueid=1.2|Linkedid=1.1|BridgeUniqueid=b"));
     assert_eq!(remembered(&mut run), [] as [&str; 0]);
     let members = vec![strowger::decided::Member { id: "alice".into(), leg: "PJSIP/102".into() }];

@@ -278,31 +278,20 @@ fn files_whose_names_begin_alike_or_are_not_ascii_do_not_remove_each_others_cont
 }
 
 #[test]
-fn what_an_earlier_version_called_a_file_is_found_again_but_never_replaced_unasked() {
+fn a_phone_book_that_is_replaced_leaves_everybody_elses_contacts_of_one_source_there() {
     let place = Place::new(TENANTS);
-    let file = place.file("Müller.csv", "name,number\nAda,+12025550101\n");
-    place.done(&["contact", "import", &file, "--source", "M-ller"]);
-    let again = place.done(&["contact", "import", &file]);
-    assert!(again.out.contains("1 unchanged") && again.out.contains("source: M-ller\n"), "{again:?}");
-    assert!(again.err.contains("note: the source is M-ller, as earlier imports"), "{again:?}");
-    for dry_run in [&["--mode", "replace"][..], &["--mode", "replace", "--dry-run"]] {
-        let refused = place.run(&[&["contact", "import", &file], dry_run].concat());
-        assert!(refused.code == Some(2) && refused.err.contains("--source M-ller "), "{refused:?}");
-    }
-    // one of its own, once that is said, is its own from then on
-    let said = place.run(&["contact", "import", &file, "--mode", "replace"]).err;
-    let own = said.split("or --source ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{said}"));
-    place.done(&["contact", "import", &file, "--mode", "replace", "--source", own]);
-    assert!(place.done(&["contact", "import", &file, "--mode", "replace"]).out.contains(&format!("source: {own}\n")));
-    // a pipe's contacts may be those of a file in whose name nothing is ASCII; they are told of and left alone
-    place.done(&["contact", "import", &file, "--source", "import"]);
-    let file = place.file("北京.csv", "name,number\nBob,+12025550102\n");
-    let left = place.done(&["contact", "import", &file, "--mode", "replace"]);
-    assert!(left.err.contains("--source import goes on with them"), "{left:?}");
-    let mut all = sources(&place);
-    all.sort();
-    all.dedup();
-    assert!(all.len() == 4 && all.contains(&"import".to_owned()), "{all:?}");
+    let shared = place.file("all.csv", "id,name,number\nada,Ada,+12025550101\nbob,Bob,+12025550102\n");
+    place.done(&["contact", "import", &shared, "--source", "crm"]);
+    let of = |owner: &str, text: &str| {
+        let file = place.file(&format!("{owner}.csv"), text);
+        place.done(&["contact", "import", &file, "--source", "crm", "--owner", owner, "--mode", "replace"])
+    };
+    of("101", "name,number\nCy,+12025550103\nDan,+12025550104\n");
+    of("102", "name,number\nEve,+12025550105\n");
+    assert_eq!(sources(&place).len(), 5);
+    let fewer = of("101", "name,number\nDan,+12025550104\n");
+    assert!(fewer.out.contains("1 removed"), "{fewer:?}");
+    assert_eq!(sources(&place).len(), 4);
 }
 
 #[test]

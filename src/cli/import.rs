@@ -8,9 +8,9 @@ use super::args::Global;
 use super::backend::{Backend, unexpected};
 use super::exit::{Exit, Failure};
 use super::import_args::ImportArgs;
-use super::import_source::{Label, label_of};
+use super::import_source::label_of;
 use super::import_text::{self, Asked};
-use super::{import_source, print};
+use super::print;
 use crate::control::{ImportAsk, ImportPart, ImportView, Reply, Request};
 use crate::daemon::threads::{Priority, spawn};
 use crate::directory::file::{ContactFile, FileError, Reading, Said, open};
@@ -132,17 +132,15 @@ impl Work {
             self.bar.set_length(file.metadata().map_err(named)?.len());
             Box::new(self.bar.wrap_read(file))
         };
-        let label = args.source.clone().map_or_else(|| label_of(&args.file, args.owner.as_deref()), Label::said);
+        let source = args.source.clone().unwrap_or_else(|| label_of(&args.file, args.owner.as_deref()));
         let mut contacts = open(file, Some(&args.file), &reading).map_err(wrong_file)?;
         contacts.notes().iter().for_each(|note| self.bar.suspend(|| print::note(note)));
         let mut backend = if args.dry_run { Backend::open_untouched(&self.global)? } else { Backend::open(&self.global)? };
-        let Label { source, formerly } = label;
         let may_be_empty = args.allow_empty;
-        let ask = ImportAsk { source: source.clone(), formerly, mode: args.mode, owner: args.owner.clone(), may_be_empty };
+        let ask = ImportAsk { source, mode: args.mode, owner: args.owner.clone(), may_be_empty };
         let Reply::Import(begun) = backend.ask(Request::ImportBegin { tenant: self.global.tenant.clone(), ask })? else {
             return Err(unexpected());
         };
-        import_source::note(&source, &begun).iter().for_each(|note| self.bar.suspend(|| print::note(note)));
         let mut places = NumberPlaces::default();
         let Some(unit) = self.send_rows(&mut backend, contacts.as_mut(), &wrong_file, &mut places)? else { return Ok(None) };
         let asked = Asked {

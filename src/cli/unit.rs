@@ -13,8 +13,15 @@ use std::path::{Path, PathBuf};
 /// The packaged unit.
 const UNIT: &str = "strowger.service";
 /// Where systemd looks for it below the root, the first first.
-const UNIT_DIRS: [&str; 5] =
-    ["etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
+const UNIT_DIRS: [&str; 7] = [
+    "etc/systemd/system.control",
+    "run/systemd/system.control",
+    "etc/systemd/system",
+    "run/systemd/system",
+    "usr/local/lib/systemd/system",
+    "usr/lib/systemd/system",
+    "lib/systemd/system",
+];
 
 /// What of the configuration the unit below a root keeps from the server, and what to do; nothing where there is no unit, or
 /// where it lets everything through that is needed.
@@ -244,6 +251,14 @@ mod tests {
         assert!(kept_back(&config(FAR), root(&[(drop_in, "[Unit]\nIPAddressAllow=any\n")]).path()).is_some());
         let own = ("etc/systemd/system/strowger.service", "[Service]\nExecStart=/usr/bin/strowger serve\n");
         assert_eq!(kept_back(&config(FAR), root(&[own]).path()), None);
+    }
+
+    #[test]
+    fn what_was_set_by_systemctl_set_property_counts() {
+        for dir in ["etc", "run"] {
+            let set = format!("{dir}/systemd/system.control/strowger.service.d/50-IPAddressAllow.conf");
+            assert_eq!(kept_back(&config(FAR), root(&[(&set, "[Service]\nIPAddressAllow=any\n")]).path()), None);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! nothing has changed. The end does the steps that are left itself.
 
 use super::desk::{Desk, Refusal, bad, parse_number};
-use super::import_ids::{Made, SOURCE_BYTES_MAX, SOURCE_OF_NO_NAME, hash, is_label, owned_id, row_id};
+use super::import_ids::{Made, SOURCE_BYTES_MAX, hash, is_label, owned_id, row_id};
 use super::import_views::{DifferenceView, DuplicateView, ImportAsk, ImportDifferences, ImportPart, ImportView, RowError};
 use super::request::Reply;
 use crate::directory::{ContactDraft, ContactError};
@@ -55,16 +55,17 @@ impl Desk {
         if !is_label(source) {
             return bad(format!("the source {source:?} can't be used; write 1 to {SOURCE_BYTES_MAX} of A-Z a-z 0-9 _ -"));
         }
+        let mut owned_by = None;
         if let Some(owner) = &ask.owner {
             let number = parse_number(plan, owner)?;
             if number.kind() != Kind::Extension {
                 return bad(format!("the owner {owner:?} is no extension; a personal phone book is an extension's, such as 101"));
             }
             ask.owner = Some(number.to_string());
+            owned_by = Some(number);
         }
-        let left_alone = self.source_is(tenant, &mut ask)?;
-        let bulk = self.store.bulk_as(tenant, &ask.source, ask.mode);
-        let view = ImportView { source: ask.source.clone(), formerly: left_alone, ..ImportView::default() };
+        let bulk = self.store.bulk_as(tenant, &ask.source, ask.mode).of_owner(owned_by);
+        let view = ImportView { source: ask.source.clone(), ..ImportView::default() };
         self.import = Some(Import {
             tenant: tenant.to_owned(),
             ask,
@@ -80,28 +81,6 @@ impl Desk {
             not_numbers: 0,
         });
         Ok(Reply::Import(view))
-    }
-
-    /// Whose the file's contacts are: of the source that earlier versions called it by, where that has brought contacts and
-    /// the one that it is called by now has not. What is returned is such a source that is left alone.
-    fn source_is(&self, tenant: &str, ask: &mut ImportAsk) -> Result<Option<String>, Refusal> {
-        let Some(formerly) = ask.formerly.take().filter(|formerly| is_label(formerly)) else { return Ok(None) };
-        let source = &ask.source;
-        if self.store.has_imported(tenant, source) || !self.store.has_imported(tenant, &formerly) {
-            return Ok(None);
-        }
-        if formerly == SOURCE_OF_NO_NAME {
-            return Ok(Some(formerly));
-        }
-        if ask.mode == ImportMode::Replace {
-            // other files were called the same, and theirs would be removed
-            return bad(format!(
-                "the contacts of {formerly} may be this file's or another's: earlier versions cut names of files short, and called \
-                 several alike; nothing was imported. Say --source {formerly} to replace those, or --source {source} to leave them alone"
-            ));
-        }
-        ask.source = formerly;
-        Ok(None)
     }
 
     pub(super) fn import_rows(&mut self, part: ImportPart) -> Result<Reply, Refusal> {

@@ -12,10 +12,6 @@ const SHOWN_CHARS_MAX: usize = 80;
 pub struct ImportAsk {
     /// What its contacts are said to come from.
     pub source: String,
-    /// What earlier versions said that they come from, where that is another: contacts of that source are this file's, most
-    /// likely, where the other has brought none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub formerly: Option<String>,
     /// What becomes of what is there.
     #[serde(default)]
     pub mode: ImportMode,
@@ -63,9 +59,6 @@ pub struct RowError {
 pub struct ImportView {
     /// The source that its contacts are said to come from.
     pub source: String,
-    /// The source that they were said to come from formerly, which has contacts that may be this file's and are left alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub formerly: Option<String>,
     /// Rows that were read.
     pub rows: u64,
     /// Rows with the id (or, without one, the number and name) of an earlier row, once all are in; the later one counts.

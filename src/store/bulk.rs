@@ -8,6 +8,7 @@ use super::by::By;
 use super::record;
 use super::{Store, StoreError};
 use crate::directory::{Contact, check_id};
+use crate::number::Number;
 use crate::routing::Screen;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -77,6 +78,8 @@ pub struct Bulk {
     pub(super) tenant: String,
     pub(super) source: String,
     pub(super) mode: ImportMode,
+    /// Whose phone book it is; nobody's.
+    pub(super) owner: Option<Number>,
     pub(super) rows: Arc<Rows>,
     pub(super) blocked: Arc<Vec<Screen>>,
 }
@@ -204,7 +207,15 @@ pub struct BulkOutcome {
 
 impl Bulk {
     pub(super) fn new(store: Store, tenant: &str, source: &str, mode: ImportMode) -> Bulk {
-        Bulk { store, tenant: tenant.to_owned(), source: source.to_owned(), mode, rows: Arc::default(), blocked: Arc::default() }
+        let (tenant, source) = (tenant.to_owned(), source.to_owned());
+        Bulk { store, tenant, source, mode, owner: None, rows: Arc::default(), blocked: Arc::default() }
+    }
+
+    /// It is an extension's own phone book: what the source has brought for others is none of its business, and a replacement
+    /// leaves it there.
+    #[must_use]
+    pub fn of_owner(self, owner: Option<Number>) -> Bulk {
+        Bulk { owner, ..self }
     }
 
     /// How many contacts were pushed.

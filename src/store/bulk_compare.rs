@@ -9,6 +9,7 @@ use super::bulk::{Bulk, BulkOutcome, ImportMode, Rows};
 use super::durable::{Entries, Layered};
 use super::{StoreError, key, record};
 use crate::directory::Contact;
+use crate::number::Number;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub(super) struct Compare {
     own: Option<u64>,
     source: String,
     mode: ImportMode,
+    /// Whose phone book is looked at alone.
+    owner: Option<Number>,
 }
 
 /// What becomes of a contact.
@@ -82,7 +85,7 @@ impl Compare {
         let own = durable.generations(&bulk.tenant).iter().find(|g| g.source == bulk.source).map(|g| g.id);
         let entries = durable.entries(&bulk.tenant, &[key::CONTACT], &[key::CONTACT]);
         let (source, mode, rows) = (bulk.source.clone(), bulk.mode, bulk.rows.clone());
-        Compare { rows, next_row: 0, entries, next_entry: None, own, source, mode }
+        Compare { rows, next_row: 0, entries, next_entry: None, own, source, mode, owner: bulk.owner.clone() }
     }
 
     /// How many rows were passed.
@@ -156,7 +159,9 @@ impl Compare {
         }
         let is_own = self.is_own(old);
         let stays = if is_own { Write::Old } else { Write::Nothing };
-        if record::decode::<Contact>(old.entry.record())?.source != self.source {
+        let contact: Contact = record::decode(old.entry.record())?;
+        let is_others = self.owner.is_some() && contact.owner != self.owner;
+        if contact.source != self.source || is_others {
             return Ok((Fate::Foreign, stays));
         }
         Ok(match self.mode {

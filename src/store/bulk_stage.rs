@@ -48,7 +48,8 @@ pub struct Staging {
 }
 
 enum Phase {
-    /// Looking whether anything differs. Nothing is written for a file that brings nothing new.
+    /// Looking whether anything differs. Nothing is written for a file that brings nothing new, unless it has taken over what
+    /// somebody had edited by hand.
     Comparing(Box<Compare>),
     /// Writing contacts.
     Contacts(Box<Compare>),

@@ -154,6 +154,14 @@ impl Writer {
         done.open_ms_after = opening.elapsed().as_millis() as u64;
         self.shared.opened_in_ms.store(done.open_ms_after, Ordering::Relaxed);
         durable.engine.replace(engine);
+        // for a moment nobody had it open: a restore that came just then has put another store there
+        let found = durable.last_revision().inspect_err(|error| self.shared.fail(error))?;
+        if found != last {
+            let error =
+                StoreError::Failed(format!("another process has changed the store, which was at revision {last} and is at {found}"));
+            self.shared.fail(&error);
+            return Err(error);
+        }
         // neither what was to be swept nor what an import replaced was taken over
         self.dead.clear();
         self.shared.previous.lock().unwrap_or_else(PoisonError::into_inner).clear();

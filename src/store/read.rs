@@ -105,11 +105,6 @@ impl Reader {
         entries.map(|item| item.map(|entry| String::from_utf8_lossy(entry.key().get(1..).unwrap_or_default()).into_owned()))
     }
 
-    /// Whether an import of this source has ever come true, and brought contacts that it has not dropped since.
-    pub fn has_imported(&self, tenant: &str, source: &str) -> bool {
-        self.shared.durable.generations(tenant).iter().any(|g| g.source == source && g.contacts > 0)
-    }
-
     /// One route.
     ///
     /// # Errors

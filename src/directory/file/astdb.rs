@@ -101,7 +101,9 @@ impl<R: Read> Astdb<R> {
                 BLOCKED if key == WITHHELD => self.pass("anonymous callers blocked"),
                 BLOCKED if key == DESTINATION => self.pass("destinations of blocked callers"),
                 BLOCKED if key.is_empty() || !may_be_number(&key) || is_withheld(&key) => {
-                    let what = format!("the key {key:?} in /{BLOCKED} is no number that could be blocked; take the line out");
+                    let what = format!(
+                        "the key {key:?} in /{BLOCKED} is no number that could be blocked; remove it in Asterisk (database del {BLOCKED} KEY) and write the file anew"
+                    );
                     return Ok(Some(Row::of(place, Said::Wrong(what), bytes)));
                 }
                 BLOCKED => return Ok(Some(Row::of(place, Said::Blocked(key), bytes))),
@@ -185,7 +187,7 @@ mod tests {
         let told: Vec<String> = rows[1..].iter().map(wrong).collect();
         assert_eq!(told.len(), 3, "{told:?}");
         for (told, expected) in told.iter().zip(["line 4: the key \"spam\"", "line 5: the key \"anonymous\"", "line 6: the key \"\""]) {
-            assert!(told.starts_with(expected) && told.contains("take the line out"), "{told}");
+            assert!(told.starts_with(expected) && told.contains("database del blacklist KEY"), "{told}");
         }
         assert_eq!(file.passed_over(), [("anonymous callers blocked", 1), ("destinations of blocked callers", 1)]);
     }

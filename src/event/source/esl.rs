@@ -51,6 +51,8 @@ const CONTACT_GONE: &[&str] = &["sofia::unregister", "sofia::expire"];
 /// What the state is asked for by, one after the other.
 const LISTS: [(&str, &str); 2] = [("channels", "channels as json"), REGISTRATIONS];
 const REGISTRATIONS: (&str, &str) = ("registrations", "registrations as json");
+/// Of the pause before registrations are asked for, the part in which one that is gone may stand in the list still: 5 s of 30.
+const WRITTEN_DOWN_PART: u32 = 6;
 
 const SHOW: ApiName = ApiName::from_static("show");
 const GLOBAL_GETVAR: ApiName = ApiName::from_static("global_getvar");
@@ -101,8 +103,8 @@ pub(super) struct Session {
     asked: VecDeque<Asked>,
     snapshot: Option<Snapshot>,
     repair: Repair,
-    /// When a contact was gone; the first since registrations were last asked for.
-    contact_gone: Option<Instant>,
+    /// When contacts were gone since registrations were last asked for: the first and the last.
+    contacts_gone: Option<(Instant, Instant)>,
     heard: Instant,
     /// Until when events are expected soon.
     busy_until: Instant,
@@ -133,7 +135,7 @@ impl Session {
             asked: VecDeque::new(),
             snapshot: None,
             repair: Repair::new(&config.pace),
-            contact_gone: None,
+            contacts_gone: None,
             heard: now,
             busy_until: now,
         }
@@ -237,7 +239,7 @@ impl Session {
         let subclass = if name == b"CUSTOM" { value_of(&frame.body, SUBCLASS_KEY) } else { None };
         let is_needed = subclass.map_or_else(|| has(NEEDED, name), |subclass| has(NEEDED_CUSTOM, subclass));
         if subclass.is_some_and(|subclass| has(CONTACT_GONE, subclass)) {
-            self.contact_gone.get_or_insert(turn.now);
+            self.contacts_gone.get_or_insert((turn.now, turn.now)).1 = turn.now;
         }
         if is_needed {
             self.busy_until = turn.now + self.pace.keep_alive_for;
@@ -306,9 +308,11 @@ impl Protocol for Session {
         if self.snapshot.is_none() && !turn.ring.is_behind() && self.repair.is_due(turn.now, &self.pace) {
             self.begin_snapshot(turn);
         }
-        let is_due = self.contact_gone.is_some_and(|gone| turn.now - gone >= self.pace.registrations_after);
-        if is_due && self.snapshot.is_none() && !turn.ring.is_behind() {
-            self.contact_gone = None;
+        let due = self.contacts_gone.filter(|(first, _)| turn.now - *first >= self.pace.registrations_after);
+        if let Some((_, last)) = due.filter(|_| self.snapshot.is_none() && !turn.ring.is_behind()) {
+            // one that went just now may be in the list still, and is asked for once more
+            let is_new = turn.now - last < self.pace.registrations_after / WRITTEN_DOWN_PART;
+            self.contacts_gone = is_new.then_some((last, last));
             command::api(&SHOW, REGISTRATIONS.1, turn.out).expect("what is shown is one line");
             self.asked.push_back(Asked::Registrations);
         }

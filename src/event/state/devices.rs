@@ -186,7 +186,7 @@ impl Devices {
         }
         let head = call.head();
         let legs = call.legs.iter().filter(|leg| leg.is_live() && leg.is_shown()).map(|leg| leg.extension());
-        let phone = call.phone().filter(|phone| is_digits(phone) || *phone == head.from.number);
+        let phone = call.phone().and_then(|phone| extension_at(phone, &head.from.number));
         let mut now: Vec<(String, String)> = Vec::new();
         for extension in legs.chain(phone).filter(|extension| is_extension(extension)) {
             if !now.iter().any(|(_, counted)| counted == extension) {
@@ -266,6 +266,16 @@ impl Devices {
 fn say(source: &SourceInfo, ctx: &mut Context<'_>, what: What) {
     let draft = Draft { switch: source.name.clone(), tenant: Some(source.tenant.clone()), at_us: ctx.now.wall_us, what };
     ctx.out.push(Output::Say(draft));
+}
+
+/// Whose telephone it is: its own name, where that is a number, or the number that its name ends with and that it shows
+/// (`desk-101`). A caller who shows another's number has another's telephone.
+fn extension_at<'a>(phone: &'a str, shown: &str) -> Option<&'a str> {
+    if is_digits(phone) {
+        return Some(phone);
+    }
+    let prefix = phone.strip_suffix(shown).filter(|_| !shown.is_empty())?;
+    (!prefix.ends_with(|c: char| c.is_ascii_digit())).then(|| &phone[prefix.len()..])
 }
 
 /// The extension of a device or an account, where it is one: digits. (A trunk has a name.)

@@ -320,9 +320,15 @@ pub(super) fn listing(what: &str, json: &[u8], r: &mut Reader<'_, '_>) -> bool {
             id,
             ..Channel::default()
         };
+        let is_met = r.book.call_of(r.group, &channel.id).is_none();
         let Some(serial) = channel.call(false, r) else { continue };
         let now = r.ctx.now;
         let Some(call) = r.book.touch(serial) else { continue };
+        // a listing doesn't tell who has proved to be whom: of a call that is met in its middle, the number is taken for it,
+        // because a telephone that is free in the middle of its call is rung by everybody
+        if is_met && call.caller() == channel.id && !channel.outbound && !channel.number.is_empty() {
+            call.called_from = Some(channel.number.clone());
+        }
         if let Ok(created) = cell(row, "created_epoch").parse::<u64>() {
             call.has_lasted(now.wall_us.saturating_sub(created.saturating_mul(1_000_000)), now);
         }
