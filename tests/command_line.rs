@@ -32,7 +32,7 @@ fn both_ways(commands: &[(&[&str], i32)]) {
 
 /// A step token holds the time at which it was made, and what is explained says its own time and the data's.
 fn without_tokens(text: &str) -> String {
-    let timeless = regex::Regex::new(r#"2\.B2[-\w.]+|20\d\d-\d\d-\d\dT[\d:.]+Z|\d+ s old|"age_seconds": \d+"#).unwrap();
+    let timeless = regex::Regex::new(r#"3\.B2[-\w]+|20\d\d-\d\d-\d\dT[\d:.]+Z|\d+ s old|"age_seconds": \d+"#).unwrap();
     timeless.replace_all(text, "WHEN").into_owned()
 }
 
