@@ -1,15 +1,15 @@
 //! What imported contacts and their sources are called: the same in whatever order, and nobody's are another's.
 
+#[path = "support/office.rs"]
+mod office;
 mod support;
 
+use office::Office;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use strowger::clock::SystemClock;
-use strowger::config::{Config, Overrides};
-use strowger::control::{Desk, ImportAsk, ImportPart, ImportView, Reply, Request};
+use strowger::control::{ImportAsk, ImportPart, ImportView, Reply, Request};
 use strowger::directory::ContactDraft;
-use strowger::store::{ImportMode, Store};
+use strowger::store::ImportMode;
 use support::*;
 
 /// Every contact as `id name owner`.
@@ -107,24 +107,7 @@ fn an_owners_id_never_takes_hold_of_a_contact_that_happens_to_be_called_so() {
     }
 }
 
-/// A store in a folder of its own, and its desk.
-struct Office {
-    desk: Desk,
-    store: Store,
-    writer: Option<std::thread::JoinHandle<()>>,
-    _dir: tempfile::TempDir,
-}
-
 impl Office {
-    fn open() -> Office {
-        let dir = tempfile::tempdir().unwrap();
-        let config = Config::load(Overrides { data: Some(dir.path().into()), ..Overrides::default() }).unwrap();
-        let (store, writer) = Store::open(&dir.path().join("store"), Arc::new(SystemClock)).unwrap();
-        let writer = Some(std::thread::spawn(move || writer.with_snapshot().run()));
-        let desk = Desk::new(store.clone(), Arc::new(config.tenants), "ada", None);
-        Office { desk, store, writer, _dir: dir }
-    }
-
     fn ask(&mut self, request: Request) -> ImportView {
         match self.desk.apply(request) {
             Reply::Import(view) => view,
@@ -152,13 +135,6 @@ impl Office {
     /// id → name.
     fn all(&self) -> BTreeMap<String, String> {
         self.store.contacts("default", "").map(|found| found.unwrap().1).map(|c| (c.id, c.name)).collect()
-    }
-}
-
-impl Drop for Office {
-    fn drop(&mut self) {
-        self.store.close();
-        drop(self.writer.take().map(std::thread::JoinHandle::join));
     }
 }
 

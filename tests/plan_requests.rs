@@ -1,33 +1,18 @@
 //! A tenant's whole plan at the desk: read in pages, changed in parts, true at once or not at all.
 
+#[path = "support/office.rs"]
+mod office;
+
+use office::Office;
 use std::collections::HashMap;
-use std::sync::Arc;
-use strowger::clock::SystemClock;
-use strowger::config::{Config, Overrides};
-use strowger::control::{Desk, FRAME_BYTES_MAX, ImportAsk, ImportPart, Reply, Request};
+use strowger::control::{FRAME_BYTES_MAX, ImportAsk, ImportPart, Reply, Request};
 use strowger::directory::ContactDraft;
 use strowger::number::{Kind, Number};
 use strowger::routing::{A1Hash, Action, Group, List, Member, MemberTarget, PlanItem, PlanKey, Prefix, Route, RouteKey, Screen, ScreenKey};
 use strowger::routing::{Extension, Step, Strategy, User};
-use strowger::store::{PlanSort, Store};
-
-struct Office {
-    desk: Desk,
-    store: Store,
-    writer: Option<std::thread::JoinHandle<()>>,
-    _dir: tempfile::TempDir,
-}
+use strowger::store::PlanSort;
 
 impl Office {
-    fn open() -> Office {
-        let dir = tempfile::tempdir().unwrap();
-        let config = Config::load(Overrides { data: Some(dir.path().into()), ..Overrides::default() }).unwrap();
-        let (store, writer) = Store::open(&dir.path().join("store"), Arc::new(SystemClock)).unwrap();
-        let writer = Some(std::thread::spawn(move || writer.with_snapshot().run()));
-        let desk = Desk::new(store.clone(), Arc::new(config.tenants), "ada", None);
-        Office { desk, store, writer, _dir: dir }
-    }
-
     /// As over the socket: every request and every reply is text in between, and no frame is too large.
     fn ask(&mut self, request: &Request) -> Reply {
         let json = serde_json::to_vec(request).unwrap();
@@ -69,13 +54,6 @@ impl Office {
         }
         assert!(revisions.iter().all(|r| *r == revisions[0]));
         (all, revisions[0])
-    }
-}
-
-impl Drop for Office {
-    fn drop(&mut self) {
-        self.store.close();
-        self.writer.take().map(|writer| writer.join());
     }
 }
 

@@ -136,20 +136,12 @@ impl Work {
         let mut contacts = open(file, Some(&args.file), &reading).map_err(wrong_file)?;
         contacts.notes().iter().for_each(|note| self.bar.suspend(|| print::note(note)));
         let mut backend = if args.dry_run { Backend::open_untouched(&self.global)? } else { Backend::open(&self.global)? };
-        let may_be_empty = args.allow_empty;
-        let ask = ImportAsk { source, mode: args.mode, owner: args.owner.clone(), may_be_empty };
-        let Reply::Import(begun) = backend.ask(Request::ImportBegin { tenant: self.global.tenant.clone(), ask })? else {
-            return Err(unexpected());
-        };
+        let ask = ImportAsk { source: source.clone(), mode: args.mode, owner: args.owner.clone(), may_be_empty: args.allow_empty };
+        backend.ask(Request::ImportBegin { tenant: self.global.tenant.clone(), ask })?;
         let mut places = NumberPlaces::default();
         let Some(unit) = self.send_rows(&mut backend, contacts.as_mut(), &wrong_file, &mut places)? else { return Ok(None) };
-        let asked = Asked {
-            source: &begun.source,
-            mode: args.mode,
-            unit,
-            passed_over: contacts.passed_over(),
-            columns_left: contacts.columns_left(),
-        };
+        let asked =
+            Asked { source: &source, mode: args.mode, unit, passed_over: contacts.passed_over(), columns_left: contacts.columns_left() };
         if args.dry_run {
             return self.preview(&mut backend, contacts.as_ref(), &places, &asked);
         }

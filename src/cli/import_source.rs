@@ -3,9 +3,11 @@
 //! A label is short and ASCII, and names are not. Where something of a name had to be replaced or cut, a sum of all of it stands
 //! at the label's end, so that two files are two sources.
 
-use crate::control::{SOURCE_BYTES_MAX, SOURCE_OF_NO_NAME};
+use crate::control::SOURCE_BYTES_MAX;
 use std::path::Path;
 
+/// The source of what has no name: of what comes through a pipe, and, with a sum, of files in whose names nothing is ASCII.
+const NO_NAME: &str = "import";
 /// Bytes of the sum: a hyphen and eight hexadecimal digits of a CRC-32, which is the same in every version and on every machine.
 const SUM_BYTES: usize = 9;
 
@@ -16,16 +18,17 @@ pub(super) fn label_of(file: &Path, owner: Option<&str>) -> String {
     let whole = [owner.map(|owner| format!("{}-", owner.trim())).unwrap_or_default().as_bytes(), stem.as_encoded_bytes()].concat();
     let text = String::from_utf8_lossy(&whole);
     let letters: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect();
-    let letters_of = |length: usize| letters[..letters.len().min(length)].trim_start_matches(['-', '_']).to_owned();
-    let no_name = || SOURCE_OF_NO_NAME.to_owned();
-    // standard input has no name
-    let plain = Some(letters_of(SOURCE_BYTES_MAX)).filter(|label| !label.is_empty()).unwrap_or_else(no_name);
+    let label = |length: usize| match letters[..letters.len().min(length)].trim_start_matches(['-', '_']) {
+        "" => NO_NAME,
+        label => label,
+    };
+    let plain = label(SOURCE_BYTES_MAX);
+    // what a personal phone book's would be called
     let is_like_an_owners = owner.is_none() && text.split_once('-').is_some_and(|(begin, _)| begin.bytes().all(|b| b.is_ascii_digit()));
     if file == Path::new("-") || *plain.as_bytes() == *whole && !is_like_an_owners {
-        return plain;
+        return plain.to_owned();
     }
-    let begin = Some(letters_of(SOURCE_BYTES_MAX - SUM_BYTES)).filter(|label| !label.is_empty()).unwrap_or_else(no_name);
-    format!("{begin}-{:08x}", crc32fast::hash(&whole))
+    format!("{}-{:08x}", label(SOURCE_BYTES_MAX - SUM_BYTES), crc32fast::hash(&whole))
 }
 
 #[cfg(test)]

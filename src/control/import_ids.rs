@@ -11,9 +11,6 @@ use std::collections::HashSet;
 
 /// The longest source label, in bytes; it begins the ids of contacts that have none of their own.
 pub const SOURCE_BYTES_MAX: usize = 24;
-/// The source of what came through a pipe, without a file's name. Earlier versions also called files so in whose names nothing
-/// is ASCII.
-pub const SOURCE_OF_NO_NAME: &str = "import";
 /// Hexadecimal digits of a name that tell apart who has the same number.
 const NAME_DIGITS: usize = 8;
 /// The longest extension that stands in an id as it is, in bytes; what is longer, or holds what an id can't, is hashed.
@@ -81,7 +78,7 @@ pub(super) struct Made<'a> {
 }
 
 impl<'a> Made<'a> {
-    /// What a tenant's store has of a source's ids; `None` where the file needs none.
+    /// What a tenant's store has of a source's ids; of none (`None`) where the file makes no ids.
     pub(super) fn of(store: &'a Store, tenant: &'a str, source: Option<&str>) -> Result<Made<'a>, StoreError> {
         let mut made = Made { store, tenant, has_any: false, shared: HashSet::new(), named: HashSet::new() };
         let Some(source) = source else { return Ok(made) };

@@ -43,7 +43,7 @@ pub use feed::FeedQuery;
 pub use hand_over::{HandOver, NotHandedOver, Successor};
 pub use history::{ChangeView, FieldView, HistoryPage, HistoryQuery, ThingView, UndoWhich};
 pub use http::FeedLimits;
-pub use import_ids::{SOURCE_BYTES_MAX, SOURCE_OF_NO_NAME, is_label};
+pub use import_ids::{SOURCE_BYTES_MAX, is_label};
 pub use import_views::{DifferenceView, DuplicateView, FieldDifference, ImportAsk, ImportDifferences, ImportPart, ImportView, RowError};
 pub use observed::{EventStatus, Observed, SourceView};
 pub use overrides::OverrideDraft;

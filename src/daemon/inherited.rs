@@ -85,7 +85,9 @@ impl Inherited {
 
     /// Who has a socket that stands in the way of another one at this address, and where that one listens.
     pub(super) fn in_the_way(&self, address: SocketAddr) -> Option<(SocketAddr, Holder)> {
-        self.others.iter().copied().find(|(other, _)| other.port() == address.port())
+        let is_any = |address: &SocketAddr| address.ip().is_unspecified();
+        let meets = |other: &SocketAddr| other.ip() == address.ip() || is_any(other) || is_any(&address);
+        self.others.iter().copied().find(|(other, _)| other.port() == address.port() && meets(other))
     }
 
     /// The doors whose sockets a service manager keeps, of those that were taken.
@@ -146,5 +148,7 @@ mod tests {
             assert_eq!(inherited.in_the_way(wider(esl_at)), Some((esl_at, Holder::Predecessor)));
         }
         assert_eq!(inherited.in_the_way("0.0.0.0:1".parse().expect("an address")), None);
+        let elsewhere = SocketAddr::new("192.0.2.1".parse().expect("an address"), agi_at.port());
+        assert_eq!(inherited.in_the_way(elsewhere), None, "another address of the same port is free");
     }
 }

@@ -228,7 +228,7 @@ impl Server {
             sockets.push((name, listener.try_clone()?));
         }
         let doors = listeners.len() * config.call_threads;
-        let estate = Estate { store: store.clone(), plane: plane.clone(), sockets, admin: door.try_clone()?, is_kept, kept, doors };
+        let estate = Estate { store: store.clone(), plane: plane.clone(), sockets, admin: door.try_clone()?, kept, doors };
         let (asks, orders) = channel();
         let asker: Arc<dyn HandOver> = Arc::new(Asker::new(asks.clone()));
         let admin = AdminServer::at(door, admin_http, store.clone(), rules.clone(), planes, observed)?;

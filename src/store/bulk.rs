@@ -1,7 +1,7 @@
 //! Bulk changes: a whole source's contacts, put together beside the store and made true at once.
 //!
-//! Rows are collected here, settled among themselves in [`super::bulk_settle`], compared with what is there in [`super::bulk_compare`], written as a generation in
-//! [`super::bulk_stage`], and made true in [`super::bulk_commit`].
+//! Rows are collected here, settled among themselves in [`super::bulk_settle`], compared with what is there in
+//! [`super::bulk_compare`], written as a generation in [`super::bulk_stage`], and made true in [`super::bulk_commit`].
 
 use super::bulk_stage::Staging;
 use super::by::By;

@@ -71,9 +71,7 @@ pub(in crate::daemon) struct Estate {
     /// The call plane's sockets and the admin HTTP's, by their names.
     pub(in crate::daemon) sockets: Vec<(&'static str, TcpListener)>,
     pub(in crate::daemon) admin: AdminDoor,
-    /// Whether a service manager keeps all those of the call plane.
-    pub(in crate::daemon) is_kept: bool,
-    /// The names of those that it keeps.
+    /// The names of those that a service manager keeps, too.
     pub(in crate::daemon) kept: Vec<String>,
     /// How many doors there are to take somebody in at, each counted for each call thread.
     pub(in crate::daemon) doors: usize,
@@ -162,7 +160,7 @@ impl Estate {
         let mut passed: Vec<BorrowedFd<'_>> = self.sockets.iter().map(|(_, socket)| socket.as_fd()).collect();
         passed.push(self.admin.listener().as_fd());
         let admin = self.admin.path().to_owned();
-        heir.say(&FromPredecessor::Take { sockets, is_kept: self.is_kept, kept: self.kept.clone(), admin }, &passed)?;
+        heir.say(&FromPredecessor::Take { sockets, kept: self.kept.clone(), admin }, &passed)?;
         let has_admin = match heir.hear(READY_WAIT_MAX, is_stopping)? {
             FromSuccessor::Ready { has_admin } => has_admin,
             said => return Err(heir.unfit(&format!("it said {said:?} instead of ready"))),

@@ -59,10 +59,7 @@ enum FromPredecessor {
     /// The store is free. The sockets come with it: those named here, and the admin socket behind them.
     Take {
         sockets: Vec<String>,
-        /// Whether a service manager keeps all those of the call plane.
-        is_kept: bool,
-        /// The names of those that it keeps. A program that is older doesn't say.
-        #[serde(default)]
+        /// The names of those that a service manager keeps, too.
         kept: Vec<String>,
         /// Where the admin socket is.
         admin: PathBuf,

@@ -4,7 +4,7 @@ use super::link::{Link, LinkError};
 use super::{FromPredecessor, FromSuccessor, PROTOCOL};
 use crate::config::Config;
 use crate::control::{AdminDoor, BindError};
-use crate::daemon::{CALL_DOORS, Inherited, StartError};
+use crate::daemon::{Inherited, StartError};
 use crate::journal::Journal;
 use crate::store::Store;
 use std::io;
@@ -68,16 +68,12 @@ impl Predecessor {
         Journal::check_schema(&config.journal_dir()).map_err(|e| StartError::TakeOver(e.to_string()))?;
         self.say(&FromSuccessor::Fit { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() })?;
         let (said, mut passed) = self.link.hear(TAKE_WAIT_MAX).map_err(|e| gone(&e))?;
-        let FromPredecessor::Take { sockets, is_kept, mut kept, admin } = said else {
+        let FromPredecessor::Take { sockets, kept, admin } = said else {
             return Err(gone(&LinkError::Strange(format!("{said:?} where the sockets should come"))));
         };
         let (Some(last), true) = (passed.pop(), passed.len() == sockets.len()) else {
             return Err(gone(&LinkError::Strange(format!("{} sockets with {} names", passed.len(), sockets.len()))));
         };
-        if is_kept && kept.is_empty() {
-            // an older one says no more than that, of all of the call plane's
-            kept = CALL_DOORS.map(str::to_owned).to_vec();
-        }
         let sockets = sockets.into_iter().zip(passed.into_iter().map(TcpListener::from)).collect();
         self.taken = Some(Taken { sockets, kept, admin: (UnixListener::from(last), admin) });
         Ok(())

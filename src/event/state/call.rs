@@ -84,8 +84,8 @@ pub(super) struct Call {
     pub legs: Vec<Leg>,
     /// Its live channels, folded ones too.
     pub channels: Vec<Box<str>>,
-    /// What the telephone is called that the caller's channel is one of, by what the switch says of it: never by the number,
-    /// which anybody may send as his own.
+    /// What the telephone is called that the caller's channel is one of, by what the switch says of it, and not by the number,
+    /// which anybody may send as his own. (FreeSWITCH's listing doesn't say it: of a call that is met in it, it is the number.)
     pub called_from: Option<String>,
     /// What the switch calls it, and called those that were merged into it.
     pub ids: Vec<Box<str>>,
